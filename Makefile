@@ -1,0 +1,43 @@
+# Both `make score` and `make test` start from nothing but Python 3.11 or newer and a network to the package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := $(wildcard examples/data/digits_*.parquet)
+
+.PHONY: score test lint bench clean
+
+score: $(VENV)/score.stamp
+	@mkdir -p out
+	@for file in $(DATA); do \
+		name=$$(basename $$file .parquet); \
+		printf '\n== %s\n' "$$name"; \
+		$(BIN)/xent score $$file --html out/$$name.html || exit $$?; \
+	done
+	@printf '\nThe pages are in out/*.html\n'
+
+test: $(VENV)/test.stamp lint
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/test.stamp
+	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit $$?; done
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("xent needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/score.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/score.stamp
+
+clean:
+	rm -rf $(VENV) out build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

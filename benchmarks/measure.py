@@ -1,0 +1,69 @@
+"""Timing in turns, peak memory, and one JSON line a case."""
+
+import contextlib
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from xent.kernels import score_numba, score_numpy
+from xent.scoring import chunks
+from xent.scoring.parallel import available_cpus
+
+
+def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each function, called in turns so that a noisy machine is noisy for all."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def extra_memory(function: Callable[[], Any]) -> float:
+    """Megabytes by which the peak of the process's memory rises above what it holds now (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    function()
+    return (_status("VmHWM") - before) / 1e3
+
+
+def _status(field: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return float(line.split()[1])
+    raise LookupError(field)
+
+
+@contextlib.contextmanager
+def kernels(name: str) -> Iterator[None]:
+    """Score with the NumPy kernels ("core") or the compiled ones ("fast")."""
+    chosen, before = {"core": score_numpy, "fast": score_numba}[name], chunks.score_kernels
+    chunks.score_kernels = lambda _: chosen
+    try:
+        yield
+    finally:
+        chunks.score_kernels = before
+
+
+def report(case: str, **figures: Any) -> None:
+    """One JSON line; lists of seconds become median, least and most."""
+    line: dict[str, Any] = {"case": case}
+    for name, value in figures.items():
+        if isinstance(value, list):
+            value = {"median": round(statistics.median(value), 4), "min": round(min(value), 4), "max": round(max(value), 4)}
+        line[name] = round(value, 2) if isinstance(value, float) else value
+    machine = f"{platform.machine()}, {available_cpus()} CPUs, {platform.system()}"
+    versions = {name: version(name) for name in ("numpy", "pyarrow", "numba", "scikit-learn")}
+    print(json.dumps({**line, "machine": machine, "python": platform.python_version(), "versions": versions}), flush=True)
+
+
+def ratio(peer: list[float], ours: list[float]) -> float:
+    """How many times faster than the peer, by medians."""
+    return statistics.median(peer) / statistics.median(ours)

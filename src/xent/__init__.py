@@ -1,0 +1,84 @@
+"""Cross-entropy, end to end: define it, train on it, judge a model by it."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from xent import gaussian
+from xent.errors import (
+    ArgumentTypeError,
+    LabelError,
+    MissingPackageError,
+    OptionError,
+    ProbabilityError,
+    ShapeError,
+    SourceError,
+    StateError,
+    WeightError,
+    XentError,
+)
+from xent.information import (
+    conditional_entropy,
+    cross_entropy,
+    entropy,
+    joint_entropy,
+    js_divergence,
+    kl_divergence,
+    mutual_information,
+    perplexity,
+    surprisal,
+)
+
+if TYPE_CHECKING:
+    from xent.report.model import Report
+    from xent.scoring.judge import evaluate, scan
+    from xent.scoring.state import State
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentTypeError",
+    "LabelError",
+    "MissingPackageError",
+    "OptionError",
+    "ProbabilityError",
+    "Report",
+    "ShapeError",
+    "SourceError",
+    "State",
+    "StateError",
+    "WeightError",
+    "XentError",
+    "conditional_entropy",
+    "cross_entropy",
+    "entropy",
+    "evaluate",
+    "gaussian",
+    "joint_entropy",
+    "js_divergence",
+    "kl_divergence",
+    "mutual_information",
+    "perplexity",
+    "scan",
+    "surprisal",
+]
+
+_ON_FIRST_USE = {  # what needs pyarrow, which takes longer to load than all of `import xent` may
+    "Report": "xent.report.model",
+    "State": "xent.scoring.state",
+    "evaluate": "xent.scoring.judge",
+    "scan": "xent.scoring.judge",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the judging half of the package when it is first asked for."""
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module 'xent' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """All public names, loaded or not."""
+    return sorted({*globals(), *__all__})

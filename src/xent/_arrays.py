@@ -1,0 +1,143 @@
+"""Arrays of any library: which library, which dtype, and whether the values can be looked at.
+
+Built on array-api-compat, so NumPy, PyTorch, JAX and every array-API library go the same way. No framework is
+imported here: an array brings its own.
+"""
+
+import sys
+from typing import Any, TypeAlias
+
+import array_api_compat
+import numpy as np
+
+from xent.errors import ArgumentTypeError, ShapeError
+
+__all__ = [
+    "Array",
+    "Namespace",
+    "arrays_of",
+    "broadcast_shape",
+    "is_true_or_traced",
+    "log",
+    "namespace_of",
+    "number",
+    "widen",
+]
+
+# Arrays of any library. A name only: the array API has no typing protocols fit for strict checking yet.
+Array: TypeAlias = Any
+Namespace: TypeAlias = Any
+
+
+def namespace_of(*arrays: Array) -> Namespace:
+    """Give the array-API namespace of the arrays' library.
+
+    NumPy since 2.0 is one itself; array-api-compat's twin of it takes longer to load than all of xent.
+    """
+    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+        return np
+    return array_api_compat.array_namespace(*arrays)
+
+
+def arrays_of(**values: Any) -> tuple[Array, ...]:
+    """Bring named arguments to arrays of one library, one device and one floating dtype.
+
+    Arrays keep their library, device and floating dtype (the widest among them). Nested lists and numbers
+    follow the arrays beside them, or become NumPy float64 where there are none. Integers and booleans
+    take the floating dtype of the arrays beside them, or their library's default.
+    """
+    given = [value for value in values.values() if _is_array(value)]
+    try:
+        xp = namespace_of(*given)
+    except TypeError as error:
+        kinds = ", ".join(f"{name} is a {type(value).__module__} array" for name, value in values.items())
+        raise ArgumentTypeError(f"{kinds}; all arrays must come from one library.\nConvert them to one.") from error
+    nested = {name: _from_nested(name, value) for name, value in values.items() if not _is_array(value)}
+    if not given:
+        return tuple(nested.values())
+    floating = [_floating_dtype(xp, name, value) for name, value in values.items() if name not in nested]
+    known = [dtype for dtype in floating if dtype is not None]
+    dtype = xp.result_type(*known) if known else xp.asarray(0.0).dtype
+    # A traced JAX array has no device to ask for, and JAX moves uncommitted arrays by itself.
+    device = None if array_api_compat.is_jax_array(given[0]) else array_api_compat.device(given[0])
+    return tuple(
+        xp.asarray(nested[name].tolist(), dtype=dtype, device=device) if name in nested else _cast(xp, value, dtype)
+        for name, value in values.items()
+    )
+
+
+def widen(array: Array) -> Array:
+    """Give 16-bit floats as float32, in which their arithmetic is done; leave wider ones alone."""
+    xp = namespace_of(array)
+    return _cast(xp, array, xp.float32) if xp.finfo(array.dtype).bits < 32 else array
+
+
+def is_true_or_traced(flag: Array) -> bool:
+    """Say whether a boolean scalar is true, and yes where it has no value yet (JAX's `jit`, `vmap`)."""
+    try:
+        return bool(flag)
+    except TypeError:  # jax.errors.ConcretizationTypeError
+        if array_api_compat.is_jax_array(flag):
+            return True
+        raise
+    except RuntimeError as error:  # torch.func.vmap
+        if array_api_compat.is_torch_array(flag) and "vmap" in str(error):
+            return True
+        raise
+
+
+def number(scalar: Array) -> float:
+    """Give the value of a scalar that gradients may flow through."""
+    if array_api_compat.is_jax_array(scalar):
+        scalar = sys.modules["jax"].lax.stop_gradient(scalar)
+    elif array_api_compat.is_torch_array(scalar):
+        scalar = scalar.detach()
+    return float(scalar)
+
+
+def broadcast_shape(**arrays: Array) -> tuple[int, ...]:
+    """Give the shape that named arrays broadcast to, or say which shapes do not fit."""
+    try:
+        return np.broadcast_shapes(*(tuple(array.shape) for array in arrays.values()))
+    except ValueError as error:
+        shapes = ", ".join(f"{name} has shape {tuple(array.shape)}" for name, array in arrays.items())
+        raise ShapeError(f"{shapes}; these do not broadcast.\nMake them equal, or 1, in every axis.") from error
+
+
+def log(array: Array) -> Array:
+    """Take the natural logarithm with log 0 = −inf in silence, where NumPy would warn."""
+    with np.errstate(divide="ignore"):
+        return namespace_of(array).log(array)
+
+
+def _is_array(value: Any) -> bool:
+    return array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic)
+
+
+def _from_nested(name: str, value: Any) -> Any:
+    """Read nested lists or a number as NumPy float64; NumPy scalars and columns keep a floating dtype."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentTypeError(
+            f"{name} cannot be read as an array: {error}.\nPass an array, or nested lists of equal lengths."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(
+            f"{name} is a {type(value).__name__} of dtype {array.dtype}, but must hold real numbers.\n"
+            "Pass an array, a number or nested lists of numbers."
+        )
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _floating_dtype(xp: Namespace, name: str, array: Array) -> Any:
+    """Give the dtype of a floating array, None for integers and booleans, an error for anything else."""
+    if xp.isdtype(array.dtype, "real floating"):
+        return array.dtype
+    if xp.isdtype(array.dtype, ("integral", "bool")):
+        return None
+    raise ArgumentTypeError(f"{name} has dtype {array.dtype}, but must hold real numbers.\nPass floats or integers.")
+
+
+def _cast(xp: Namespace, array: Array, dtype: Any) -> Array:
+    return array if array.dtype == dtype else xp.astype(array, dtype)

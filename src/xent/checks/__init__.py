@@ -1,0 +1,1 @@
+"""Every question asked of inputs: the only place that raises about values."""

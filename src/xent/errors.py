@@ -1,0 +1,68 @@
+"""Everything xent raises on purpose.
+
+XentError
+├── ProbabilityError     (ValueError)   probabilities, logits or log-probabilities that are not
+├── LabelError           (ValueError)   labels that name no class, or cannot be read as labels
+├── WeightError          (ValueError)   sample weights that are negative, NaN or all zero
+├── ShapeError           (ValueError)   arrays that do not fit together, or are empty
+├── OptionError          (ValueError)   an option outside its allowed values
+├── StateError           (ValueError)   states that cannot be merged or read
+├── SourceError          (ValueError)   a file or table that cannot be read as predictions
+├── ArgumentTypeError    (TypeError)    an argument of a type xent cannot take
+└── MissingPackageError  (ImportError)  an optional package is needed and absent
+
+A message says what, where (first index), got, allowed, and the next step.
+"""
+
+__all__ = [
+    "ArgumentTypeError",
+    "LabelError",
+    "MissingPackageError",
+    "OptionError",
+    "ProbabilityError",
+    "ShapeError",
+    "SourceError",
+    "StateError",
+    "WeightError",
+    "XentError",
+]
+
+
+class XentError(Exception):
+    """Base of all errors that xent raises on purpose."""
+
+
+class ProbabilityError(XentError, ValueError):
+    """Probabilities, logits or log-probabilities that are not."""
+
+
+class LabelError(XentError, ValueError):
+    """Labels that name no class, or cannot be read as labels."""
+
+
+class WeightError(XentError, ValueError):
+    """Sample weights that are negative, NaN or all zero."""
+
+
+class ShapeError(XentError, ValueError):
+    """Arrays that do not fit together, or are empty."""
+
+
+class OptionError(XentError, ValueError):
+    """An option outside its allowed values."""
+
+
+class StateError(XentError, ValueError):
+    """States that cannot be merged or read."""
+
+
+class SourceError(XentError, ValueError):
+    """A file or table that cannot be read as predictions."""
+
+
+class ArgumentTypeError(XentError, TypeError):
+    """An argument of a type xent cannot take."""
+
+
+class MissingPackageError(XentError, ImportError):
+    """An optional package is needed and absent; the message says how to install it."""

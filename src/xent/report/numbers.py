@@ -1,0 +1,36 @@
+"""Numbers as a reader wants them."""
+
+import math
+
+__all__ = ["decimals", "percent"]
+
+
+def decimals(value: float | None) -> str:
+    """Three decimals where they say something, else three digits: 0.247, 6.75e-09, 1,234.5; "–" for None."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "−infinite"
+    size = abs(value)
+    if size >= 1e6 or 0.0 < size < 0.01:
+        text = f"{value:.3g}"
+    elif size >= 100.0:
+        text = f"{value:,.1f}"
+    else:
+        text = f"{value:.3f}" if size else "0"
+    return text.replace("-", "−") if value < 0 else text
+
+
+def percent(share: float | None) -> str:
+    """A share as whole percents; with decimals where 100 or 0 would be wrong: 64, 99.97, −5, 0.02."""
+    if share is None or math.isnan(share):
+        return "–"
+    if math.isinf(share):
+        return decimals(share)
+    value = 100.0 * share
+    text = f"{value:,.0f}"
+    if 99.5 <= value < 100.0:
+        text = f"{math.floor(value * 100.0) / 100.0:.2f}" if value < 99.99 else "> 99.99"
+    elif 0.0 < abs(value) < 0.5:
+        text = f"{value:.2g}"
+    return text.replace("-", "−") if text[0] == "-" else text

@@ -1,0 +1,218 @@
+"""A chunk of rows → its sums: blocks that fit the cache through the kernels, exactly added up."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.kernels import score_numpy as spec
+from xent.kernels.choice import score_kernels
+from xent.scoring import exact
+from xent.scoring.outcomes import Outcomes, Place, index_outcomes, target_outcomes
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Sums, Worst, merge_worst
+
+__all__ = ["MOST_ROWS", "Chunk", "score"]
+
+MOST_ROWS = 1 << 18  # of a chunk: what the int64 sums of the kernels hold
+_BLOCK_NUMBERS = 1 << 18  # of a block of many classes, so that its float64 copies stay near 2 MB
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+class Chunk(NamedTuple):
+    """Up to MOST_ROWS rows, ready to be scored."""
+
+    predictions: NDArray[np.floating[Any]]  # (rows, classes), or (rows,) for one column of a binary task
+    labels: NDArray[Any]  # (rows,) int64 codes, or (rows, classes) float64 targets
+    weights: Float64 | None = None
+    place: Place = Place()
+    numbered: bool = False  # whether the worst rows can be named by their number
+
+
+def score(plan: Plan, chunk: Chunk) -> Sums:
+    """The sums over a chunk.
+
+    Raises:
+        ProbabilityError: a row is no legal prediction.
+    """
+    kernels = score_kernels(chunk.predictions.size)
+    fast = _FastSums(len(plan.classes))
+    slow = Sums(top=plan.top)
+    worst: tuple[Worst, ...] = ()
+    for part in _blocks(chunk):
+        if part.labels.ndim == 1:
+            scored = index_outcomes(plan, part.predictions, part.labels, part.place, kernels)
+        else:
+            scored = target_outcomes(plan, part.predictions, part.labels, part.place)
+        if part.labels.ndim == 1 and part.weights is None:
+            slow += fast.add(scored, part.labels, kernels.accumulate)
+        else:
+            slow += _any_sums(scored, part.labels, part.weights)
+        slow += Sums(clipped=scored.clipped, normalized=scored.normalized, like_probabilities=scored.like_probabilities)
+        worst = _with_worst(worst, plan, scored, part)
+    return slow + fast.sums() + Sums(worst=worst, top=plan.top)
+
+
+def _blocks(chunk: Chunk) -> Iterator[Chunk]:
+    """Slices that fit the cache, without the rows of weight 0."""
+    classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
+    step = max(1, min(spec.MAX_ROWS, _BLOCK_NUMBERS // classes))
+    for start in range(0, len(chunk.labels), step):
+        rows = slice(start, start + step)
+        weights = None if chunk.weights is None else chunk.weights[rows]
+        place = chunk.place._replace(first_row=chunk.place.first_row + start)
+        yield Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place, chunk.numbered)
+
+
+class _FastSums:
+    """Sums of rows of one label and weight 1, in the integer arrays of the `accumulate` kernels."""
+
+    def __init__(self, classes: int) -> None:
+        self.by_class = np.zeros((classes, 4), np.int64)
+        self.bins = np.zeros((spec.BINS + 1, 2), np.int64)
+        self.squares = np.zeros(3, np.int64)
+        self.odd = np.empty(spec.MAX_ROWS, np.bool_)
+        self.hits = 0
+
+    def add(self, scored: Outcomes, codes: Int64, accumulate: Any) -> Sums:
+        """Add the rows; those that the kernel leaves out come back as sums of their own."""
+        odd = self.odd[: len(codes)]
+        left_out = accumulate(scored.nats, codes, self.by_class, self.bins, self.squares, odd)
+        if left_out:
+            rest = Outcomes(scored.nats[odd], scored.hits[odd], 0, 0, 0)
+            scored = scored._replace(hits=scored.hits[~odd])
+            slow = _any_sums(rest, codes[odd], None)
+        else:
+            slow = Sums()
+        self.hits += int(np.count_nonzero(scored.hits))
+        return slow
+
+    def sums(self) -> Sums:
+        """As exact integers."""
+        rows = int(self.by_class[:, 0].sum())
+        loss = {
+            int(code): sum(
+                int(limb) << (exact.UNIT_BITS - bits)
+                for limb, bits in zip(self.by_class[code, 1:], (30, 56, 82), strict=True)
+            )
+            for code in np.flatnonzero(self.by_class[:, 1:].any(axis=1))
+        }
+        bin_rows = _nonzero(self.bins[:, 0], 0)
+        return Sums(
+            rows=rows,
+            weight=rows << exact.UNIT_BITS,
+            weight_squared=rows << exact.UNIT_BITS,
+            class_weight=_nonzero(self.by_class[:, 0], exact.UNIT_BITS),
+            class_loss=loss,
+            weighted_loss=sum(loss.values()),
+            loss_squared=sum(
+                int(limb) << (exact.UNIT_BITS - bits) for limb, bits in zip(self.squares, (26, 69, 112), strict=True)
+            ),
+            hits=self.hits << exact.UNIT_BITS,
+            bin_rows=bin_rows,
+            bin_weight={key: count << exact.UNIT_BITS for key, count in bin_rows.items()},
+            bin_loss=_nonzero(self.bins[:, 1], exact.UNIT_BITS - 30),
+        )
+
+
+def _nonzero(values: Int64, shift: int) -> dict[int, int]:
+    return {int(i): int(values[i]) << shift for i in np.flatnonzero(values)}
+
+
+def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -> Sums:
+    """Sums of rows of any kind: weighted, soft or with several labels, tiny, huge or infinite."""
+    weights = np.ones(len(scored.nats)) if weights is None else weights
+    used = weights > 0.0
+    if not used.all():
+        scored = scored._replace(
+            nats=scored.nats[used],
+            hits=scored.hits[used],
+            terms=None if scored.terms is None else scored.terms[used],
+        )
+        labels, weights = labels[used], weights[used]
+    infinite = scored.nats == np.inf
+    finite = ~infinite
+    x, w = scored.nats[finite], weights[finite]
+    cost = w * x
+    bin_of = np.minimum(x * spec.BINS_PER_NAT, spec.BINS).astype(np.int64)
+    return Sums(
+        rows=len(weights),
+        weight=exact.total(weights),
+        weight_squared=exact.total(weights * weights),
+        infinite_rows=int(infinite.sum()),
+        infinite_weight=exact.total(weights[infinite]),
+        weighted_loss=exact.total(w * cost),
+        loss_squared=exact.total(cost * cost),
+        hits=exact.total(weights * scored.hits),
+        bin_rows=_nonzero(np.bincount(bin_of), 0),
+        bin_weight=exact.grouped_sums(w, bin_of),
+        bin_loss=exact.grouped_sums(np.floor(cost * 2.0**30) * 2.0**-30, bin_of),
+    ) + _class_sums(scored, labels, weights, finite)
+
+
+def _class_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64, finite: NDArray[np.bool_]) -> Sums:
+    if scored.terms is None:
+        return Sums(
+            class_weight=exact.grouped_sums(weights, labels),
+            class_loss=exact.grouped_sums(weights[finite] * scored.nats[finite], labels[finite]),
+            class_infinite=_nonzero(np.bincount(labels[~finite]), 0),
+        )
+    classes = np.broadcast_to(np.arange(labels.shape[1]), labels.shape)
+    loss = weights[finite, None] * scored.terms[finite]
+    return Sums(
+        class_weight=exact.grouped_sums((weights[:, None] * labels).reshape(-1), classes.reshape(-1)),
+        class_loss=exact.grouped_sums(loss.reshape(-1), classes[finite].reshape(-1)),
+        class_infinite=_nonzero((scored.terms == np.inf).sum(axis=0), 0),
+    )
+
+
+def _with_worst(worst: tuple[Worst, ...], plan: Plan, scored: Outcomes, part: Chunk) -> tuple[Worst, ...]:
+    """The worst rows so far and those of the block; rows come in order, so an equal one comes too late."""
+    if plan.top == 0:
+        return worst
+    nats = scored.nats if part.weights is None else np.where(part.weights > 0.0, scored.nats, -1.0)
+    floor = worst[-1][0] if len(worst) == plan.top else -0.5
+    if not nats.max(initial=-1.0) > floor and (part.numbered or not (nats == floor).any()):
+        return worst
+    rows = np.flatnonzero(nats > floor if part.numbered else nats >= floor)
+    if len(rows) > 4 * plan.top:
+        least = np.partition(nats[rows], -plan.top)[-plan.top]
+        rows = rows[nats[rows] > least].tolist() + _first_of_equal(rows[nats[rows] == least], part, plan)
+    found = tuple(_worst_row(plan, float(nats[i]), int(i), part) for i in rows)
+    return merge_worst(worst + found, plan.top)
+
+
+def _first_of_equal(rows: Int64, part: Chunk, plan: Plan) -> list[int]:
+    """Of equally bad rows, enough to hold those that sort first."""
+    if part.numbered:
+        return [int(i) for i in rows[: plan.top]]
+    seen: dict[tuple[Any, ...], list[int]] = {}
+    for i in rows.tolist():
+        key = _worst_row(plan, 0.0, i, part)
+        if len(seen.setdefault(key, [])) < plan.top:
+            seen[key].append(i)
+    return [i for same in seen.values() for i in same]
+
+
+def _worst_row(plan: Plan, nats: float, i: int, part: Chunk) -> Worst:
+    label: Any
+    predicted: Any
+    if plan.task == "multilabel":
+        border = {"probabilities": 0.5, "logits": 0.0, "log_probabilities": np.log(0.5)}[plan.kind]
+        label = tuple(np.flatnonzero(part.labels[i] > 0.5).tolist())
+        predicted = tuple(np.flatnonzero(part.predictions[i] > border).tolist())
+    else:
+        label = int(part.labels[i] if part.labels.ndim == 1 else part.labels[i].argmax())
+        predicted = _predicted(plan, part.predictions[i])
+    row = part.place.first_row + i if part.numbered else -1
+    return nats + 0.0, part.place.source, row, label, predicted
+
+
+def _predicted(plan: Plan, prediction: Any) -> int:
+    if np.ndim(prediction) == 0:
+        border = {"probabilities": 0.5, "logits": 0.0, "log_probabilities": np.log(0.5)}[plan.kind]
+        return int(prediction > border)
+    return int(np.argmax(prediction))

@@ -1,0 +1,166 @@
+"""Which class each prediction column speaks of: by name where there are names, else by sorted order, and said so."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from xent.errors import LabelError, OptionError
+from xent.scoring.labels import distinct, kind_of, text_forms
+from xent.scoring.plan import Label, plain
+
+__all__ = ["Resolved", "resolve"]
+
+
+class Resolved(NamedTuple):
+    """The classes, the prediction columns in their order, and how they were matched."""
+
+    classes: tuple[Label, ...]
+    order: tuple[int, ...]  # of the prediction columns; (0,) for a single one
+    note: str
+
+
+def resolve(
+    names: tuple[str, ...] | None,
+    columns: int,
+    given: Sequence[Any] | None,
+    first_labels: Any,
+    all_labels: Callable[[], list[Any]],
+) -> Resolved:
+    """Match classes and columns.
+
+    Args:
+        names: what the columns are called, without their common prefix; None if they have no names.
+        columns: how many there are; one stands for the second of two classes.
+        given: the caller's `classes`, or None.
+        first_labels: some of the labels, for their type; a NumPy array or an Arrow column.
+        all_labels: returns the distinct labels, sorted; called only where the first do not settle it.
+
+    Raises:
+        OptionError: `given` does not fit the columns.
+        LabelError: the labels do not settle which column is which.
+    """
+    if given is not None:
+        return _given(tuple(plain(label) for label in given), names, columns)
+    if columns == 1:
+        return _single(names, first_labels, all_labels)
+    order = tuple(range(columns))
+    if names is not None:
+        return _named(names, order, first_labels, all_labels)
+    kind = kind_of(first_labels)
+    if kind != "text":
+        found = distinct(first_labels)
+        if all(isinstance(v, int) and 0 <= v < columns for v in found):
+            if kind == "boolean" and columns == 2:
+                return Resolved((False, True), order, "no column names: column 0 is False, column 1 is True")
+            return Resolved(tuple(range(columns)), order, "no column names: column j is class j")
+    return _sorted(all_labels(), order)
+
+
+def _sorted(found: list[Any], order: tuple[int, ...]) -> Resolved:
+    size = len(order)
+    if found == list(range(1, size + 1)):
+        raise LabelError(
+            f"labels run from 1 to {size}, but the predictions' {size} columns stand for 0 to {size - 1} where they have "
+            f"no names.\nSubtract 1 from the labels, or pass classes=[1, …, {size}] (--classes 1,…,{size}) if the first "
+            "column is class 1."
+        )
+    if len(found) != size:
+        raise LabelError(
+            f"labels name {len(found)} classes ({_shown(found)}), but predictions have {size} columns without names of "
+            "classes.\nPass classes=[...] (--classes) with every class in the order of the columns."
+        )
+    return Resolved(tuple(found), order, f"classes matched to columns in sorted order: {_shown(found)}")
+
+
+def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: int) -> Resolved:
+    order = tuple(range(columns))
+    if columns == 1:
+        if len(classes) != 2:
+            raise OptionError(
+                f"classes has {len(classes)} entries, but a single prediction column means two classes: "
+                "pass classes=[other, the one the column speaks of]."
+            )
+        if names and str(classes[0]) == names[0]:
+            classes = classes[::-1]
+        return Resolved(classes, order, f"the prediction column speaks of class {classes[1]!r} (as given)")
+    by_name = _by_name(classes, names)
+    if by_name is not None:
+        return Resolved(classes, by_name, "classes matched to columns by name")
+    if len(classes) != columns:
+        raise OptionError(
+            f"classes has {len(classes)} entries ({_shown(classes)}), but predictions have {columns} columns. "
+            "Pass one class a column, in their order."
+        )
+    named = f", whatever their names ({_shown(names)})" if names else ""
+    return Resolved(classes, order, f"classes matched to columns in the order given{named}")
+
+
+def _by_name(classes: tuple[Label, ...], names: tuple[str, ...] | None) -> tuple[int, ...] | None:
+    if names is None or len(names) != len(classes):
+        return None
+    at = {name: i for i, name in enumerate(names)}
+    found = [next((at[form] for form in text_forms(label) if form in at), None) for label in classes]
+    known = [i for i in found if i is not None]
+    return tuple(known) if len(set(known)) == len(classes) else None
+
+
+def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_labels: Callable[[], list[Any]]) -> Resolved:
+    if len(set(names)) < len(names):
+        raise OptionError(f"two prediction columns have the same class name: {_shown(names)}. Rename one.")
+    kind = kind_of(first)
+    if kind == "text":
+        if set(distinct(first)) & set(names):
+            return Resolved(names, order, "labels matched to columns by name")
+        resolved = _sorted(all_labels(), order)
+        return resolved._replace(note=resolved.note + f" (no label is named like a column: {_shown(names)})")
+    if kind == "boolean":
+        by_name = _by_name((False, True), names)
+        if by_name is not None:
+            return Resolved((False, True), by_name, "labels matched to columns by name")
+    numbers = _whole_numbers(names)
+    if numbers is not None:
+        ascending = tuple(sorted(order, key=lambda i: numbers[i]))
+        return Resolved(tuple(numbers[i] for i in ascending), ascending, "labels matched to columns by name")
+    return Resolved(
+        names, order, f"labels are numbers and columns have names: label j is the column at position j, {_shown(names)}"
+    )
+
+
+def _whole_numbers(names: tuple[str, ...]) -> list[int] | None:
+    try:
+        numbers = [float(name) for name in names]
+    except ValueError:
+        return None
+    whole = [int(number) for number in numbers if number.is_integer()]
+    return whole if len(set(whole)) == len(names) else None
+
+
+def _single(names: tuple[str, ...] | None, first: Any, all_labels: Callable[[], list[Any]]) -> Resolved:
+    name = names[0] if names else None
+    kind = kind_of(first)
+    found = distinct(first)
+    if kind != "text" and set(found) <= {0, 1}:
+        classes: tuple[Label, ...] = (False, True) if kind == "boolean" else (0, 1)
+        if name in text_forms(classes[0]):
+            classes = classes[::-1]
+        return Resolved(classes, (0,), f"the prediction column speaks of class {classes[1]!r}")
+    found = all_labels()
+    if found == [1, 2]:
+        raise LabelError(
+            "labels are 1 and 2, but a single prediction column goes with 0 and 1.\nSubtract 1 from the labels, or pass "
+            "classes=[1, 2] (--classes 1,2) if the column is the probability of 2."
+        )
+    if len(found) == 1 and name is not None and str(found[0]) != name:
+        found = [found[0], name]
+    if len(found) != 2:
+        raise LabelError(
+            f"a single prediction column means two classes, but labels name {len(found)}: {_shown(found)}.\n"
+            "Pass classes=[other, the one the column speaks of] (--classes a,b), or one prediction column a class."
+        )
+    if str(found[0]) == name:
+        found = found[::-1]
+    how = "by name" if str(found[1]) == name else "the last of the labels in sorted order"
+    return Resolved(tuple(found), (0,), f"the prediction column speaks of class {found[1]!r} ({how})")
+
+
+def _shown(values: Sequence[Any]) -> str:
+    return ", ".join(str(v) for v in values[:8]) + (", …" if len(values) > 8 else "")

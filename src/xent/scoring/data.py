@@ -1,0 +1,161 @@
+"""Rows to judge, in memory or in files: the first of them, the labels that occur, and all of them in batches."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from xent.checks.predictions import Place
+from xent.errors import ShapeError
+from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
+from xent.scoring.labels import distinct
+from xent.scoring.state import Rows
+from xent.sources.blocks import prediction_block
+from xent.sources.columns import Columns, class_names
+from xent.sources.rows import read_rows
+from xent.sources.table import Batch, Table
+
+__all__ = ["Data", "InFiles", "InMemory", "Progress"]
+
+Progress = Callable[[int], None]  # told how many rows were handed out since it was last called
+
+
+class Data(Protocol):
+    """What judging asks of a data set."""
+
+    names: tuple[str, ...] | None  # of the classes, by prediction column
+    label_names: tuple[str, ...] | None  # of the classes, by label column
+    kind: str | None  # where column names tell it
+    notes: tuple[str, ...]
+    weighted: bool
+
+    def first(self) -> tuple[Any, Any]:
+        """Labels and predictions of some rows, at least one."""
+
+    def distinct_labels(self) -> list[Any]:
+        """All labels that occur, sorted."""
+
+    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+        """All rows, with the prediction columns (and those of the labels) in this order."""
+
+
+class InMemory:
+    """Arrays, lists, data frames."""
+
+    def __init__(self, labels: Any, predictions: Any, sample_weight: Any) -> None:
+        self.predictions = as_predictions(predictions)
+        rows = rows_of(self.predictions)
+        self.label_names, labels = _named_columns(labels)
+        self.labels = as_labels(labels)
+        if rows_of(self.labels) != rows:
+            raise ShapeError(
+                f"labels has {rows_of(self.labels):,} rows and predictions {rows:,}; pass one label a row."
+            )
+        if rows == 0:
+            raise ShapeError("predictions has no rows: there is nothing to score. Pass at least one row.")
+        self.weights = as_weights(sample_weight, rows)
+        self.weighted = self.weights is not None
+        self.kind: str | None = None
+        self.names: tuple[str, ...] | None = None
+        self.columns: tuple[str, ...] | None = None
+        self.notes: tuple[str, ...] = ()
+        if isinstance(self.predictions, pa.Table):
+            self.columns = tuple(self.predictions.column_names)
+            self.names, self.kind = class_names(self.predictions.schema, self.columns)
+
+    def first(self) -> tuple[Any, Any]:
+        """The first chunk."""
+        _, block = next(prediction_slices(self.predictions, self.columns, MOST_ROWS))
+        return slice_of(self.labels, 0, MOST_ROWS), block
+
+    def distinct_labels(self) -> list[Any]:
+        """Chunk by chunk, so that memory stays bounded."""
+        found: set[Any] = set()
+        for start in range(0, rows_of(self.labels), MOST_ROWS):
+            found.update(distinct(slice_of(self.labels, start, start + MOST_ROWS)))
+        return sorted(found)
+
+    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+        """Slices; an array's columns have no names, so its order is that of the classes."""
+        columns = None if self.columns is None or len(self.columns) == 1 else tuple(self.columns[i] for i in order)
+        for start, block in prediction_slices(self.predictions, columns or self.columns, MOST_ROWS):
+            labels = slice_of(self.labels, start, start + MOST_ROWS)
+            if label_order is not None:
+                labels = labels[:, label_order]
+            weights = None if self.weights is None else self.weights[start : start + MOST_ROWS]
+            yield block, labels, weights, Place("", start)
+
+
+class InFiles:
+    """A table read batch by batch."""
+
+    def __init__(self, table: Table, columns: Columns, progress: Progress | None) -> None:
+        self.table = table
+        self.columns = columns
+        self.progress = progress
+        self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
+        self.label_names = columns.label_names
+        self.list_size: int | None = None  # of list columns, once the first batch told it
+        self.weighted = columns.weight is not None
+
+    def first(self) -> tuple[Any, Any]:
+        """The first batch."""
+        for batch in read_rows(self.table, self.columns):
+            block = self._block(batch, self.columns.predictions)
+            return self._labels(batch, self.columns.labels), block
+        raise ShapeError("the data have no rows: there is nothing to score.")
+
+    def distinct_labels(self) -> list[Any]:
+        """Reads the label column alone."""
+        found: set[Any] = set()
+        for batch in self.table.batches(self.columns.labels):
+            found.update(distinct(self._labels(batch, self.columns.labels)))
+        return sorted(found)
+
+    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+        """Batches as the source gives them, cut to MOST_ROWS."""
+        several = len(self.columns.predictions) > 1
+        predictions = tuple(self.columns.predictions[i] for i in order) if several else self.columns.predictions
+        names = self.columns.labels if label_order is None else tuple(self.columns.labels[i] for i in label_order)
+        for batch in read_rows(self.table, replace(self.columns, predictions=predictions)):
+            block, labels = self._block(batch, predictions), self._labels(batch, names)
+            weights = None
+            if self.columns.weight is not None:
+                weights = prediction_block(
+                    batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row
+                ).astype(np.float64, copy=False)
+            for start in range(0, len(block), MOST_ROWS):
+                rows = slice(start, start + MOST_ROWS)
+                place = Place(batch.source or "", batch.first_row + start)
+                part = slice_of(labels, start, start + MOST_ROWS)
+                yield block[rows], part, None if weights is None else weights[rows], place
+            if self.progress is not None:
+                self.progress(len(block))
+
+    def _block(self, batch: Batch, names: tuple[str, ...]) -> Any:
+        block = prediction_block(
+            batch.data, names, classes=self.list_size, source=batch.source, first_row=batch.first_row
+        )
+        if block.ndim == 2 and len(names) == 1:
+            self.list_size = block.shape[1]
+        return block
+
+    def _labels(self, batch: Batch, names: tuple[str, ...]) -> Any:
+        column = batch.data.column(names[0])
+        if len(names) == 1 and not pa.types.is_nested(column.type):
+            return column
+        return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
+
+
+def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:
+    """The class names of a table of labels, one column a class; (None, labels) for anything else."""
+    if isinstance(labels, np.ndarray) or not hasattr(labels, "__arrow_c_stream__"):
+        return None, labels
+    table = as_predictions(labels)
+    if not isinstance(table, pa.Table) or table.num_columns == 1:
+        return None, labels
+    names, _ = class_names(table.schema, tuple(table.column_names))
+    return names, table

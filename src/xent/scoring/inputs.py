@@ -1,0 +1,144 @@
+"""What people pass (lists, arrays of any library, data frames) → NumPy arrays and Arrow columns, without copies."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from xent.errors import ArgumentTypeError, ShapeError
+from xent.sources.blocks import prediction_block
+
+__all__ = ["as_array", "as_labels", "as_predictions", "as_weights", "prediction_slices", "rows_of", "slice_of"]
+
+
+def as_array(name: str, values: Any) -> NDArray[Any]:
+    """Any array-like as a NumPy array: tensors come to the CPU, 16-bit floats become float32.
+
+    Raises:
+        ArgumentTypeError: it cannot be read as an array of numbers, booleans or texts of one shape.
+    """
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if "bfloat16" in str(values.dtype) else values.numpy()
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ArgumentTypeError(f"{name} cannot be read as an array: {error}. Pass rows of equal length.") from error
+    if array.dtype.kind in "cmMV" and array.dtype.name != "bfloat16":
+        raise ArgumentTypeError(f"{name} has dtype {array.dtype}, but must hold numbers, booleans or text.")
+    if array.dtype in (np.float16, np.longdouble) or array.dtype.name == "bfloat16":
+        array = array.astype(np.float64 if array.dtype == np.longdouble else np.float32)
+    return array
+
+
+def as_predictions(predictions: Any) -> NDArray[Any] | pa.Table:
+    """(rows, columns) or (rows,) floats, or an Arrow table whose columns have names.
+
+    Raises:
+        ArgumentTypeError: no array of numbers, and no table.
+        ShapeError: neither one nor two axes, or nothing in it.
+    """
+    table = _as_arrow("predictions", predictions)
+    if isinstance(table, pa.Table):
+        return table
+    if table is not None:
+        return pa.table({"predictions": table})
+    array = as_array("predictions", predictions)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentTypeError(f"predictions has dtype {array.dtype}, but must hold numbers.")
+    if array.ndim not in (1, 2):
+        raise ShapeError(
+            f"predictions has shape {array.shape}, but must be (rows, classes), or (rows,) for two classes."
+        )
+    if array.size == 0:
+        raise ShapeError(f"predictions has shape {array.shape}: there is nothing to score. Pass at least one row.")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def as_labels(labels: Any) -> Any:
+    """A NumPy array (rows,) or (rows, classes), or an Arrow column.
+
+    Raises:
+        ArgumentTypeError: no array and no column.
+        ShapeError: neither one nor two axes.
+    """
+    column = _as_arrow("labels", labels)
+    if isinstance(column, pa.Table):
+        if column.num_columns == 1:
+            return column.column(0)
+        return np.stack([column.column(i).to_numpy() for i in range(column.num_columns)], axis=1)
+    if column is not None:
+        return prediction_block(_one_column(column), "labels") if pa.types.is_nested(column.type) else column
+    array = as_array("labels", labels)
+    if array.ndim == 1 and "float16" in str(getattr(labels, "dtype", "")):
+        raise ArgumentTypeError(
+            f"labels have dtype {labels.dtype}, which rounds whole numbers above 256 or 2,048. Pass integer labels."
+        )
+    if array.ndim not in (1, 2):
+        raise ShapeError(f"labels has shape {array.shape}, but must be (rows,), or (rows, classes) for soft labels.")
+    if array.dtype.kind in "USO":
+        if array.ndim == 2:
+            raise ArgumentTypeError(f"labels has shape {array.shape} and dtype {array.dtype}; two axes need numbers.")
+        return array
+    return array
+
+
+def _one_column(column: Any) -> pa.RecordBatch:
+    return pa.table({"labels": column}).combine_chunks().to_batches()[0]
+
+
+def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
+    """(rows,) float64, or None.
+
+    Raises:
+        ShapeError: not one weight a row.
+    """
+    if weights is None:
+        return None
+    column = _as_arrow("sample_weight", weights)
+    array = as_array("sample_weight", weights if column is None else column.to_numpy())
+    if array.shape != (rows,):
+        raise ShapeError(f"sample_weight has shape {array.shape}, but there are {rows:,} rows: pass one weight a row.")
+    return array.astype(np.float64, copy=False)
+
+
+def _as_arrow(name: str, values: Any) -> Any:
+    """The Arrow table or column behind `values`; None if it is not one."""
+    if isinstance(values, pa.Table | pa.ChunkedArray | pa.Array):
+        return values
+    if isinstance(values, pa.RecordBatch):
+        return pa.Table.from_batches([values])
+    if not hasattr(values, "__arrow_c_stream__"):
+        return None
+    try:
+        column = pa.chunked_array(values)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
+        raise ArgumentTypeError(f"{name} cannot be read as an Arrow table or column: {error}.") from error
+    return pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column
+
+
+def rows_of(values: Any) -> int:
+    """The number of rows."""
+    return int(values.num_rows if isinstance(values, pa.Table) else len(values))
+
+
+def slice_of(column: Any, start: int, stop: int) -> Any:
+    """Rows start to stop of a NumPy array or an Arrow column or table."""
+    if isinstance(column, np.ndarray):
+        return column[start:stop]
+    return column.slice(start, stop - start)
+
+
+def prediction_slices(predictions: Any, columns: tuple[str, ...] | None, step: int) -> Iterator[tuple[int, Any]]:
+    """(first row, floats) of `step` rows at a time; `columns` picks and orders those of a table."""
+    for start in range(0, rows_of(predictions), step):
+        part = slice_of(predictions, start, start + step)
+        if isinstance(part, pa.Table):
+            batches = part.combine_chunks().to_batches()
+            yield start, prediction_block(batches[0], columns or tuple(part.column_names), first_row=start)
+        else:
+            yield start, part

@@ -1,0 +1,228 @@
+"""Labels → codes: which class each label names, whatever the type it is written in."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from xent.checks.predictions import Place, refuse_label
+from xent.errors import LabelError, ShapeError
+from xent.scoring.plan import Label
+from xent.sources.arrays import numpy_array
+
+__all__ = ["Vocabulary", "as_targets", "distinct", "is_text", "kind_of", "text_forms"]
+
+Int64 = NDArray[np.int64]
+
+
+def is_text(values: Any) -> bool:
+    """Whether labels (a NumPy array or an Arrow column) are written as text."""
+    return kind_of(values) == "text"
+
+
+def kind_of(values: Any) -> str:
+    """ "text", "boolean", "integer" or "float": how labels are written.
+
+    Raises:
+        LabelError: none of these.
+    """
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind == "O":
+            return kind_of(_to_arrow(values[:1000]))
+        found = {"b": "boolean", "i": "integer", "u": "integer", "f": "float", "U": "text"}.get(values.dtype.kind)
+        if found:
+            return found
+        raise LabelError(f"labels have dtype {values.dtype}, but must be integers, booleans, text or whole floats.")
+    type_ = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    for name, matches in _ARROW_KINDS:
+        if matches(type_):
+            return name
+    raise LabelError(f"labels have type {type_}, but must be integers, booleans, text or whole floats.")
+
+
+_ARROW_KINDS = (
+    ("boolean", pa.types.is_boolean),
+    ("integer", pa.types.is_integer),
+    ("float", pa.types.is_floating),
+    ("float", pa.types.is_decimal),
+    ("text", lambda t: pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t)),
+)
+
+
+def _to_arrow(values: NDArray[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise LabelError(f"labels mix types: {error}. Use one type for all, such as text.") from error
+
+
+def _text_array(texts: list[str]) -> pa.StringArray:
+    """As pa.array(texts), which would load pandas where it is installed, in 0.2 s."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def distinct(values: Any) -> list[Any]:
+    """The labels that occur, sorted, as Python values; whole floats as integers.
+
+    Raises:
+        LabelError: a label is missing, or a float that is not whole.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        found = np.unique(values).tolist()
+    else:
+        column = _to_arrow(values) if isinstance(values, np.ndarray) else values
+        found = [v for v in pc.unique(column).to_pylist() if v is not None]
+    if any(isinstance(v, float) and not v.is_integer() for v in found):
+        return sorted(found)
+    return sorted({int(v) if isinstance(v, float) else v for v in found})
+
+
+def text_forms(label: Label) -> tuple[str, ...]:
+    """How a label may be written as text: True is "True", "true" or "1"; 3.0 is "3.0" or "3"."""
+    forms = [str(label)]
+    if isinstance(label, bool):
+        forms += [str(label).lower(), str(int(label))]
+    elif isinstance(label, float) and label.is_integer():
+        forms.append(str(int(label)))
+    return tuple(forms)
+
+
+class Vocabulary:
+    """The classes of a plan, and how labels name them.
+
+    Text labels name a class by its text; numbers name the class of that value, or, where the classes are text, the
+    class at that position.
+    """
+
+    def __init__(self, classes: tuple[Label, ...]) -> None:
+        self.classes = classes
+        self.by_text = {form: code for code, label in reversed(list(enumerate(classes))) for form in text_forms(label)}
+        self.texts = _text_array(list(self.by_text))
+        self.text_codes = np.fromiter(self.by_text.values(), np.int64, len(self.by_text))
+        numbers = all(isinstance(label, int | float) for label in classes)
+        values = np.array(classes if numbers else range(len(classes)))
+        self.positions = not numbers
+        self.is_range = bool((values == np.arange(len(classes))).all())
+        self.order = np.argsort(values, kind="stable")
+        self.values = values[self.order]
+
+    def codes(self, labels: Any, place: Place) -> Int64:
+        """The class of each label (rows,).
+
+        Raises:
+            LabelError: a label is missing or names no class; the first such row is named.
+        """
+        if not isinstance(labels, np.ndarray):
+            return self._of_arrow(labels, place)
+        if labels.dtype.kind in "UO":
+            return self._of_arrow(_to_arrow(labels), place)
+        return self._of_numbers(labels, place)
+
+    def _of_arrow(self, labels: Any, place: Place) -> Int64:
+        if isinstance(labels, pa.ChunkedArray):
+            labels = labels.combine_chunks() if labels.num_chunks != 1 else labels.chunk(0)
+        if labels.null_count:
+            row = int(np.argmax(labels.is_null().to_numpy(zero_copy_only=False)))
+            self._refuse(None, row, labels.null_count, len(labels), place)
+        if pa.types.is_dictionary(labels.type):
+            labels = labels.cast(labels.type.value_type)
+        if is_text(labels):
+            return self._of_text(labels, place)
+        if pa.types.is_decimal(labels.type):
+            labels = labels.cast(pa.float64())
+        return self._of_numbers(numpy_array(labels), place)
+
+    def _of_text(self, labels: pa.Array, place: Place) -> Int64:
+        if pa.types.is_string_view(labels.type):
+            labels = labels.cast(pa.string())
+        found = pc.index_in(labels, value_set=self.texts.cast(labels.type))
+        if found.null_count:
+            missing = found.is_null().to_numpy(zero_copy_only=False)
+            row = int(np.argmax(missing))
+            self._refuse(labels[row].as_py(), row, int(missing.sum()), len(labels), place)
+        codes: Int64 = self.text_codes[numpy_array(found)]
+        return codes
+
+    def _of_numbers(self, labels: NDArray[Any], place: Place) -> Int64:
+        if labels.dtype.kind == "f":
+            self._refuse_rounded(labels)
+            with np.errstate(invalid="ignore"):
+                fractional = ~(labels == np.floor(labels))
+            if fractional.any():
+                row = int(np.argmax(fractional))
+                self._refuse(float(labels[row]), row, int(fractional.sum()), len(labels), place)
+        if self.is_range:
+            low, high = labels.min(initial=0), labels.max(initial=0)
+            if low >= 0 and high < len(self.classes):
+                return labels.astype(np.int64, copy=False)
+            codes, known = labels, (labels >= 0) & (labels < len(self.classes))
+        else:
+            at = np.minimum(np.searchsorted(self.values, labels), len(self.values) - 1)
+            known = self.values[at] == labels
+            codes = self.order[at]
+        if not known.all():
+            row = int(np.argmin(known))
+            self._refuse(labels[row].item(), row, int((~known).sum()), len(labels), place, labels)
+        return codes.astype(np.int64)
+
+    def _refuse_rounded(self, labels: NDArray[Any]) -> None:
+        exact = 1 << 24 if labels.dtype.itemsize == 4 else 1 << 53
+        if len(self.classes) > exact:
+            raise LabelError(
+                f"labels have dtype {labels.dtype}, which cannot tell {len(self.classes):,} classes apart: whole numbers "
+                f"are exact up to {exact:,} only. Pass integer labels."
+            )
+
+    def _refuse(self, value: Any, row: int, wrong: int, rows: int, place: Place, labels: Any = None) -> None:
+        size = len(self.classes)
+        if self.is_range and not (self.positions and isinstance(value, str | None)):
+            expected = f"in [0, {size}) because there are {size} classes"
+        else:
+            shown = ", ".join(repr(c) for c in self.classes[:10]) + (", …" if size > 10 else "")
+            expected = f"one of the classes {shown}"
+        step = "Pass classes=[...] (--classes) with every label, in the order of the prediction columns."
+        if value is None or value != value:
+            step = "Remove the rows without a label."
+        elif isinstance(value, float) and not value.is_integer():
+            step = "For soft labels pass a row of probabilities for each example, (rows, classes)."
+        elif labels is not None and self.is_range and labels.max() == size and labels.min() >= 1:
+            step = (
+                f"The labels seem to count from 1: subtract 1, or pass classes=[1, …, {size}] (--classes 1,…,{size}) if "
+                "the first column is class 1."
+            )
+        refuse_label(value, row, wrong, rows, expected, step, place)
+
+
+def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Place) -> NDArray[np.float64]:
+    """Soft, one-hot or several labels (rows, classes) as float64.
+
+    Raises:
+        ShapeError: not one column a class.
+        LabelError: an entry outside [0, 1], or a row of one_of_many that does not sum to 1.
+    """
+    if labels.shape[1] != columns:
+        raise ShapeError(
+            f"labels have {labels.shape[1]} columns and predictions {columns}; pass one column a class in both."
+        )
+    targets = labels.astype(np.float64)
+    bad = ~((targets >= 0.0) & (targets <= 1.0))
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise LabelError(
+            f"labels {place.row(row)}, column {column} is {float(targets[row, column]):g}, but soft and one-hot labels "
+            f"must be in [0, 1]; {int(bad.any(axis=1).sum()):,} of {len(targets):,} rows are outside."
+        )
+    if one_of_many:
+        sums = targets.sum(axis=1)
+        off = np.abs(sums - 1.0) > 1e-3
+        if off.any():
+            row = int(np.argmax(off))
+            raise LabelError(
+                f"labels {place.row(row)} sums to {sums[row]:.6g}, not 1 ({int(off.sum()):,} of {len(sums):,} rows are "
+                'off by more than 1e-3).\nPass task="multilabel" (--task multilabel) if a row can have several labels.'
+            )
+    return targets

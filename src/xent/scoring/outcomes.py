@@ -1,0 +1,166 @@
+"""Predictions → nats per row: what the kernels are given, and what is asked of the rows they refuse."""
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.checks import predictions as checks
+from xent.kernels import score_numpy as spec
+from xent.scoring.plan import Plan
+
+__all__ = ["Outcomes", "Place", "index_outcomes", "target_outcomes"]
+
+Floats = NDArray[np.floating[Any]]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+Place = checks.Place
+
+
+class Outcomes(NamedTuple):
+    """A block of rows, scored."""
+
+    nats: Float64  # (rows,) cross-entropy of each row
+    hits: Float64 | NDArray[np.bool_]  # (rows,) 1 where the prediction is right; for several labels the share of them
+    clipped: int  # rows whose nats `clip` changed
+    normalized: int  # rows off by more than 1e-3 that were divided by their sum
+    like_probabilities: int  # rows of logits that are probabilities
+    terms: Float64 | None = None  # (rows, classes) nats by class, where a row has more than one
+
+
+def index_outcomes(plan: Plan, block: Floats, codes: Int64, place: Place, kernels: ModuleType) -> Outcomes:
+    """Score rows whose label is one class: `block` (rows, classes) or (rows,), `codes` (rows,)."""
+    block, normalized = _normalized(plan, block, place)
+    column = block.ndim == 1
+    if plan.kind == "log_probabilities" and column:
+        block, column = _both_columns(block), False
+    name = {"probabilities": "probability", "logits": "logit", "log_probabilities": "log_probability"}[plan.kind]
+    kernel = getattr(kernels, f"{name}_{'column' if column else 'rows'}", None) or spec.log_probability_rows
+    nats = np.empty(len(codes))
+    hits = np.empty(len(codes), np.bool_)
+    if not kernel(block, codes, nats, hits):
+        checks.refuse(plan.kind, block, place)
+    np.maximum(nats, 0.0, out=nats)  # a probability of 1 + round-off costs nothing
+    clipped = _clip(plan, nats)
+    alike = _like_probabilities(plan, block)
+    return Outcomes(nats, hits, clipped, normalized, alike)
+
+
+def target_outcomes(plan: Plan, block: Floats, targets: Float64, place: Place) -> Outcomes:
+    """Score rows with a target for each class: soft labels, or several labels; both (rows, classes)."""
+    block, normalized = _normalized(plan, block, place)
+    rows, classes = block.shape
+    hits: Float64
+    if plan.task == "multilabel":
+        terms = _label_terms(plan, block, targets, place)
+        hits = ((block > (0.0 if plan.kind == "logits" else _half(plan))) == (targets > 0.5)).mean(axis=1)
+    else:
+        terms = _class_terms(plan, block, place)
+        hits = (spec.first_largest(block) == spec.first_largest(targets)).astype(np.float64)
+    np.maximum(terms, 0.0, out=terms)
+    clipped = 0
+    if plan.clip is not None:
+        before = terms.copy()
+        _clip(plan, terms)
+        clipped = int(((terms != before) & _counts(plan, targets)).any(axis=1).sum())
+    if plan.task != "multilabel":
+        with np.errstate(invalid="ignore"):
+            terms = np.where(targets > 0.0, targets * terms, 0.0)
+    nats = np.add.accumulate(terms, axis=1)[:, -1] if classes else np.zeros(rows)
+    return Outcomes(nats, hits, clipped, normalized, _like_probabilities(plan, block), terms)
+
+
+def _half(plan: Plan) -> float:
+    return 0.5 if plan.kind == "probabilities" else -np.log(2.0)
+
+
+def _counts(plan: Plan, targets: Float64) -> Any:
+    return True if plan.task == "multilabel" else targets > 0.0
+
+
+def _label_terms(plan: Plan, block: Floats, targets: Float64, place: Place) -> Float64:
+    """Binary cross-entropy of each label (rows, labels); targets between 0 and 1 take the convex sum of the two."""
+    ok = True
+    sides = []
+    for side in (0, 1):
+        flat = np.ascontiguousarray(block).reshape(-1)
+        nats, hits = np.empty(flat.size), np.empty(flat.size, np.bool_)
+        codes = np.full(flat.size, side, np.int64)
+        if plan.kind == "log_probabilities":
+            nats[:] = _both_columns(flat)[:, side] * -1.0 + 0.0
+            ok = ok and bool((flat <= 0.0).all())
+        elif plan.kind == "logits":
+            ok = spec.logit_column(flat, codes, nats, hits) and ok
+        else:
+            ok = spec.probability_column(flat, codes, nats, hits) and ok
+        sides.append(nats.reshape(block.shape))
+    if not ok:
+        checks.refuse_entries(plan.kind, block, place)
+    with np.errstate(invalid="ignore"):
+        absent = np.where(targets < 1.0, (1.0 - targets) * sides[0], 0.0)
+        present = np.where(targets > 0.0, targets * sides[1], 0.0)
+    return absent + present
+
+
+def _class_terms(plan: Plan, block: Floats, place: Place) -> Float64:
+    """−log of the probability of every class (rows, classes)."""
+    first = np.zeros(len(block), np.int64)
+    nats, hits = np.empty(len(block)), np.empty(len(block), np.bool_)
+    kernel = {
+        "probabilities": spec.probability_rows,
+        "logits": spec.logit_rows,
+        "log_probabilities": spec.log_probability_rows,
+    }[plan.kind]
+    if not kernel(block, first, nats, hits):
+        checks.refuse(plan.kind, block, place)
+    wide = block.astype(np.float64)
+    if plan.kind == "logits":
+        peak, loss = spec.peak_nats(wide, spec.first_largest(wide))
+        return (peak[:, None] - wide) + loss[:, None]
+    if plan.kind == "log_probabilities":
+        return -wide + 0.0
+    return spec.neg_log(wide.reshape(-1)).reshape(wide.shape)
+
+
+def _both_columns(log_p: Floats) -> Float64:
+    """(rows, 2): log-probabilities of the other class and of the one the column speaks of."""
+    log_p = log_p.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        near_one = np.log(-np.expm1(log_p))
+        other = np.where(log_p > -0.5, near_one, -spec.neg_log1p_minus(np.exp(log_p)))
+    return np.stack([other, log_p], axis=1)
+
+
+def _normalized(plan: Plan, block: Floats, place: Place) -> tuple[Floats, int]:
+    """Rows divided by their sum where the caller asked for it, and how many were off by more than 1e-3."""
+    if not plan.normalize or block.ndim == 1:
+        return block, 0
+    if plan.kind == "log_probabilities":
+        peak, loss = spec.peak_nats(block.astype(np.float64), spec.first_largest(block))
+        log_sum = peak + loss
+        off = np.abs(np.expm1(log_sum)) > spec.SUM_TOLERANCE
+        return block - log_sum[:, None], int(np.count_nonzero(off))
+    checks.refuse_entries("weights", block, place)
+    wide = block.astype(np.float64)
+    sums = np.add.accumulate(wide, axis=1)[:, -1:]
+    checks.refuse_empty_rows(sums[:, 0], place)
+    return wide / sums, int(np.count_nonzero(np.abs(sums - 1.0) > spec.SUM_TOLERANCE))
+
+
+def _clip(plan: Plan, nats: Float64) -> int:
+    """Clip probabilities to [clip, 1 − clip], in nats and in place; how many that changed."""
+    if plan.clip is None:
+        return 0
+    most, least = spec.neg_log(np.array([plan.clip])), spec.neg_log1p_minus(np.array([plan.clip]))
+    changed = int(np.count_nonzero((nats > most) | (nats < least)))
+    np.clip(nats, least, most, out=nats)
+    return changed
+
+
+def _like_probabilities(plan: Plan, block: Floats) -> int:
+    """How many rows of logits are probabilities, as softmax leaves them: a second softmax would flatten them."""
+    if plan.kind != "logits" or block.ndim == 1 or plan.task == "multilabel":
+        return 0
+    sums = block.sum(axis=1, dtype=np.float64)
+    return int(np.count_nonzero((np.abs(sums - 1.0) <= spec.SUM_TOLERANCE) & (block >= 0.0).all(axis=1)))

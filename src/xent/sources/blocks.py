@@ -1,0 +1,105 @@
+"""Prediction columns of a batch as one NumPy array, row after row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xent.errors import SourceError
+from xent.sources.arrays import numpy_array
+from xent.sources.failures import place
+from xent.sources.types import is_list, is_numeric
+
+__all__ = ["prediction_block"]
+
+
+def prediction_block(
+    data: pa.RecordBatch,
+    names: str | Sequence[str],
+    *,
+    classes: int | None = None,
+    source: str | None = None,
+    first_row: int = 0,
+) -> np.ndarray[Any, Any]:
+    """Give predictions as one array of float32, where every column is float32 or float16, or else float64.
+
+    Args:
+        data: a batch's `data`.
+        names: one column with a number or a list in each row, or several columns, one per class.
+        classes: how long a list must be; None takes the length of the first.
+        source: the batch's `source`, for error texts.
+        first_row: the batch's `first_row`, for error texts.
+
+    Returns:
+        (rows, classes), C-contiguous, of several columns or of lists; (rows,) of one column of numbers. Lists and
+        single columns of float32 or float64 are not copied (and then not writable).
+
+    Raises:
+        SourceError: a value is missing or no number, or lists differ in length; names file, row and column.
+    """
+    names = [names] if isinstance(names, str) else list(names)
+    columns = [_plain(data[name]) for name in names]
+    for name, column in zip(names, columns, strict=True):
+        if column.null_count:
+            row = first_row + int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
+            raise SourceError(f"{place(source, row, name)} is missing (null or empty).\nFill it in or remove the row.")
+    if len(columns) > 1:
+        return _stacked(names, columns)
+    if not is_list(columns[0].type):
+        return _numbers(names[0], columns[0])
+    return _reshaped(names[0], columns[0], classes, source, first_row)
+
+
+def _stacked(names: Sequence[str], columns: Sequence[pa.Array]) -> np.ndarray[Any, Any]:
+    """Fill a row-major buffer column by column, which is faster than numpy.stack."""
+    parts = [_numbers(name, column) for name, column in zip(names, columns, strict=True)]
+    dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
+    block = np.empty((len(columns[0]), len(columns)), dtype)
+    for index, part in enumerate(parts):
+        block[:, index] = part
+    return block  # (rows, classes)
+
+
+def _reshaped(
+    name: str, column: pa.Array, classes: int | None, source: str | None, first_row: int
+) -> np.ndarray[Any, Any]:
+    lengths = numpy_array(pc.list_value_length(column))
+    expected = classes if classes is not None else int(lengths[0]) if len(lengths) else 0
+    wrong = np.flatnonzero(lengths != expected)
+    if wrong.size:
+        row = int(wrong[0])
+        raise SourceError(
+            f"{place(source, first_row + row, name)} is a list of {lengths[row]}, but must be one of {expected}, "
+            "as in the rows before.\nGive every row one prediction per class."
+        )
+    values = column.flatten()
+    if values.null_count:
+        row = int(np.argmax(pc.is_null(values).to_numpy(zero_copy_only=False))) // expected
+        where = place(source, first_row + row, name)
+        raise SourceError(f"{where} has a missing value in its list.\nFill it in or remove the row.")
+    return _numbers(name, values).reshape(len(column), expected)  # (rows, classes)
+
+
+def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
+    """Give one column as float32 or float64, without a copy where it is that already."""
+    column = _plain(column)
+    kind = column.type
+    if not is_numeric(kind) or pa.types.is_dictionary(kind):
+        raise SourceError(
+            f"column {name!r} is of type {kind}, but predictions must be numbers.\nChoose another column."
+        )
+    if pa.types.is_boolean(kind):
+        return numpy_array(column).astype(np.float64)
+    if pa.types.is_decimal(kind):
+        return numpy_array(column.cast(pa.float64()))
+    values = numpy_array(column)
+    wanted = np.float32 if values.dtype in (np.float16, np.float32) else np.float64
+    return values.astype(wanted, copy=False)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        return _plain(column.storage)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

@@ -1,0 +1,203 @@
+"""Which column is the label, and which hold predictions: as told, or guessed from their names and said so."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from xent.errors import SourceError
+from xent.sources.names import find_column, listing
+from xent.sources.types import is_list, is_numeric, value_type
+
+__all__ = ["Columns", "choose_columns", "class_names"]
+
+_LABELS = ("label", "y", "target", "y_true", "class")
+_PREFIXES = {"p_": None, "prob_": None, "proba_": None, "logit_": "logits", "logp_": "log_probabilities"}
+_SINGLES = ("p", "score", "probability", "y_pred")
+_LABEL_FLAG = "--label NAME (label=)"
+_PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
+_WEIGHT_FLAG = "--weight NAME (weight=)"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a score is computed from."""
+
+    labels: tuple[str, ...]  # one column, or one per class
+    predictions: tuple[str, ...]  # one column of numbers or of lists, or one column per class
+    weight: str | None
+    kind: str | None  # "logits" or "log_probabilities" where the names say so
+    class_names: tuple[str, ...] | None  # what the predictions' names say behind their prefix: p_cat is "cat"
+    label_names: tuple[str, ...] | None  # the same for the labels, where there are several columns of them
+    notes: tuple[str, ...]  # what was guessed or left out, one sentence each
+
+
+def choose_columns(
+    schema: pa.Schema,
+    *,
+    label: str | Sequence[str] | None = None,
+    prediction: str | Sequence[str] | None = None,
+    weight: str | None = None,
+) -> Columns:
+    """Find the columns in a table's schema. Names match exactly, or else whatever their case.
+
+    Args:
+        schema: a table's `schema`.
+        label: its name; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern, a list of names, or names
+            joined by commas, where each row has a label, or a share of it, for every class.
+        prediction: a name, a pattern (`p_*`), a list of names, or names joined by commas; None guesses `p_*`,
+            `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability` or `y_pred`.
+        weight: its name; None for no weight.
+
+    Returns:
+        The columns, in the order of the schema or of the list; every guess has a sentence in `notes`.
+
+    Raises:
+        SourceError: a column is not there, more than one guess fits, or one column is given two parts; lists the
+            columns found.
+    """
+    weights = [find_column(schema, weight, _WEIGHT_FLAG)] if weight else []
+    labels = _named(schema, label, weights, [], _LABEL_FLAG)[0] if label else []
+    taken, notes = [*labels, *weights], list[str]()
+    found: tuple[list[str], str | None] = ([], None)
+    if prediction is not None:
+        found = _named(schema, prediction, taken, notes, _PREDICTION_FLAG)
+    if not labels:
+        told = [] if found[1] else found[0]  # a pattern may match the label too, a name may not
+        labels = [_guess_label(schema, [*weights, *told], notes)]
+        found = [name for name in found[0] if name not in labels], found[1]
+    if prediction is None:
+        found = _guess_predictions(schema, [*labels, *weights], notes)
+    predictions, star = found
+    _refuse_two_parts(labels, predictions, weights)
+    names, kind = class_names(schema, predictions, star)
+    label_names = class_names(schema, labels)[0] if len(labels) > 1 else None
+    return Columns(tuple(labels), tuple(predictions), next(iter(weights), None), kind, names, label_names, tuple(notes))
+
+
+def _named(
+    schema: pa.Schema, asked: str | Sequence[str], taken: Sequence[str], notes: list[str], flag: str
+) -> tuple[list[str], str | None]:
+    """Give the columns meant, and the pattern if it was one."""
+    if not isinstance(asked, str):
+        return [find_column(schema, name, flag) for name in asked], None
+    if asked in schema.names:
+        return [find_column(schema, asked, flag)], None
+    if "," in asked:
+        names = [name.strip() for name in asked.split(",") if name.strip()]
+        return [find_column(schema, name, flag) for name in names], None
+    if not any(mark in asked for mark in "*?"):
+        return [find_column(schema, asked, flag)], None
+    matches = [name for name in schema.names if _star(asked).fullmatch(name)]
+    notes += [f"column {name!r} matches {asked!r} but is not a prediction" for name in matches if name in taken]
+    matches = [find_column(schema, name, flag) for name in matches if name not in taken]
+    if not matches:
+        raise SourceError(f"no column matches {asked!r}; {_found(schema)}.\nPass {flag}.")
+    return matches, asked
+
+
+def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str]) -> str:
+    found = [name for name in schema.names if name.lower() in _LABELS and name not in taken]
+    if len(found) == 1:
+        notes.append(f"label column {found[0]!r} (guessed)")
+        return str(found[0])
+    what = f"is ambiguous, it could be {listing(found)}" if found else f"is missing; looked for {', '.join(_LABELS)}"
+    raise SourceError(f"the label column {what}; {_found(schema)}.\nPass {_LABEL_FLAG}.")
+
+
+def _guess_predictions(schema: pa.Schema, taken: Sequence[str], notes: list[str]) -> tuple[list[str], str]:
+    families = _families([name for name in schema.names if name not in taken])
+    for pattern in [pattern for pattern in families if pattern in _SINGLES and len(families) > 1]:
+        if not _can_predict(schema, families[pattern]):  # for example predicted classes beside their probabilities
+            notes.append(f"column {families.pop(pattern)[0]!r} is not numeric, so no prediction (guessed)")
+    if len(families) == 1:
+        [(pattern, names)] = families.items()
+        names = [find_column(schema, name, _PREDICTION_FLAG) for name in names]
+        notes.append(f"predictions from {_spoken(names)} (guessed)")
+        return names, pattern
+    looked = ", ".join([*(f"{prefix}*" for prefix in _PREFIXES), *_SINGLES])
+    several = f"are ambiguous, they could be {' or '.join(families)}"
+    what = several if families else f"are missing; looked for {looked}"
+    raise SourceError(f"the prediction columns {what}; {_found(schema)}.\nPass {_PREDICTION_FLAG}.")
+
+
+def _families(names: Sequence[str]) -> dict[str, list[str]]:
+    """Group columns by the pattern that their lower-cased name matches."""
+    families: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        prefix = _prefix_of([name])
+        pattern = f"{prefix}*" if prefix else name.lower()
+        if prefix or pattern in _SINGLES:
+            families.setdefault(pattern, []).append(name)
+    return families
+
+
+def _can_predict(schema: pa.Schema, names: Sequence[str]) -> bool:
+    kinds = [value_type(schema.field(schema.get_all_field_indices(name)[0]).type) for name in names]
+    return all(is_numeric(kind.value_type if is_list(kind) else kind) for kind in kinds)
+
+
+def class_names(
+    schema: pa.Schema, names: Sequence[str], pattern: str | None = None
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """Give the class that each column stands for, and the kind of number that the names tell."""
+    prefix = _prefix_of(names)
+    kind = _PREFIXES[prefix] if prefix else None
+    lists = [name for name in names if is_list(value_type(schema.field(name).type))]
+    if lists and len(names) > 1:
+        raise SourceError(
+            f"column {lists[0]!r} has a list in each row, so it must be the only prediction column, not one "
+            f"of {listing(names)}.\nPass --prediction {lists[0]} (prediction=)."
+        )
+    if lists:
+        return None, kind
+    if pattern is not None and pattern.count("*") == 1 and (len(names) > 1 or prefix is not None):
+        matches = [_star(pattern).fullmatch(name) for name in names]
+        return tuple(match[1] for match in matches if match), kind
+    if prefix is not None:
+        return tuple(name[len(prefix) :] for name in names), kind
+    if len(names) == 1:
+        return None, kind
+    cut = _shared_stem(names)
+    return tuple(name[cut:] for name in names), kind
+
+
+def _shared_stem(names: Sequence[str]) -> int:
+    """Give how many characters all names share up to an underscore, with something behind it in each."""
+    first = names[0]
+    cuts = [index + 1 for index, mark in enumerate(first) if mark == "_"]
+    return max((cut for cut in cuts if all(n[:cut] == first[:cut] and n[cut:] for n in names)), default=0)
+
+
+def _prefix_of(names: Sequence[str]) -> str | None:
+    """Give the known prefix that all names have, with something behind it."""
+    return next((p for p in _PREFIXES if all(n.lower().startswith(p) and len(n) > len(p) for n in names)), None)
+
+
+def _star(pattern: str) -> re.Pattern[str]:
+    """Translate a pattern so that group 1 is what its first star matched."""
+    marks = {"*": "(.*)", "?": "."}
+    return re.compile("".join(marks.get(mark, re.escape(mark)) for mark in pattern), re.IGNORECASE | re.DOTALL)
+
+
+def _refuse_two_parts(labels: Sequence[str], predictions: Sequence[str], weights: Sequence[str]) -> None:
+    every = [*labels, *predictions, *weights]
+    if twice := [name for name in dict.fromkeys(every) if every.count(name) > 1]:
+        raise SourceError(
+            f"column {twice[0]!r} is used twice (label {listing(labels)}, predictions {listing(predictions)}, "
+            f"weight {listing(weights)}).\nUse each column for one thing."
+        )
+    if not predictions:
+        raise SourceError(f"the list of prediction columns is empty.\nPass {_PREDICTION_FLAG}.")
+
+
+def _spoken(names: Sequence[str]) -> str:
+    return f"column {names[0]!r}" if len(names) == 1 else f"{len(names)} columns {names[0]} … {names[-1]}"
+
+
+def _found(schema: pa.Schema) -> str:
+    text = f"columns found: {listing(schema.names)}"
+    numbers = [name for name in schema.names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
+    header = " (these look like values: the first line of a CSV file must name its columns)"
+    return text + header if numbers and len(numbers) * 2 >= len(schema.names) else text

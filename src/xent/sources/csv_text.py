@@ -1,0 +1,153 @@
+"""CSV files, also with tabs or semicolons, also compressed.
+
+pyarrow infers types from the first block only. Columns whose first block leaves a doubt (integers, booleans,
+nothing at all) are therefore read once more to the end, before anything is computed; numbers with a point and text
+cannot widen. Every column keeps its text unless it is a number or a boolean: no dates.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from xent.errors import SourceError
+from xent.sources.detect import File
+from xent.sources.failures import place, reading
+from xent.sources.table import sliced
+from xent.sources.types import narrowest_type, wider_type
+
+__all__ = ["CsvPart", "open_csv"]
+
+_BLOCK = 1 << 20  # larger ones parse no faster, and the reader holds some 70 at a time
+_LINES_PER_BLOCK = 8
+_CELL = re.compile(
+    r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (.+?): (?:invalid value )?(.*)", re.DOTALL
+)
+_LINE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
+
+
+@dataclass(frozen=True)
+class CsvPart:
+    """One CSV file."""
+
+    name: str
+    path: str
+    compression: str | None
+    delimiter: str
+    block: int
+    schema: pa.Schema
+    rows: int | None
+    bytes: int
+    format: str = "csv"
+
+    def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Read the columns of `schema`, in its order and as its types."""
+        with reading(self.name):
+            for batch in _batches(self, {field.name: field.type for field in schema}):
+                yield from sliced(batch, batch_bytes)
+
+
+def open_csv(file: File) -> CsvPart:
+    """Read the header and settle the type of every column."""
+    with reading(file.name):
+        header = _header(file)
+        block = max(_BLOCK, _LINES_PER_BLOCK * len(header))
+        nothing = pa.schema([])
+        part = CsvPart(file.name, file.path, file.compression, _delimiter(header), block, nothing, None, file.bytes)
+        with _translating(part), _opened(part, {}) as reader:
+            part = replace(part, schema=pa.schema([(field.name, _plain(field.type)) for field in reader.schema]))
+        return _settled(part) if file.compression or file.bytes > block else part
+
+
+def _header(file: File) -> bytes:
+    with pa.input_stream(file.path, compression=file.compression) as stream:
+        text = b""
+        while b"\n" not in text and (more := stream.read(1 << 16)):
+            text += more
+    return bytes(text.split(b"\n", 1)[0])
+
+
+def _delimiter(header: bytes) -> str:
+    """Take tabs where the header has any, else commas, else semicolons."""
+    return next((mark for mark in "\t,;" if mark.encode() in header), ",")
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Keep numbers and booleans; leave dates, times and the like as the text they are."""
+    known = pa.types.is_null(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return kind if known or pa.types.is_floating(kind) else pa.string()
+
+
+def _settled(part: CsvPart) -> CsvPart:
+    """Read the columns that could still widen to the end, which also counts the rows."""
+    names = part.schema.names
+    fields = {field.name: field.type for field in part.schema if names.count(field.name) == 1}
+    unsure = {name: kind for name, kind in fields.items() if kind not in (pa.float64(), pa.string())}
+    if not unsure:
+        return part
+    try:
+        with _opened(part, unsure) as reader:
+            return replace(part, rows=sum(batch.num_rows for batch in reader))
+    except pa.ArrowInvalid:  # some value does not fit its column's type
+        rows = 0
+        for batch in _batches(part, dict.fromkeys(unsure, pa.string())):
+            rows += batch.num_rows
+            for name, kind in unsure.items():
+                unsure[name] = wider_type(kind, narrowest_type(batch[name], kind)) or pa.string()
+    types = [(field.name, unsure.get(field.name, field.type)) for field in part.schema]
+    return replace(part, schema=pa.schema(types), rows=rows)
+
+
+def _batches(part: CsvPart, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    with _translating(part), _opened(part, types) as reader:
+        yield from reader
+
+
+def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
+    from pyarrow import csv  # needed for this format only
+
+    return csv.open_csv(
+        pa.input_stream(part.path, compression=part.compression),
+        # One thread is as fast in this reader (measured), and only then do its errors know the row.
+        read_options=csv.ReadOptions(block_size=part.block, use_threads=False),
+        parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=True),  # no slower (measured)
+        # An empty cell is missing. "NA" and "null" are text: a class may be called so, and a number may not.
+        convert_options=csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=types,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+@contextmanager
+def _translating(part: CsvPart) -> Iterator[None]:
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise SourceError(_explained(part, str(error))) from error
+
+
+def _explained(part: CsvPart, text: str) -> str:
+    """Say in which row, counted from 0 without the header, the reader gave up."""
+    names = part.schema.names
+    if (cell := _CELL.search(text)) and int(cell[1]) < len(names):
+        where = place(part.name, int(cell[2]) - 2, names[int(cell[1])])
+        if cell[4] == "invalid UTF8 data":
+            return f"{where} is not UTF-8 text.\nWrite the file again as UTF-8."
+        return f"{where} is {cell[4]}, not a {_spoken(cell[3])}.\nCorrect or remove the row."
+    if line := _LINE.search(text):
+        counts = f"row {int(line[1]) - 2} (counted from 0) has {line[3]} fields where the header has {line[2]}"
+        return f"{part.name}, {counts}.\nCorrect the row, or check the quotes before it."
+    if "straddling" in text:
+        return f"{part.name} has a row too long to read.\nCheck for a quote that is never closed."
+    return f"{part.name} cannot be read as CSV: {' '.join(text.split())[:300]}.\nCheck the file."
+
+
+def _spoken(kind: str) -> str:
+    return {"double": "number", "int64": "whole number", "bool": "boolean", "null": "missing value"}.get(kind, kind)

@@ -1,0 +1,82 @@
+"""Arrow IPC: files (also called Feather version 2) and streams."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from xent.sources.detect import File
+from xent.sources.failures import reading
+from xent.sources.table import sliced
+
+__all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
+
+_LARGE_BATCH = 64 << 20
+
+
+@dataclass(frozen=True)
+class IpcFilePart:
+    """One file in the IPC file format, which knows where each of its batches is."""
+
+    name: str
+    path: str
+    schema: pa.Schema
+    rows: int | None
+    bytes: int
+    mapped: bool  # batches too large to be copied into memory are mapped; their pages are the system's to drop
+    format: str = "ipc"
+
+    def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Read the columns of `schema`, in its order."""
+        fields = [self.schema.get_field_index(name) for name in schema.names]
+        with reading(self.name), _ipc_file(self.path, self.mapped, fields) as reader:
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                batch.validate()
+                yield from sliced(batch.select(schema.names), batch_bytes)
+
+
+@dataclass(frozen=True)
+class IpcStreamPart:
+    """One file in the IPC stream format, possibly compressed as a whole."""
+
+    name: str
+    path: str
+    compression: str | None
+    schema: pa.Schema
+    bytes: int
+    rows: None = None
+    format: str = "ipc"
+
+    def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Read the columns of `schema`, in its order."""
+        fields = [self.schema.get_field_index(name) for name in schema.names]
+        options = pa.ipc.IpcReadOptions(included_fields=fields)
+        with reading(self.name), pa.input_stream(self.path, compression=self.compression) as source:
+            for batch in pa.ipc.open_stream(source, options=options):
+                batch.validate()
+                yield from sliced(batch.select(schema.names), batch_bytes)
+
+
+def open_ipc_file(file: File) -> IpcFilePart:
+    """Read an IPC file's footer."""
+    with reading(file.name), _ipc_file(file.path, True, None) as reader:
+        mapped = file.bytes > _LARGE_BATCH * max(reader.num_record_batches, 1)
+        rows = reader.count_rows() if hasattr(reader, "count_rows") else None  # since pyarrow 19
+        return IpcFilePart(file.name, file.path, reader.schema.remove_metadata(), rows, file.bytes, mapped)
+
+
+def open_ipc_stream(file: File) -> IpcStreamPart:
+    """Read an IPC stream's schema."""
+    with reading(file.name), pa.input_stream(file.path, compression=file.compression) as source:
+        schema = pa.ipc.open_stream(source).schema.remove_metadata()
+        return IpcStreamPart(file.name, file.path, file.compression, schema, file.bytes)
+
+
+@contextmanager
+def _ipc_file(path: str, mapped: bool, fields: list[int] | None) -> Iterator[Any]:
+    options = pa.ipc.IpcReadOptions(included_fields=fields)
+    with pa.memory_map(path) if mapped else pa.OSFile(path) as source:
+        yield pa.ipc.open_file(source, options=options)

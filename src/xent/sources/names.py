@@ -1,0 +1,39 @@
+"""Finding columns by name, and saying which there are when one is not."""
+
+import difflib
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from xent.errors import SourceError
+
+__all__ = ["find_column", "listing", "narrowed"]
+
+_MOST_LISTED = 30
+
+
+def find_column(schema: pa.Schema, name: str, flag: str) -> str:
+    """Give the column's own spelling: the name itself, or the one that differs in case only."""
+    matches = [column for column in schema.names if column == name]
+    matches = matches or [column for column in schema.names if column.lower() == name.lower()]
+    if len(matches) == 1:
+        return str(matches[0])
+    if matches:
+        raise SourceError(f"column {name!r} is ambiguous: {listing(matches)} match.\nRename all but one of them.")
+    closest = difflib.get_close_matches(name, schema.names, n=1)
+    hint = f" Did you mean {closest[0]!r}?" if closest else ""
+    raise SourceError(f"no column is named {name!r}; columns found: {listing(schema.names)}.{hint}\nPass {flag}.")
+
+
+def narrowed(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
+    """Give the schema of the columns asked for, in the order asked."""
+    found = [find_column(schema, name, "one of these names") for name in dict.fromkeys(columns)]
+    return pa.schema([schema.field(name) for name in found])
+
+
+def listing(names: Sequence[str]) -> str:
+    """Spell column names out, the first 30 of them."""
+    if not names:
+        return "none"
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(map(repr, names[:_MOST_LISTED])) + more

@@ -1,0 +1,86 @@
+"""The rows of chosen columns, with every label, prediction and weight present."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xent.errors import SourceError
+from xent.sources.columns import Columns
+from xent.sources.failures import place
+from xent.sources.table import BATCH_BYTES, Batch, Table
+from xent.sources.types import first_uncastable, is_list, is_numeric, is_text, value_type
+
+__all__ = ["read_rows"]
+
+
+def read_rows(
+    table: Table, columns: Columns, *, also: Sequence[str] = (), batch_bytes: int = BATCH_BYTES
+) -> Iterator[Batch]:
+    """Read the chosen columns, and others beside them, batch by batch.
+
+    Args:
+        table: from `open_files` or `open_frame`.
+        columns: from `choose_columns`.
+        also: further columns, for example groups; these may have missing values.
+        batch_bytes: about how much memory one batch takes.
+
+    Raises:
+        SourceError: a label, prediction or weight is missing, or a prediction or weight is no number; names file,
+            row and column. Nothing is read before the types are checked.
+    """
+    weight = [columns.weight] if columns.weight else []
+    for name in (*columns.predictions, *weight):
+        _refuse_text(table, name)
+    needed = [*columns.labels, *columns.predictions, *weight]
+    nested = {name for name in needed if _is_nested(table.schema.field(name).type)}
+    for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
+        for name in needed:
+            column = batch.data[name]
+            if column.null_count or (name in nested and _has_missing_inside(column)):
+                raise SourceError(_missing(batch, name))
+        yield batch
+
+
+def _refuse_text(table: Table, name: str) -> None:
+    """Stop at a column that is not numeric, and look for the value that made it so."""
+    kind = value_type(table.schema.field(name).type)
+    if is_numeric(kind.value_type if is_list(kind) else kind):
+        return
+    found = _first_text(table, name) if is_text(kind) else None
+    where = f"{found}, which is no number" if found else f"column {name!r} is not numeric"
+    raise SourceError(
+        f"{where}; the column's type is {kind}, and predictions and weights must be numbers.\n"
+        "Correct the row, or choose another column with --prediction (prediction=) or --weight (weight=)."
+    )
+
+
+def _first_text(table: Table, name: str) -> str | None:
+    for batch in table.batches([name]):
+        values = pc.utf8_trim_whitespace(pc.cast(batch.data[name], pa.large_string()))
+        index = first_uncastable(values, pa.float64())
+        if index is not None:
+            return f"{place(batch.source, batch.first_row + index, name)} is {values[index].as_py()!r}"
+    return None
+
+
+def _missing(batch: Batch, name: str) -> str:
+    column = batch.data[name]
+    missing = pc.is_null(column)
+    if not column.null_count:
+        missing = pa.array([value is None or None in value for value in column.to_pylist()])
+    row = batch.first_row + int(np.argmax(missing.to_numpy(zero_copy_only=False)))
+    where = place(batch.source, row, name)
+    return f"{where} is missing (null or empty).\nFill it in or remove the row; xent does not guess."
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return is_list(kind) or bool(pa.types.is_dictionary(kind))
+
+
+def _has_missing_inside(column: pa.Array) -> bool:
+    """Look into lists, and into dictionaries with a null among their values."""
+    if pa.types.is_dictionary(column.type):
+        return bool(column.dictionary.null_count) and bool(column.dictionary_decode().null_count)
+    return bool(column.flatten().null_count)

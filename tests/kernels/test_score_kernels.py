@@ -1,0 +1,171 @@
+"""The scoring kernels: the specification against mpmath, the compiled twins against the specification, bit for bit."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from xent.kernels import score_numba, score_numpy
+
+mpmath.mp.dps = 50
+ROW_KERNELS = ("probability_rows", "logit_rows")
+COLUMN_KERNELS = ("probability_column", "logit_column")
+UNTOUCHED = -12345.0
+
+
+def run(kernels, name, block, codes):
+    nats, hits = np.full(len(codes), UNTOUCHED), np.zeros(len(codes), np.bool_)
+    legal = getattr(kernels, name)(block, codes, nats, hits)
+    assert not (nats == UNTOUCHED).any()
+    return legal, nats, hits
+
+
+def blocks(axes):
+    dtype = st.sampled_from([np.float32, np.float64])
+    shape = hnp.array_shapes(min_dims=axes, max_dims=axes, min_side=1, max_side=17)
+    return dtype.flatmap(lambda d: hnp.arrays(d, shape, elements=any_float(d)))
+
+
+def any_float(dtype):
+    width = np.dtype(dtype).itemsize * 8
+    some = [0.0, -0.0, 0.5, 1.0, np.nan, np.inf, -np.inf, float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)]
+    return st.one_of(st.sampled_from(some), st.floats(0.0, 1.0, width=width), st.floats(width=width))
+
+
+@st.composite
+def cases(draw, axes):
+    block = draw(blocks(axes))
+    classes = block.shape[1] if axes == 2 else 2
+    codes = draw(hnp.arrays(np.int64, len(block), elements=st.integers(0, classes - 1)))
+    return block, codes
+
+
+ODD_ROWS = np.array([[np.nan, 1], [np.inf, 0], [-np.inf, -np.inf], [0, 0], [1e-320, 1]])
+
+
+@pytest.mark.parametrize("name", ROW_KERNELS)
+@given(case=cases(2))
+@example(case=(ODD_ROWS, np.array([0, 1, 0, 1, 0])))
+@example(case=(ODD_ROWS.astype(np.float32), np.array([1, 0, 1, 0, 1])))
+@settings(deadline=None)
+def test_compiled_row_kernels_give_the_bits_of_the_specification(name, case):
+    assert_twins_agree(name, *case)
+
+
+@pytest.mark.parametrize("name", COLUMN_KERNELS)
+@given(case=cases(1))
+@settings(deadline=None)
+def test_compiled_column_kernels_give_the_bits_of_the_specification(name, case):
+    assert_twins_agree(name, *case)
+
+
+def assert_twins_agree(name, block, codes):
+    with np.errstate(all="ignore"):
+        legal, nats, hits = run(score_numpy, name, block, codes)
+    legal_too, nats_too, hits_too = run(score_numba, name, block, codes)
+    assert legal == legal_too
+    if legal:
+        assert nats.tobytes() == nats_too.tobytes()
+        np.testing.assert_array_equal(hits, hits_too)
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+@pytest.mark.parametrize("name", ROW_KERNELS + COLUMN_KERNELS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_kernels_refuse_nan_and_infinity_anywhere(kernels, name, bad):
+    for row in range(5):
+        block = np.full((5, 3), 1 / 3) if name in ROW_KERNELS else np.full(5, 0.3)
+        if name == "logit_column" and bad == np.inf:
+            continue  # an infinite logit of one class is a certain prediction
+        block.reshape(5, -1)[row, -1] = bad
+        with np.errstate(all="ignore"):
+            assert not run(kernels, name, block, np.zeros(5, np.int64))[0]
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+@pytest.mark.parametrize(("block", "legal"), [([[0.5, 0.5009]], True), ([[0.5, 0.502]], False), ([[1.1, -0.1]], False)])
+def test_rows_must_sum_to_one_and_be_in_range(kernels, block, legal):
+    assert run(kernels, "probability_rows", np.array(block), np.array([0]))[0] == legal
+
+
+def relative_error(found, truth):
+    return float(abs(mpmath.mpf(float(found)) - truth) / truth)
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+@pytest.mark.parametrize("classes", [2, 3, 10, 1000])
+@pytest.mark.parametrize("lead", [-700.0, -120.0, -20.0, -1.0, 0.0, 1.0, 20.0, 70.0, 300.0])
+def test_logit_rows_are_exact_far_ahead_and_far_behind(kernels, classes, lead):
+    z = np.linspace(-1.0, 0.0, classes)
+    z[0] = lead
+    others = [mpmath.exp(mpmath.mpf(float(v)) - mpmath.mpf(lead)) for v in z[1:]]
+    _, nats, _ = run(kernels, "logit_rows", z[None, :], np.array([0]))
+    assert relative_error(nats[0], mpmath.log1p(mpmath.fsum(others))) < 1e-13
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+@given(z=st.floats(-700.0, 700.0), code=st.integers(0, 1))
+@settings(deadline=None)
+def test_logit_column_is_softplus(kernels, z, code):
+    signed = mpmath.mpf(z) * (1 - 2 * code)
+    _, nats, _ = run(kernels, "logit_column", np.array([z]), np.array([code]))
+    assert relative_error(nats[0], mpmath.log1p(mpmath.exp(signed))) < 1e-13
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+@given(p=st.floats(1e-300, 1.0 - 2.0**-53), code=st.integers(0, 1))
+@settings(deadline=None)
+def test_probability_column_costs_minus_log(kernels, p, code):
+    truth = -mpmath.log(p) if code else -mpmath.log1p(-mpmath.mpf(p))
+    _, nats, _ = run(kernels, "probability_column", np.array([p]), np.array([code]))
+    assert relative_error(nats[0], truth) < 1e-15
+
+
+@pytest.mark.parametrize("kernels", [score_numpy, score_numba])
+def test_ties_go_to_the_first_class(kernels):
+    block = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])
+    for name in ROW_KERNELS:
+        np.testing.assert_array_equal(run(kernels, name, block, np.array([0, 1, 2]))[2], [True, False, False])
+
+
+def test_kernels_take_slices_and_columns_of_larger_arrays():
+    whole = np.full((8, 6), 0.25)
+    block = whole[::2, 1:5]
+    _, nats, _ = run(score_numba, "probability_rows", block, np.array([0, 1, 2, 3]))
+    assert nats == pytest.approx(np.full(4, -np.log(0.25)), rel=1e-15)
+
+
+def accumulated(kernels, nats, codes, classes):
+    by_class, bins = np.zeros((classes, 4), np.int64), np.zeros((score_numpy.BINS + 1, 2), np.int64)
+    squares, odd = np.zeros(3, np.int64), np.ones(len(nats), np.bool_)
+    left_out = kernels.accumulate(nats, codes, by_class, bins, squares, odd)
+    return by_class, bins, squares, odd, np.array(left_out)
+
+
+@given(
+    nats=hnp.arrays(
+        np.float64,
+        st.integers(0, 50),
+        elements=st.one_of(
+            st.floats(0.0, 600.0), st.sampled_from([0.0, np.inf, np.nan, 1e-12, 2.0**-30, 512.0, 88.7, 1e300])
+        ),
+    ),
+    data=st.data(),
+)
+@settings(deadline=None)
+def test_accumulate_twins_agree_and_are_exact(nats, data):
+    codes = data.draw(hnp.arrays(np.int64, len(nats), elements=st.integers(0, 2)))
+    found = accumulated(score_numba, nats, codes, 3)
+    for mine, twin in zip(accumulated(score_numpy, nats, codes, 3), found, strict=True):
+        np.testing.assert_array_equal(mine, twin)
+    by_class, bins, squares, odd, _ = found
+    inside = [v for v in nats if 2.0**-30 <= v <= 512.0]
+    exact = sum(int(v * 2.0**82) for v in inside)  # a product with a power of two is exact
+    weights = 2**52, 2**26, 1
+    assert sum(int(sums) * w for row in by_class for sums, w in zip(row[1:], weights, strict=True)) == exact
+    assert sum(int(s) << shift for s, shift in zip(squares, (86, 43, 0), strict=True)) == sum(
+        int(v * v * 2.0**112) for v in inside
+    )
+    assert bins[:, 0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()

@@ -1,0 +1,213 @@
+"""The page in headless Chromium: no errors, no requests, the numbers of the JSON, on a phone, in the dark, by keyboard."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from xent import evaluate
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCRIPT = "<script>window.pwned = true; alert(1)</script>"
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium found: the page is not tested in a browser")
+
+
+def softmax(scores):
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def many(classes, sharpness=1.0, infinite=False, unit="nats"):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, classes, 1500)
+    scores = random.normal(size=(1500, classes))
+    scores[np.arange(1500), labels] += 3.0
+    predictions = softmax(sharpness * scores)
+    if infinite:
+        predictions[7] = np.eye(classes)[(labels[7] + 1) % classes]
+    return evaluate(labels, predictions, classes=list(range(classes)), unit=unit)
+
+
+def named():
+    names = [SCRIPT, '"><img src=x onerror="window.pwned=true">', "an honest name, but a long one " * 4]
+    return evaluate([names[0], names[1], names[2]], softmax(3.0 * np.eye(3)), classes=names)
+
+
+REPORTS = {
+    "ten": lambda: evaluate([1, 1, 0, 0, 1, 0, 1, 0, 1, 1], [0.8, 0.9, 0.1, 0.2, 0.75, 0.3, 0.95, 0.05, 0.6, 0.4]),
+    "overconfident": lambda: many(10, sharpness=100.0),
+    "infinite": lambda: many(10, infinite=True),
+    "thousand": lambda: many(1000, unit="bits"),
+    "named": named,
+    "one": lambda: evaluate([1], [0.8], classes=[0, 1]),
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return {name: make() for name, make in REPORTS.items()}
+
+
+@pytest.fixture
+def show(browser, reports, tmp_path):
+    """Show a report's page; at the end, nothing may have gone wrong or over the network."""
+    contexts, troubles, requests, files = [], [], [], set()
+
+    def show(name, **options):
+        path = tmp_path / f"{name}.html"
+        reports[name].html(path)
+        files.add(path.as_uri())
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(5000)
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", lambda dialog: troubles.append(dialog.message))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield show
+    for context in contexts:
+        context.close()
+    assert troubles == []
+    assert set(requests) - {"data:,"} == files
+
+
+def json_value(data, key):
+    for step in key.split("."):
+        data = None if data is None else data[int(step)] if step.isdigit() else data[step]
+    return data
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_it_shows_the_numbers_of_the_json(show, reports, name):
+    page = show(name)
+    data = json.loads(reports[name].json())
+    shown = page.eval_on_selector_all(
+        "[data-key]", "all => all.map(e => [e.dataset.key, e.dataset.value, e.textContent])"
+    )
+    assert len(shown) > 10
+    for key, value, text in shown:
+        expected = json_value(data, key)
+        assert value == ("null" if expected is None else str(expected)), key
+        assert text.strip(), key
+    assert page.inner_text(".answer [data-key=loss]") == ("∞" if name == "infinite" else f"{data['loss']:.3f}")
+    assert reports[name].verdict in page.text_content(".verdict")
+
+
+def test_ten_rows_by_hand(show):
+    page = show("ten")
+    loss = -sum(map(math.log, [0.8, 0.9, 0.9, 0.8, 0.75, 0.7, 0.95, 0.95, 0.6, 0.4])) / 10
+    assert abs(float(page.get_attribute(".answer [data-key=loss]", "data-value")) - loss) < 1e-15
+    assert page.inner_text("[data-key=loss]") == "0.283"
+    assert page.inner_text("[data-key='worst.0.probability']") == "0.400"
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_it_fits_a_phone(show, name):
+    page = show(name, viewport={"width": 360, "height": 780})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for summary in page.query_selector_all("summary"):
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_dark_mode_is_dark(show):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        page = show("ten", color_scheme=scheme)
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        grounds[scheme] = sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+    assert grounds["light"] > 600
+    assert grounds["dark"] < 150
+
+
+def test_paper_is_light_and_has_no_controls(show):
+    page = show("overconfident", color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.is_visible("summary")
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_names_are_inert(show):
+    page = show("named")
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("script").count() == 1
+    assert page.locator("img").count() == 0
+    page.click("summary:has-text('bars')")
+    assert SCRIPT in page.inner_text("table:visible >> nth=0")
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_plot_is_named_for_those_who_cannot_see_it(show, name):
+    page = show(name)
+    plots = page.query_selector_all("svg:not([aria-hidden])")
+    assert len(plots) >= 4
+    for plot in plots:
+        assert plot.get_attribute("role") == "img"
+        assert len(plot.get_attribute("aria-label")) > 20
+        # What has the role of an image has no children for a screen reader, so nothing inside may take the focus.
+        assert plot.query_selector("[tabindex], a, button") is None
+
+
+def test_tooltips_by_keyboard(show):
+    page = show("ten")
+    tip = page.locator("#tip")
+    assert not tip.is_visible()
+    plot = page.get_by_role("group", name="Histogram")
+    while not plot.evaluate("e => e === document.activeElement"):
+        page.keyboard.press("Tab")
+    assert tip.is_visible()
+    first = tip.inner_text()
+    assert first.replace("\xa0", " ").splitlines() == ["0 nats to 0.087 nats", "2 rows, 20 %", "4 % of the loss"]
+    page.keyboard.press("ArrowRight")
+    assert tip.inner_text() != first
+    page.keyboard.press("Home")
+    assert tip.inner_text() == first
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    page.keyboard.press("End")
+    assert "32 % of the loss" in tip.inner_text().replace("\xa0", " ")
+    page.keyboard.press("Tab")
+    assert not tip.is_visible()
+
+
+def test_tooltips_by_pointer_stay_on_the_screen(show):
+    page = show("named", viewport={"width": 360, "height": 780})
+    page.locator(".plot.named[tabindex] [data-tip] >> nth=0").hover()
+    lines = page.inner_text("#tip").replace("\xa0", " ").splitlines()
+    assert lines == [SCRIPT, "1 row, 33 %", "loss 0.095 nats", "baseline 1.099", "33 % of the loss"]
+    box = page.locator("#tip").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+
+
+def test_it_reads_without_scripts(show):
+    page = show("overconfident", java_script_enabled=False)
+    assert "overconfident" in page.inner_text(".alarm")
+    assert page.is_visible("text=How to read it")

@@ -1,0 +1,152 @@
+"""The conventions of this code base, each a test: see CONTRIBUTING.md."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xent
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "xent"
+FILES = sorted(SOURCE.rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+MODULES = [
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in FILES
+]
+each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+
+
+def layer(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+@each_file
+def test_files_and_functions_are_short(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 300
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.FunctionDef):
+            statements = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = statements[-1].end_lineno - statements[0].lineno + 1 if statements else 0
+            assert lines <= 50, f"{node.name} has {lines} lines"
+
+
+@each_file
+def test_names_of_files_say_what_is_in_them(path):
+    assert path.stem.lstrip("_") not in {"utils", "helpers", "common", "misc", "base", "manager"}
+
+
+@each_file
+def test_words_of_the_field_are_used(path):
+    for node in ast.walk(TREES[path]):
+        name = getattr(node, "id", None) or getattr(node, "arg", None) or getattr(node, "name", None)
+        assert name not in {"backend", "metric", "metrics", "loss_fn", "eval", "data2", "utils"}
+
+
+ARITHMETIC = {"formulas", "information", "gaussian", "units", "scoring", "kernels", "_arrays"}
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if layer(path) not in ARITHMETIC], ids=lambda path: str(path.relative_to(SOURCE))
+)
+def test_logarithms_are_taken_where_the_formulas_are(path):
+    taken = {
+        node.func.attr
+        for node in ast.walk(TREES[path])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    allowed = {"exp"} if layer(path) == "checks" else set()  # row sums of log-probabilities
+    allowed |= {"charts.py": {"exp", "log", "log10"}, "html.py": {"log10"}}.get(path.name, set())  # axes and digits
+    assert taken & {"log", "log2", "log10", "log1p", "exp", "expm1", "logaddexp"} <= allowed
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if layer(path) == "kernels"], ids=lambda path: path.name)
+def test_kernels_check_and_allocate_nothing(path):
+    for node in ast.walk(TREES[path]):
+        assert not isinstance(node, ast.Raise | ast.Assert)
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            made = {ast.unparse(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+            assert not made & {"np.empty", "np.zeros", "np.ones", "np.full"}
+
+
+PARENTS = {"Exception", "XentError", "ValueError", "TypeError", "ImportError", "NamedTuple", "Protocol"}
+
+
+@each_file
+def test_nothing_is_inherited_from(path):
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ClassDef):
+            assert {ast.unparse(base).split("[")[0] for base in node.bases} <= PARENTS
+
+
+@each_file
+def test_nothing_of_xent_is_imported_inside_a_function_but_to_keep_a_package_out_of_import_xent(path):
+    allowed = {
+        "kernels/choice.py",  # numba
+        "report/model.py",  # rich, jinja2
+        "scoring/judge.py",  # pyarrow's readers
+        "cli.py",  # rich
+    }
+    for function in ast.walk(TREES[path]):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("xent"):
+                    assert str(path.relative_to(SOURCE)) in allowed
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_lists_what_is_there(module):
+    loaded = importlib.import_module(module)
+    if not hasattr(loaded, "__all__"):
+        assert module.rpartition(".")[2] in {"kernels", "scoring", "report", "sources", "checks"}
+        return
+    for name in loaded.__all__:
+        assert hasattr(loaded, name)
+
+
+@pytest.mark.parametrize("name", [name for name in xent.__all__ if inspect.isfunction(getattr(xent, name))])
+def test_public_functions_are_documented(name):
+    text = inspect.getdoc(getattr(xent, name))
+    for part in ("Args:", "Returns:", "Raises:", "Example:"):
+        assert part in text
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_xent_loads_numpy_and_array_api_compat_alone():
+    loaded = run(
+        "import sys; before = set(sys.modules); import xent;"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    third_party = {name for name in loaded.split() if name[0] != "_"} - set(sys.stdlib_module_names)
+    assert third_party <= {"xent", "numpy", "array_api_compat", "cython_runtime"}
+
+
+def test_judging_in_memory_loads_no_frame_library_and_no_renderer():
+    loaded = run("import sys, xent; xent.evaluate([0, 1], [0.2, 0.7]); print(*sys.modules)").split()
+    assert not {"pandas", "polars", "torch", "jax", "numba", "rich", "jinja2", "pyarrow.dataset"} & set(loaded)
+
+
+def test_readme_shows_the_tree_as_it_is():
+    tree = re.search(r"```\nsrc/xent/\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert tree is not None, "README.md has no tree of src/xent/"
+    shown = {word for line in tree[1].splitlines() for word in re.split(r"\s{2,}", line.strip())[0].split()}
+    on_disk = {path.name for path in SOURCE.glob("*.py")} - {"__init__.py"}
+    on_disk |= {f"{path.name}/" for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert shown - {"__init__.py"} == on_disk
+
+
+def test_figures_in_the_docs_name_the_script_that_prints_them():
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for paragraph in page.read_text(encoding="utf-8").split("\n\n"):
+            if re.search(r"\d\s?(×|times faster|MB\b|ns\b)", paragraph):
+                scripts = re.findall(r"benchmarks/\w+\.py", paragraph)
+                assert scripts, f"{page.name}: a figure without its script: {paragraph[:80]}"
+                assert all((ROOT / script).exists() for script in scripts)
