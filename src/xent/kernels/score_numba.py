@@ -14,7 +14,15 @@ import numpy as np
 from xent.kernels import elementary as el
 from xent.kernels.score_numpy import BINS, BINS_PER_NAT, LARGEST, SMALLEST, SUM_TOLERANCE
 
-__all__ = ["accumulate", "logit_column", "logit_rows", "probability_column", "probability_rows"]
+__all__ = [
+    "BLOCK_NUMBERS",
+    "MAX_ROWS",
+    "accumulate",
+    "logit_column",
+    "logit_rows",
+    "probability_column",
+    "probability_rows",
+]
 
 _compile = numba.njit(nogil=True, error_model="numpy", cache=True)
 _formula = numba.njit(error_model="numpy", inline="always")
@@ -27,17 +35,20 @@ _exp_reduced = _formula(el.exp_reduced)
 
 OFFSET = el.ONE_BITS - el.SQRT_HALF_BITS
 EXP_ZERO = el.EXP_ZERO
+MAX_ROWS = 1 << 16
+BLOCK_NUMBERS = 1 << 20
+ROWS = 2048  # of the scratch arrays, which so stay in the first-level cache
 Array = Any  # of the shape and dtype that score_numpy gives
 
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
-    return bool(_probability_rows(block, codes, nats, hits, *_scratch(len(nats))))
+    return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
 
 
 def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_column."""
-    return bool(_probability_column(block, codes, nats, hits, np.empty(len(nats)), *_scratch(len(nats))))
+    return bool(_probability_column(block, codes, nats, hits, np.empty(ROWS), *_scratch(ROWS)))
 
 
 def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
@@ -98,24 +109,28 @@ def _exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
 
 @_compile
 def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array, bits: Array) -> bool:
-    rows, classes = block.shape
+    classes = block.shape[1]
     legal = 0
-    for i in range(rows):
-        total = 0.0
-        largest = block[i, 0]
-        smallest = largest
-        first = 0
-        for j in range(classes):
-            p = block[i, j]
-            total += p
-            smallest = p if p < smallest else smallest
-            first = j if p > largest else first
-            largest = p if p > largest else largest
-        u[i] = block[i, codes[i]]
-        hits[i] = first == codes[i]
-        legal += (abs(total - 1.0) <= SUM_TOLERANCE) & (smallest >= 0.0)
-    _neg_log(u, bits, nats)
-    return legal == rows
+    for start in range(0, nats.shape[0], ROWS):
+        p, code, out, hit = block[start:], codes[start:], nats[start : start + ROWS], hits[start:]
+        rows = out.shape[0]
+        for i in range(rows):
+            total = 0.0
+            largest = p[i, 0]
+            smallest = largest
+            first = 0
+            for j in range(classes):
+                v = p[i, j]
+                total += v
+                smallest = v if v < smallest else smallest
+                first = j if v > largest else first
+                largest = v if v > largest else largest
+            own = p[i, code[i]]
+            u[i] = own if own < 1.0 else 1.0
+            hit[i] = first == code[i]
+            legal += (abs(total - 1.0) <= SUM_TOLERANCE) & (smallest >= 0.0)
+        _neg_log(u[:rows], bits[:rows], out)
+    return legal == nats.shape[0]
 
 
 @_compile
@@ -123,18 +138,21 @@ def _probability_column(
     block: Array, codes: Array, nats: Array, hits: Array, error: Array, u: Array, bits: Array
 ) -> bool:
     legal = 0
-    for i in range(nats.shape[0]):
-        p = np.float64(block[i])
-        positive = codes[i] == 1
-        rest = 1.0 - p
-        u[i] = p if positive else rest
-        lost = 0.0 if positive else _error_of_one_minus(p, rest)
-        error[i] = 0.0 if u[i] == 0.0 else lost / u[i]
-        hits[i] = (p > 0.5) == positive
-        legal += (p >= 0.0) & (p <= 1.0)
-    _neg_log(u, bits, nats)
-    for i in range(nats.shape[0]):
-        nats[i] -= error[i]
+    for start in range(0, nats.shape[0], ROWS):
+        p, code, out, hit = block[start:], codes[start:], nats[start : start + ROWS], hits[start:]
+        rows = out.shape[0]
+        for i in range(rows):
+            v = np.float64(p[i])
+            positive = code[i] == 1
+            rest = 1.0 - v
+            u[i] = v if positive else rest
+            lost = 0.0 if positive else _error_of_one_minus(v, rest)
+            error[i] = 0.0 if u[i] == 0.0 else lost / u[i]
+            hit[i] = (v > 0.5) == positive
+            legal += (v >= 0.0) & (v <= 1.0)
+        _neg_log(u[:rows], bits[:rows], out)
+        for i in range(rows):
+            out[i] -= error[i]
     return legal == nats.shape[0]
 
 

@@ -15,6 +15,7 @@ from xent.kernels import elementary as el
 __all__ = [
     "BINS",
     "BINS_PER_NAT",
+    "BLOCK_NUMBERS",
     "LARGEST",
     "MAX_ROWS",
     "SMALLEST",
@@ -43,6 +44,7 @@ BINS_PER_NAT = 11.541560327111707  # 8 bins a bit: 8 / log 2
 BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond
 SMALLEST, LARGEST = 2.0**-30, 2.0**9  # nats that `accumulate` sums itself; the rest it hands back
 MAX_ROWS = 1 << 14  # rows of a block
+BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
 
 
 def neg_log(u: Float64) -> Float64:
@@ -109,7 +111,7 @@ def first_largest(block: Floats) -> Int64:
 
 def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of probabilities (rows, classes)."""
-    nats[:] = neg_log(_of_label(block, codes))
+    nats[:] = neg_log(np.minimum(_of_label(block, codes), 1.0))  # 1 + round-off costs nothing
     np.equal(first_largest(block), codes, out=hits)
     sums = block @ np.ones(block.shape[1], block.dtype)
     return bool(block.min() >= 0.0 and (np.abs(sums - 1.0) <= SUM_TOLERANCE).all())
@@ -164,11 +166,10 @@ def logit_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> boo
 
 def log_probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of log-probabilities (rows, classes)."""
-    nats[:] = -_of_label(block, codes)
+    nats[:] = np.maximum(-_of_label(block, codes), 0.0)
     np.equal(first_largest(block), codes, out=hits)
     with np.errstate(invalid="ignore", over="ignore"):
         sums = np.exp(block.astype(np.float64)).sum(axis=1)
-    nats += 0.0  # −0.0 becomes 0.0
     return bool((np.abs(sums - 1.0) <= SUM_TOLERANCE).all() and block.max() <= SUM_TOLERANCE)
 
 

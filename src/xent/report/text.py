@@ -65,8 +65,7 @@ def _lines(report: Report) -> list[tuple[str, str, str, str]]:
         (
             "cross-entropy",
             f"{decimals(report.loss)} {report.unit}  ({interval}n = {report.rows:,}{weighted})",
-            f"{decimals(in_other)} {other}; typical probability of the truth "
-            f"{decimals(report.typical_probability)}",
+            f"{decimals(in_other)} {other}; typical probability of the truth {decimals(report.typical_probability)}",
             "",
         ),
         ("baseline", f"{decimals(report.baseline)} {report.unit}  always predicting {predictor}", f"skill {skill}", ""),

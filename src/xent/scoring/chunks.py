@@ -1,6 +1,7 @@
 """A chunk of rows → its sums: blocks that fit the cache through the kernels, exactly added up."""
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,12 +12,12 @@ from xent.kernels.choice import score_kernels
 from xent.scoring import exact
 from xent.scoring.outcomes import Outcomes, Place, index_outcomes, target_outcomes
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums, Worst, merge_worst
+from xent.scoring.sums import Sums
+from xent.scoring.worst import WorstRows
 
 __all__ = ["MOST_ROWS", "Chunk", "score"]
 
 MOST_ROWS = 1 << 18  # of a chunk: what the int64 sums of the kernels hold
-_BLOCK_NUMBERS = 1 << 18  # of a block of many classes, so that its float64 copies stay near 2 MB
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -30,6 +31,7 @@ class Chunk(NamedTuple):
     weights: Float64 | None = None
     place: Place = Place()
     numbered: bool = False  # whether the worst rows can be named by their number
+    floor: float = 0.0  # rows of fewer nats are known not to be among the worst
 
 
 def score(plan: Plan, chunk: Chunk) -> Sums:
@@ -39,56 +41,58 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
         ProbabilityError: a row is no legal prediction.
     """
     kernels = score_kernels(chunk.predictions.size)
-    fast = _FastSums(len(plan.classes))
-    slow = Sums(top=plan.top)
-    worst: tuple[Worst, ...] = ()
-    for part in _blocks(chunk):
+    fast = _FastSums(len(plan.classes), min(len(chunk.labels), kernels.MAX_ROWS))
+    slow = Sums()
+    worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
+    changed = np.zeros(3, np.int64)
+    for start, part in _blocks(chunk, kernels):
         if part.labels.ndim == 1:
             scored = index_outcomes(plan, part.predictions, part.labels, part.place, kernels)
         else:
             scored = target_outcomes(plan, part.predictions, part.labels, part.place)
         if part.labels.ndim == 1 and part.weights is None:
-            slow += fast.add(scored, part.labels, kernels.accumulate)
+            left_out = fast.add(scored, part.labels, kernels.accumulate)
+            slow = slow + left_out if left_out is not None else slow
         else:
             slow += _any_sums(scored, part.labels, part.weights)
-        slow += Sums(clipped=scored.clipped, normalized=scored.normalized, like_probabilities=scored.like_probabilities)
-        worst = _with_worst(worst, plan, scored, part)
-    return slow + fast.sums() + Sums(worst=worst, top=plan.top)
+        worst.add(scored.nats, part.weights, start)
+        changed += scored.clipped, scored.normalized, scored.like_probabilities
+    clipped, normalized, alike = changed.tolist()
+    named = worst.named(plan, chunk)
+    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
+    return counts + fast.sums() + slow
 
 
-def _blocks(chunk: Chunk) -> Iterator[Chunk]:
-    """Slices that fit the cache, without the rows of weight 0."""
+def _blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
+    """Slices of a size that suits the kernels, and where they start."""
     classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
-    step = max(1, min(spec.MAX_ROWS, _BLOCK_NUMBERS // classes))
+    step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
     for start in range(0, len(chunk.labels), step):
         rows = slice(start, start + step)
         weights = None if chunk.weights is None else chunk.weights[rows]
-        place = chunk.place._replace(first_row=chunk.place.first_row + start)
-        yield Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place, chunk.numbered)
+        place = Place(chunk.place.source, chunk.place.first_row + start)
+        yield start, Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place)
 
 
 class _FastSums:
     """Sums of rows of one label and weight 1, in the integer arrays of the `accumulate` kernels."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, rows: int) -> None:
         self.by_class = np.zeros((classes, 4), np.int64)
         self.bins = np.zeros((spec.BINS + 1, 2), np.int64)
         self.squares = np.zeros(3, np.int64)
-        self.odd = np.empty(spec.MAX_ROWS, np.bool_)
+        self.odd = np.empty(rows, np.bool_)
         self.hits = 0
 
-    def add(self, scored: Outcomes, codes: Int64, accumulate: Any) -> Sums:
+    def add(self, scored: Outcomes, codes: Int64, accumulate: Any) -> Sums | None:
         """Add the rows; those that the kernel leaves out come back as sums of their own."""
         odd = self.odd[: len(codes)]
         left_out = accumulate(scored.nats, codes, self.by_class, self.bins, self.squares, odd)
-        if left_out:
-            rest = Outcomes(scored.nats[odd], scored.hits[odd], 0, 0, 0)
-            scored = scored._replace(hits=scored.hits[~odd])
-            slow = _any_sums(rest, codes[odd], None)
-        else:
-            slow = Sums()
-        self.hits += int(np.count_nonzero(scored.hits))
-        return slow
+        if not left_out:
+            self.hits += int(np.count_nonzero(scored.hits))
+            return None
+        self.hits += int(np.count_nonzero(scored.hits[~odd]))
+        return _any_sums(Outcomes(scored.nats[odd], scored.hits[odd], 0, 0, 0), codes[odd], None)
 
     def sums(self) -> Sums:
         """As exact integers."""
@@ -167,52 +171,3 @@ def _class_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64, finite
         class_loss=exact.grouped_sums(loss.reshape(-1), classes[finite].reshape(-1)),
         class_infinite=_nonzero((scored.terms == np.inf).sum(axis=0), 0),
     )
-
-
-def _with_worst(worst: tuple[Worst, ...], plan: Plan, scored: Outcomes, part: Chunk) -> tuple[Worst, ...]:
-    """The worst rows so far and those of the block; rows come in order, so an equal one comes too late."""
-    if plan.top == 0:
-        return worst
-    nats = scored.nats if part.weights is None else np.where(part.weights > 0.0, scored.nats, -1.0)
-    floor = worst[-1][0] if len(worst) == plan.top else -0.5
-    if not nats.max(initial=-1.0) > floor and (part.numbered or not (nats == floor).any()):
-        return worst
-    rows = np.flatnonzero(nats > floor if part.numbered else nats >= floor)
-    if len(rows) > 4 * plan.top:
-        least = np.partition(nats[rows], -plan.top)[-plan.top]
-        rows = rows[nats[rows] > least].tolist() + _first_of_equal(rows[nats[rows] == least], part, plan)
-    found = tuple(_worst_row(plan, float(nats[i]), int(i), part) for i in rows)
-    return merge_worst(worst + found, plan.top)
-
-
-def _first_of_equal(rows: Int64, part: Chunk, plan: Plan) -> list[int]:
-    """Of equally bad rows, enough to hold those that sort first."""
-    if part.numbered:
-        return [int(i) for i in rows[: plan.top]]
-    seen: dict[tuple[Any, ...], list[int]] = {}
-    for i in rows.tolist():
-        key = _worst_row(plan, 0.0, i, part)
-        if len(seen.setdefault(key, [])) < plan.top:
-            seen[key].append(i)
-    return [i for same in seen.values() for i in same]
-
-
-def _worst_row(plan: Plan, nats: float, i: int, part: Chunk) -> Worst:
-    label: Any
-    predicted: Any
-    if plan.task == "multilabel":
-        border = {"probabilities": 0.5, "logits": 0.0, "log_probabilities": np.log(0.5)}[plan.kind]
-        label = tuple(np.flatnonzero(part.labels[i] > 0.5).tolist())
-        predicted = tuple(np.flatnonzero(part.predictions[i] > border).tolist())
-    else:
-        label = int(part.labels[i] if part.labels.ndim == 1 else part.labels[i].argmax())
-        predicted = _predicted(plan, part.predictions[i])
-    row = part.place.first_row + i if part.numbered else -1
-    return nats + 0.0, part.place.source, row, label, predicted
-
-
-def _predicted(plan: Plan, prediction: Any) -> int:
-    if np.ndim(prediction) == 0:
-        border = {"probabilities": 0.5, "logits": 0.0, "log_probabilities": np.log(0.5)}[plan.kind]
-        return int(prediction > border)
-    return int(np.argmax(prediction))

@@ -52,11 +52,18 @@ def resolve(
             if kind == "boolean" and columns == 2:
                 return Resolved((False, True), order, "no column names: column 0 is False, column 1 is True")
             return Resolved(tuple(range(columns)), order, "no column names: column j is class j")
-    return _sorted(all_labels(), order)
+    return _sorted(first_labels, all_labels, order)
 
 
-def _sorted(found: list[Any], order: tuple[int, ...]) -> Resolved:
+def _found(first: Any, all_labels: Callable[[], list[Any]], size: int) -> list[Any]:
+    """The distinct labels; if the first rows have as many as there are classes, a further one is an error later."""
+    found = distinct(first)
+    return found if len(found) == size else all_labels()
+
+
+def _sorted(first: Any, all_labels: Callable[[], list[Any]], order: tuple[int, ...]) -> Resolved:
     size = len(order)
+    found = _found(first, all_labels, size)
     if found == list(range(1, size + 1)):
         raise LabelError(
             f"labels run from 1 to {size}, but the predictions' {size} columns stand for 0 to {size - 1} where they have "
@@ -110,7 +117,7 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
     if kind == "text":
         if set(distinct(first)) & set(names):
             return Resolved(names, order, "labels matched to columns by name")
-        resolved = _sorted(all_labels(), order)
+        resolved = _sorted(first, all_labels, order)
         return resolved._replace(note=resolved.note + f" (no label is named like a column: {_shown(names)})")
     if kind == "boolean":
         by_name = _by_name((False, True), names)
@@ -143,7 +150,7 @@ def _single(names: tuple[str, ...] | None, first: Any, all_labels: Callable[[], 
         if name in text_forms(classes[0]):
             classes = classes[::-1]
         return Resolved(classes, (0,), f"the prediction column speaks of class {classes[1]!r}")
-    found = all_labels()
+    found = _found(first, all_labels, 2)
     if found == [1, 2]:
         raise LabelError(
             "labels are 1 and 2, but a single prediction column goes with 0 and 1.\nSubtract 1 from the labels, or pass "

@@ -20,6 +20,7 @@ from xent.sources.table import Batch, Table
 
 __all__ = ["Data", "InFiles", "InMemory", "Progress"]
 
+FIRST_ROWS = 1 << 14
 Progress = Callable[[int], None]  # told how many rows were handed out since it was last called
 
 
@@ -67,9 +68,9 @@ class InMemory:
             self.names, self.kind = class_names(self.predictions.schema, self.columns)
 
     def first(self) -> tuple[Any, Any]:
-        """The first chunk."""
-        _, block = next(prediction_slices(self.predictions, self.columns, MOST_ROWS))
-        return slice_of(self.labels, 0, MOST_ROWS), block
+        """Enough to see what they are."""
+        _, block = next(prediction_slices(self.predictions, self.columns, FIRST_ROWS))
+        return slice_of(self.labels, 0, FIRST_ROWS), block
 
     def distinct_labels(self) -> list[Any]:
         """Chunk by chunk, so that memory stays bounded."""

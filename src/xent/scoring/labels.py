@@ -15,6 +15,7 @@ from xent.sources.arrays import numpy_array
 __all__ = ["Vocabulary", "as_targets", "distinct", "is_text", "kind_of", "text_forms"]
 
 Int64 = NDArray[np.int64]
+FEW = 8  # classes
 
 
 def is_text(values: Any) -> bool:
@@ -71,7 +72,7 @@ def distinct(values: Any) -> list[Any]:
     Raises:
         LabelError: a label is missing, or a float that is not whole.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biufU":
         found = np.unique(values).tolist()
     else:
         column = _to_arrow(values) if isinstance(values, np.ndarray) else values
@@ -118,9 +119,21 @@ class Vocabulary:
         """
         if not isinstance(labels, np.ndarray):
             return self._of_arrow(labels, place)
-        if labels.dtype.kind in "UO":
-            return self._of_arrow(_to_arrow(labels), place)
-        return self._of_numbers(labels, place)
+        if labels.dtype.kind in "biuf":
+            return self._of_numbers(labels, place)
+        if labels.dtype.kind == "U" and len(self.by_text) <= FEW:
+            return self._of_few_texts(labels, place)
+        return self._of_arrow(_to_arrow(labels), place)
+
+    def _of_few_texts(self, labels: NDArray[Any], place: Place) -> Int64:
+        """By comparison: 5 ns a row and class, where turning NumPy's text into Arrow's takes 70."""
+        codes = np.full(len(labels), -1, np.int64)
+        for text, code in self.by_text.items():
+            np.copyto(codes, code, where=labels == text)
+        if codes.min(initial=0) < 0:
+            row = int(np.argmin(codes))
+            self._refuse(str(labels[row]), row, int((codes < 0).sum()), len(labels), place)
+        return codes
 
     def _of_arrow(self, labels: Any, place: Place) -> Int64:
         if isinstance(labels, pa.ChunkedArray):

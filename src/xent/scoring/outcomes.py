@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from xent.checks import predictions as checks
 from xent.kernels import score_numpy as spec
 from xent.scoring.plan import Plan
+from xent.scoring.worst import border
 
 __all__ = ["Outcomes", "Place", "index_outcomes", "target_outcomes"]
 
@@ -41,7 +42,6 @@ def index_outcomes(plan: Plan, block: Floats, codes: Int64, place: Place, kernel
     hits = np.empty(len(codes), np.bool_)
     if not kernel(block, codes, nats, hits):
         checks.refuse(plan.kind, block, place)
-    np.maximum(nats, 0.0, out=nats)  # a probability of 1 + round-off costs nothing
     clipped = _clip(plan, nats)
     alike = _like_probabilities(plan, block)
     return Outcomes(nats, hits, clipped, normalized, alike)
@@ -54,7 +54,7 @@ def target_outcomes(plan: Plan, block: Floats, targets: Float64, place: Place) -
     hits: Float64
     if plan.task == "multilabel":
         terms = _label_terms(plan, block, targets, place)
-        hits = ((block > (0.0 if plan.kind == "logits" else _half(plan))) == (targets > 0.5)).mean(axis=1)
+        hits = ((block > border(plan)) == (targets > 0.5)).mean(axis=1)
     else:
         terms = _class_terms(plan, block, place)
         hits = (spec.first_largest(block) == spec.first_largest(targets)).astype(np.float64)
@@ -69,10 +69,6 @@ def target_outcomes(plan: Plan, block: Floats, targets: Float64, place: Place) -
             terms = np.where(targets > 0.0, targets * terms, 0.0)
     nats = np.add.accumulate(terms, axis=1)[:, -1] if classes else np.zeros(rows)
     return Outcomes(nats, hits, clipped, normalized, _like_probabilities(plan, block), terms)
-
-
-def _half(plan: Plan) -> float:
-    return 0.5 if plan.kind == "probabilities" else -np.log(2.0)
 
 
 def _counts(plan: Plan, targets: Float64) -> Any:

@@ -211,12 +211,18 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
     """The sums over batches of up to MOST_ROWS rows, scored side by side."""
     vocabulary = Vocabulary(plan.classes)
     sums = Sums(top=plan.top)
-    for part in ordered_map(lambda rows: score(plan, _chunk(plan, vocabulary, rows, numbered)), batches, workers):
+
+    def scored(rows: Rows) -> Sums:
+        # rows below the worst of the batches before are not worth collecting
+        floor = sums.worst[-1][0] if plan.top and len(sums.worst) == plan.top else 0.0
+        return score(plan, _chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+
+    for part in ordered_map(scored, batches, workers):
         sums = sums + part
     return sums
 
 
-def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows, numbered: bool) -> Chunk:
+def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
     predictions, labels, sample_weight, place = rows
     columns = 1 if predictions.ndim == 1 else predictions.shape[1]
     if columns != len(plan.classes) and not (columns == 1 and len(plan.classes) == 2 and plan.task != "multilabel"):
@@ -235,4 +241,4 @@ def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows, numbered: bool) -> Ch
         coded: Any = as_targets(labels, columns, plan.task != "multilabel", place)
     else:
         coded = vocabulary.codes(labels, place)
-    return Chunk(predictions, coded, sample_weight, place, numbered)
+    return Chunk(predictions, coded, sample_weight, place)

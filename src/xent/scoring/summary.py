@@ -184,13 +184,13 @@ def _worst_share(sums: Sums, part: Fraction) -> float | None:
     if sums.infinite_rows or not sums.loss():
         return None
     losses = _bin_losses(sums)
-    left = part * sums.weight
-    carried = Fraction(0)
+    left = sums.weight * part.numerator // part.denominator
+    carried = 0
     for key in sorted(sums.bin_weight, reverse=True):
-        taken = min(left, Fraction(sums.bin_weight[key]))
-        carried += Fraction(losses.get(key, 0)) * taken / sums.bin_weight[key]
+        taken = min(left, sums.bin_weight[key])
+        carried += losses.get(key, 0) * taken // sums.bin_weight[key]
         left -= taken
-    return float(carried / sums.loss())
+    return carried / sums.loss()
 
 
 def _histogram(sums: Sums) -> tuple[Bin, ...]:

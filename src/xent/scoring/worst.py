@@ -1,0 +1,84 @@
+"""The worst rows of a chunk: a few candidates a block, named only at the end."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Worst, merge_worst
+
+__all__ = ["WorstRows", "border"]
+
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+
+
+class WorstRows:
+    """Collects the rows of largest nats of one chunk.
+
+    Equal rows are kept in the order of their numbers; where they have none, of their labels and predictions, so that
+    the order they came in does not show.
+
+    Args:
+        top: how many to keep.
+        numbered: whether rows have numbers.
+        floor: rows of fewer nats are known not to be among the worst.
+    """
+
+    def __init__(self, top: int, numbered: bool, floor: float = 0.0) -> None:
+        self.top = top
+        self.numbered = numbered
+        self.floor = np.nextafter(floor, -1.0)
+        self.nats = np.empty(0)
+        self.rows = np.empty(0, np.int64)
+
+    def add(self, nats: Float64, weights: Float64 | None, start: int) -> None:
+        """Look at rows `start` … of the chunk; those of weight 0 do not count."""
+        if self.top == 0 or not nats.max(initial=-1.0) > self.floor:
+            return
+        rows = np.flatnonzero(nats > self.floor if weights is None else (nats > self.floor) & (weights > 0.0))
+        found = nats[rows]
+        if len(found) > self.top:
+            cut = np.partition(found, -self.top)[-self.top]
+            equal = rows[found == cut]
+            rows = np.concatenate([rows[found > cut], equal[: self.top] if self.numbered else equal])
+        self.nats = np.concatenate([self.nats, nats[rows]])
+        self.rows = np.concatenate([self.rows, rows + start])
+        if len(self.nats) >= self.top:
+            cut = np.partition(self.nats, -self.top)[-self.top]
+            kept = self.nats >= cut
+            self.nats, self.rows = self.nats[kept], self.rows[kept]
+            # an equal row of a later block comes too late if rows are numbered, else it may still sort first
+            self.floor = cut if self.numbered else np.nextafter(cut, -1.0)
+
+    def named(self, plan: Plan, chunk: Any) -> tuple[Worst, ...]:
+        """The worst rows with their source, number, label and prediction."""
+        order = np.lexsort((self.rows, -self.nats))
+        if self.numbered:
+            order = order[: self.top]
+        nats, rows = self.nats[order], self.rows[order]
+        labels, predicted = _labels(plan, chunk.labels[rows]), _predicted(plan, chunk.predictions[rows])
+        numbers = rows + chunk.place.first_row if self.numbered else np.full(len(rows), -1)
+        source = chunk.place.source
+        found = zip(nats.tolist(), numbers.tolist(), labels, predicted, strict=True)
+        return merge_worst(tuple((x, source, row, label, guess) for x, row, label, guess in found), self.top)
+
+
+def border(plan: Plan) -> float:
+    """The prediction above which a class is the likelier of two."""
+    return {"probabilities": 0.5, "logits": 0.0, "log_probabilities": -float(np.log(2.0))}[plan.kind]
+
+
+def _labels(plan: Plan, labels: NDArray[Any]) -> list[Any]:
+    if plan.task == "multilabel":
+        return [tuple(np.flatnonzero(row > 0.5).tolist()) for row in labels]
+    return (labels if labels.ndim == 1 else labels.argmax(axis=1)).tolist()  # type: ignore[no-any-return]
+
+
+def _predicted(plan: Plan, predictions: NDArray[Any]) -> list[Any]:
+    if plan.task == "multilabel":
+        return [tuple(np.flatnonzero(row > border(plan)).tolist()) for row in predictions]
+    if predictions.ndim == 1:
+        return [int(p > border(plan)) for p in predictions.tolist()]
+    return predictions.argmax(axis=1).tolist()  # type: ignore[no-any-return]
