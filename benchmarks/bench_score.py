@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     for name, labels, predictions in cases(options.scale):
+
         def score(labels=labels, predictions=predictions):
             return xent.evaluate(labels, predictions, kind="probabilities")
 

@@ -10,8 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from xent.kernels import score_numba, score_numpy
-from xent.scoring import chunks
+from xent.kernels import choice
 from xent.scoring.parallel import available_cpus
 
 
@@ -29,12 +28,13 @@ def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
 def extra_memory(function: Callable[[], Any]) -> float:
     """Megabytes by which the peak of the process's memory rises above what it holds now (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")
-    before = _status("VmRSS")
+    before = status("VmRSS")
     function()
-    return (_status("VmHWM") - before) / 1e3
+    return (status("VmHWM") - before) / 1e3
 
 
-def _status(field: str) -> float:
+def status(field: str) -> float:
+    """A field of /proc/self/status, in kB."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return float(line.split()[1])
@@ -44,12 +44,12 @@ def _status(field: str) -> float:
 @contextlib.contextmanager
 def kernels(name: str) -> Iterator[None]:
     """Score with the NumPy kernels ("core") or the compiled ones ("fast")."""
-    chosen, before = {"core": score_numpy, "fast": score_numba}[name], chunks.score_kernels
-    chunks.score_kernels = lambda _: chosen
+    before = choice.numba_installed
+    choice.numba_installed = {"core": lambda: False, "fast": before}[name]
     try:
         yield
     finally:
-        chunks.score_kernels = before
+        choice.numba_installed = before
 
 
 def report(case: str, **figures: Any) -> None:
@@ -57,11 +57,17 @@ def report(case: str, **figures: Any) -> None:
     line: dict[str, Any] = {"case": case}
     for name, value in figures.items():
         if isinstance(value, list):
-            value = {"median": round(statistics.median(value), 4), "min": round(min(value), 4), "max": round(max(value), 4)}
+            value = {
+                "median": round(statistics.median(value), 4),
+                "min": round(min(value), 4),
+                "max": round(max(value), 4),
+            }
         line[name] = round(value, 2) if isinstance(value, float) else value
     machine = f"{platform.machine()}, {available_cpus()} CPUs, {platform.system()}"
     versions = {name: version(name) for name in ("numpy", "pyarrow", "numba", "scikit-learn")}
-    print(json.dumps({**line, "machine": machine, "python": platform.python_version(), "versions": versions}), flush=True)
+    print(
+        json.dumps({**line, "machine": machine, "python": platform.python_version(), "versions": versions}), flush=True
+    )
 
 
 def ratio(peer: list[float], ours: list[float]) -> float:

@@ -101,6 +101,11 @@ def test_one_thread_and_two_and_both_kernels_give_the_same_bits(dtype, monkeypat
     assert found[0].rows == 70_000
 
 
+@given(rows=st.lists(scored_rows(weighted=False), min_size=1, max_size=8))
+def test_weights_of_one_are_no_weights(rows):
+    assert state_of(rows, weighted=True) == state_of(rows, weighted=False)
+
+
 def test_an_error_leaves_the_state_as_it_was():
     state = State([0, 1]).update([0, 1], [0.2, 0.7])
     before = state.to_json()

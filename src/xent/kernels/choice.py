@@ -1,24 +1,32 @@
 """Which of the twin kernels a block gets: both give the same bits, so only time depends on the answer."""
 
+import functools
 import importlib.util
 import sys
 from types import ModuleType
 
 from xent.kernels import score_numpy
 
-__all__ = ["score_kernels"]
+__all__ = ["numba_installed", "score_kernels", "threads_pay"]
 
-_WORTH_LOADING = 1 << 19  # numbers; loading Numba takes 0.3 s, longer than NumPy needs for fewer
+_WORTH_LOADING = 1 << 18  # numbers, what a chunk of many holds; loading Numba takes as long as NumPy needs for 10M
 
 
 def score_kernels(numbers: int) -> ModuleType:
     """`score_numba` for a chunk of that many numbers if Numba is installed, else `score_numpy`."""
-    if "xent.kernels.score_numba" in sys.modules or (numbers >= _WORTH_LOADING and _numba_installed()):
+    if numba_installed() and (numbers >= _WORTH_LOADING or "xent.kernels.score_numba" in sys.modules):
         from xent.kernels import score_numba
 
         return score_numba
     return score_numpy
 
 
-def _numba_installed() -> bool:
+def threads_pay() -> bool:
+    """Whether scoring goes faster on several threads: NumPy's many short calls fight for the interpreter's one lock."""
+    return numba_installed()
+
+
+@functools.cache
+def numba_installed() -> bool:
+    """Whether the compiled kernels can be had."""
     return importlib.util.find_spec("numba") is not None

@@ -8,7 +8,16 @@ compiles them for the loops. No operation may be fused or reordered, so they are
 
 from typing import Any
 
-__all__ = ["error_of_one_minus", "error_of_one_plus", "exp_reduced", "exp_rest", "exp_steps", "log_of_parts"]
+__all__ = [
+    "LOG_EVEN",
+    "LOG_ODD",
+    "error_of_one_minus",
+    "error_of_one_plus",
+    "exp_reduced",
+    "exp_rest",
+    "exp_steps",
+    "neg_log_of_parts",
+]
 
 LN2_HIGH = 6.93147180369123816490e-01  # 33 bits, so that a product with a small integer is exact
 LN2_LOW = 1.90821492927058770002e-10
@@ -18,8 +27,8 @@ ONE_BITS = 0x3FF0000000000000
 ROUND_TO_INTEGER = 6755399441055744.0  # 1.5·2^52: adding and subtracting it rounds to the nearest integer
 EXP_ZERO = -746.0  # exp of it and of anything below is 0 in float64
 
-_LOG_EVEN = (3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01)
-_LOG_ODD = (
+LOG_EVEN = (3.999999999940941908e-01, 2.222219843214978396e-01, 1.531383769920937332e-01)
+LOG_ODD = (
     6.666666666666735130e-01,
     2.857142874366239149e-01,
     1.818357216161805012e-01,
@@ -34,15 +43,15 @@ _EXP = (
 )
 
 
-def log_of_parts(f: Any, k: Any) -> Any:
-    """log((1 + f)·2^k) for 1 + f in [√½, √2) and an integer k given as a float."""
+def neg_log_of_parts(f: Any, k: Any) -> Any:
+    """−log((1 + f)·2^k) for 1 + f in [√½, √2) and an integer k given as a float."""
     s = f / (2.0 + f)
     z = s * s
     w = z * z
-    even = w * (_LOG_EVEN[0] + w * (_LOG_EVEN[1] + w * _LOG_EVEN[2]))
-    odd = z * (_LOG_ODD[0] + w * (_LOG_ODD[1] + w * (_LOG_ODD[2] + w * _LOG_ODD[3])))
+    even = w * (LOG_EVEN[0] + w * (LOG_EVEN[1] + w * LOG_EVEN[2]))
+    odd = z * (LOG_ODD[0] + w * (LOG_ODD[1] + w * (LOG_ODD[2] + w * LOG_ODD[3])))
     half = 0.5 * f * f
-    return k * LN2_HIGH - ((half - (s * (half + (even + odd)) + k * LN2_LOW)) - f)
+    return ((half - (s * (half + (even + odd)) + k * LN2_LOW)) - f) - k * LN2_HIGH
 
 
 def error_of_one_plus(r: Any, u: Any) -> Any:
@@ -52,7 +61,10 @@ def error_of_one_plus(r: Any, u: Any) -> Any:
 
 
 def error_of_one_minus(p: Any, u: Any) -> Any:
-    """What rounding lost in u = 1 − p, exactly, for 0 ≤ p ≤ 1: log1p(−p) = log(u) + error / u."""
+    """What rounding lost in u = 1 − p, exactly, for 0 ≤ p ≤ 1: log1p(−p) = log(u) + error.
+
+    It is 0 for p ≥ ½, and below, where u is near 1, error / u differs from it by less than a rounding of the result.
+    """
     return (1.0 - u) - p
 
 

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from xent.kernels import elementary as el
-from xent.kernels.score_numpy import BINS, BINS_PER_NAT, LARGEST, SMALLEST, SUM_TOLERANCE
+from xent.kernels.score_numpy import BINS_PER_NAT, LARGEST, SMALLEST, SUM_TOLERANCE
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -25,8 +25,9 @@ __all__ = [
 ]
 
 _compile = numba.njit(nogil=True, error_model="numpy", cache=True)
+_compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
 _formula = numba.njit(error_model="numpy", inline="always")
-_log_of_parts = _formula(el.log_of_parts)
+_neg_log_of_parts = _formula(el.neg_log_of_parts)
 _error_of_one_plus = _formula(el.error_of_one_plus)
 _error_of_one_minus = _formula(el.error_of_one_minus)
 _exp_steps = _formula(el.exp_steps)
@@ -43,7 +44,10 @@ Array = Any  # of the shape and dtype that score_numpy gives
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
-    return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
+    if block.flags.c_contiguous or not block.flags.f_contiguous:
+        return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
+    extremes = np.empty((3, ROWS), block.dtype)
+    return bool(_probability_columns(block.T, codes, nats, hits, extremes, np.empty(ROWS, np.int32), *_scratch(ROWS)))
 
 
 def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
@@ -87,7 +91,7 @@ def _neg_log(u: Array, bits: Array, nats: Array) -> None:
         bits[i] -= k << 52
         nats[i] = np.float64(k) - nats[i]
     for i in range(u.shape[0]):
-        nats[i] = -_log_of_parts(u[i] - 1.0, nats[i])
+        nats[i] = _neg_log_of_parts(u[i] - 1.0, nats[i])
 
 
 @_compile
@@ -107,28 +111,90 @@ def _exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
         out[j] = out[j] * scale[j] * scale_again[j]
 
 
+@_compile_check
+def _look_at_rows(p: Array, codes: Array, own: Array, hits: Array) -> int:
+    """Each row's sum and extremes, in any order of operations: how many rows are legal, and which are hits."""
+    legal = 0
+    for i in range(own.shape[0]):
+        row = p[i]
+        total = row[0] - row[0]
+        largest = smallest = row[0]
+        for v in row:
+            total += v
+            largest = max(largest, v)
+            smallest = min(smallest, v)
+        mine = row[codes[i]]
+        own[i] = min(mine, 1.0)
+        hits[i] = mine == largest
+        legal += (abs(total - 1.0) <= SUM_TOLERANCE) & (smallest >= 0.0)
+    return legal
+
+
+@_compile
+def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
+    """Take back the hits of rows where an earlier class is as probable as the label."""
+    for i in range(rows):
+        if hits[i]:
+            row = p[i]
+            mine = row[codes[i]]
+            equal = 0
+            for v in row:
+                equal += v == mine
+            if equal > 1:
+                for j in range(codes[i]):
+                    hits[i] &= row[j] != mine
+
+
 @_compile
 def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array, bits: Array) -> bool:
-    classes = block.shape[1]
     legal = 0
     for start in range(0, nats.shape[0], ROWS):
-        p, code, out, hit = block[start:], codes[start:], nats[start : start + ROWS], hits[start:]
+        out = nats[start : start + ROWS]
         rows = out.shape[0]
+        legal += _look_at_rows(block[start:], codes[start:], u[:rows], hits[start:])
+        _first_of_equal(block[start:], codes[start:], hits[start:], rows)
+        _neg_log(u[:rows], bits[:rows], out)
+    return legal == nats.shape[0]
+
+
+@_compile
+def _look_at_columns(p: Array, start: int, codes: Array, own: Array, hits: Array, extremes: Array, first: Array) -> int:
+    """`_look_at_rows` for the rows from `start` of (classes, rows)."""
+    rows = own.shape[0]
+    total, largest, smallest = extremes[0], extremes[1], extremes[2]
+    column = p[0][start:]
+    for i in range(rows):
+        total[i] = largest[i] = smallest[i] = column[i]
+        first[i] = 0
+    for j in range(1, p.shape[0]):
+        column = p[j][start:]
+        for i in range(rows):  # two loops: LLVM vectorises none that writes to more arrays
+            v = column[i]
+            total[i] += v
+            smallest[i] = v if v < smallest[i] else smallest[i]
         for i in range(rows):
-            total = 0.0
-            largest = p[i, 0]
-            smallest = largest
-            first = 0
-            for j in range(classes):
-                v = p[i, j]
-                total += v
-                smallest = v if v < smallest else smallest
-                first = j if v > largest else first
-                largest = v if v > largest else largest
-            own = p[i, code[i]]
-            u[i] = own if own < 1.0 else 1.0
-            hit[i] = first == code[i]
-            legal += (abs(total - 1.0) <= SUM_TOLERANCE) & (smallest >= 0.0)
+            v = column[i]
+            higher = v > largest[i]
+            first[i] = np.int32(j) if higher else first[i]
+            largest[i] = v if higher else largest[i]
+    legal = 0
+    for i in range(rows):
+        own[i] = min(p[codes[i], start + i], 1.0)
+        hits[i] = first[i] == codes[i]
+        legal += (abs(total[i] - 1.0) <= SUM_TOLERANCE) & (smallest[i] >= 0.0)
+    return legal
+
+
+@_compile
+def _probability_columns(
+    p: Array, codes: Array, nats: Array, hits: Array, extremes: Array, first: Array, u: Array, bits: Array
+) -> bool:
+    """`_probability_rows` for (classes, rows)."""
+    legal = 0
+    for start in range(0, nats.shape[0], ROWS):
+        out = nats[start : start + ROWS]
+        rows = out.shape[0]
+        legal += _look_at_columns(p, start, codes[start:], u[:rows], hits[start:], extremes, first)
         _neg_log(u[:rows], bits[:rows], out)
     return legal == nats.shape[0]
 
@@ -146,8 +212,7 @@ def _probability_column(
             positive = code[i] == 1
             rest = 1.0 - v
             u[i] = v if positive else rest
-            lost = 0.0 if positive else _error_of_one_minus(v, rest)
-            error[i] = 0.0 if u[i] == 0.0 else lost / u[i]
+            error[i] = 0.0 if positive else _error_of_one_minus(v, rest)
             hit[i] = (v > 0.5) == positive
             legal += (v >= 0.0) & (v <= 1.0)
         _neg_log(u[:rows], bits[:rows], out)
@@ -243,36 +308,29 @@ def _logit_column(
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As score_numpy.accumulate."""
     left_out = 0
-    first = second = third = np.int64(0)
+    first = second = np.int64(0)
     for i in range(nats.shape[0]):
         v = nats[i]
         inside = (v >= SMALLEST) & (v <= LARGEST)
         odd[i] = (not inside) & (v != 0.0)
         left_out += odd[i]
         v = v if inside else 0.0
-        rest = (v * v) * 2.0**26
+        rest = (v * v) * 2.0**32
         whole = np.int64(rest)
         first += whole
-        rest = (rest - np.float64(whole)) * 2.0**43
-        whole = np.int64(rest)
-        second += whole
-        third += np.int64((rest - np.float64(whole)) * 2.0**43)
+        second += np.int64((rest - np.float64(whole)) * 2.0**40)
     squares[0] += first
     squares[1] += second
-    squares[2] += third
     for i in range(nats.shape[0]):
         if odd[i]:
             continue
-        rest = nats[i] * 2.0**30
+        rest = nats[i] * 2.0**36
         whole = np.int64(rest)
-        bin_of = min(np.int64(nats[i] * BINS_PER_NAT), BINS)
+        bin_of = np.int64(nats[i] * BINS_PER_NAT)
         bins[bin_of, 0] += 1
         bins[bin_of, 1] += whole
-        rest = (rest - np.float64(whole)) * 2.0**26
-        middle = np.int64(rest)
         code = codes[i]
         class_sums[code, 0] += 1
         class_sums[code, 1] += whole
-        class_sums[code, 2] += middle
-        class_sums[code, 3] += np.int64((rest - np.float64(middle)) * 2.0**26)
+        class_sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
     return left_out

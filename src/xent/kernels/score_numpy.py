@@ -5,6 +5,7 @@ Every kernel takes a block of rows and writes the row's cross-entropy in nats in
 prediction; if not, what it wrote for that row means nothing and the caller finds the row and raises.
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ __all__ = [
     "neg_log",
     "neg_log1p",
     "neg_log1p_minus",
+    "neg_log_in_place",
     "peak_nats",
     "probability_column",
     "probability_rows",
+    "scratch",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -42,47 +45,96 @@ Bools = NDArray[np.bool_]
 SUM_TOLERANCE = 1e-3
 BINS_PER_NAT = 11.541560327111707  # 8 bins a bit: 8 / log 2
 BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond
-SMALLEST, LARGEST = 2.0**-30, 2.0**9  # nats that `accumulate` sums itself; the rest it hands back
-MAX_ROWS = 1 << 14  # rows of a block
+SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the rest it hands back
+MAX_ROWS = 1 << 13  # rows of a block: ten float64 of each stay in the second-level cache
+SCRATCH = 8
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
+
+
+_kept = threading.local()
+
+
+def scratch(arrays: int, rows: int) -> Float64:
+    """(arrays, rows) to overwrite, the same memory on every call of a thread: fresh memory costs more than a logarithm."""
+    if rows > MAX_ROWS:
+        return np.empty((arrays, rows))
+    if not hasattr(_kept, "numbers"):
+        _kept.numbers = np.empty((SCRATCH, MAX_ROWS))
+    numbers: Float64 = _kept.numbers[:arrays, :rows]
+    return numbers
 
 
 def neg_log(u: Float64) -> Float64:
     """−log(u): inf for 0, NaN for a negative number, for inf and for NaN."""
-    scale: Any = 0.0
+    nats = np.array(u)
+    neg_log_in_place(nats, scratch(5, len(u)))
+    return nats
+
+
+def neg_log_in_place(u: Float64, work: Float64) -> None:
+    """u ← −log(u), the steps of `elementary.neg_log_of_parts`; `work` is (5, rows)."""
+    k, s, z, even, odd = work
+    scale = _take_apart(u, k)
+    f = np.subtract(u, 1.0, out=u)
+    np.add(f, 2.0, out=s)
+    np.divide(f, s, out=s)
+    np.multiply(s, s, out=z)
+    w = np.multiply(z, z, out=even)
+    np.multiply(w, el.LOG_ODD[3], out=odd)
+    for coefficient in el.LOG_ODD[2::-1]:
+        odd += coefficient
+        odd *= z if coefficient == el.LOG_ODD[0] else w
+    z[:] = w
+    even *= el.LOG_EVEN[2]
+    for coefficient in el.LOG_EVEN[1::-1]:
+        even += coefficient
+        even *= z
+    even += odd
+    half = np.multiply(f, 0.5, out=odd)
+    half *= f
+    even += half
+    even *= s
+    k -= scale
+    even += np.multiply(k, el.LN2_LOW, out=s)
+    half -= even
+    half -= f
+    k *= el.LN2_HIGH
+    np.subtract(half, k, out=u)
+
+
+def _take_apart(u: Float64, k: Float64) -> Float64 | float:
+    """u ← a number in [√½, √2) and k such that u was u·2^(k − scale); `scale` is inf for 0 and NaN for no number."""
+    scale: Float64 | float = 0.0
     if not (u.size and u.min() >= 2.0**-1022 and u.max() < np.inf):
         small = u < 2.0**-1022  # 0 and the subnormal numbers
         special = np.where(u == 0.0, np.inf, np.nan)
         scale = np.where((u > 0.0) & (u < np.inf), np.where(small, 54.0, 0.0), special)
-        u = u * np.where(small, 2.0**54, 1.0)
-    bits = u.view(np.int64)
-    k = bits + (el.ONE_BITS - el.SQRT_HALF_BITS)
-    k >>= 52
-    k -= 1023
-    f = (bits - (k << 52)).view(np.float64)
-    f -= 1.0
-    nats: Float64 = -el.log_of_parts(f, k - scale)
-    return nats
-
-
-def _neg_log_corrected(u: Float64, error: Float64) -> Float64:
-    """−log(u + error), where u = 0 only if it is exact."""
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        return neg_log(u) - np.where(u == 0.0, 0.0, error / u)
+        u *= np.where(small, 2.0**54, 1.0)
+    bits, exponent = u.view(np.int64), k.view(np.int64)
+    np.add(bits, el.ONE_BITS - el.SQRT_HALF_BITS, out=exponent)
+    exponent >>= 52
+    exponent -= 1023
+    bits -= exponent << 52
+    k[:] = exponent
+    return scale
 
 
 def neg_log1p(r: Float64) -> Float64:
     """−log(1 + r) for r ≥ 0."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         u = 1.0 + r
-        return _neg_log_corrected(u, el.error_of_one_plus(r, u))
+        nats = neg_log(u)
+        nats -= el.error_of_one_plus(r, u) / u
+        return nats
 
 
 def neg_log1p_minus(p: Float64) -> Float64:
     """−log(1 − p) for 0 ≤ p ≤ 1."""
     with np.errstate(invalid="ignore"):
         u = 1.0 - p
-        return _neg_log_corrected(u, el.error_of_one_minus(p, u))
+        nats = neg_log(u)
+        nats -= el.error_of_one_minus(p, u)
+        return nats
 
 
 def exp(x: Float64) -> Float64:
@@ -111,22 +163,39 @@ def first_largest(block: Floats) -> Int64:
 
 def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of probabilities (rows, classes)."""
-    nats[:] = neg_log(np.minimum(_of_label(block, codes), 1.0))  # 1 + round-off costs nothing
-    np.equal(first_largest(block), codes, out=hits)
-    sums = block @ np.ones(block.shape[1], block.dtype)
-    return bool(block.min() >= 0.0 and (np.abs(sums - 1.0) <= SUM_TOLERANCE).all())
+    by_class = np.ascontiguousarray(block.T)  # (classes, rows): along it NumPy sums and compares three times as fast
+    own = by_class.reshape(-1)[codes * len(codes) + np.arange(len(codes))]
+    np.minimum(own, 1.0, out=nats)  # 1 + round-off costs nothing
+    neg_log_in_place(nats, scratch(5, len(nats)))
+    largest = by_class.max(axis=0)
+    np.equal(own, largest, out=hits)
+    if np.count_nonzero(by_class == largest) > len(codes):  # of several largest, the first
+        np.equal(first_largest(block), codes, out=hits)
+    off = by_class.sum(axis=0)
+    off -= 1.0
+    np.abs(off, out=off)
+    return bool(block.min() >= 0.0 and (off <= SUM_TOLERANCE).all())
 
 
 def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """The probability of the second of two classes (rows,)."""
-    p = block.astype(np.float64)
-    positive = codes == 1
+    memory = scratch(8, len(nats))
+    p, negative, error = memory[:3]
+    p[:] = block
+    np.equal(codes, 1, out=hits)
+    np.subtract(1.0, hits, out=negative)
     with np.errstate(invalid="ignore"):
-        u = np.where(positive, p, 1.0 - p)
-        error = np.where(positive, 0.0, el.error_of_one_minus(p, u))
-    nats[:] = _neg_log_corrected(u, error)
-    np.equal(p > 0.5, positive, out=hits)
-    return bool(p.min() >= 0.0 and p.max() <= 1.0)
+        np.multiply(negative, -2.0, out=error)
+        error += 1.0
+        u = np.multiply(error, p, out=nats)
+        u += negative  # p or 1 − p
+        np.subtract(1.0, u, out=error)
+        error -= p
+        error *= negative
+        neg_log_in_place(u, memory[3:])
+        nats -= error
+    np.equal(hits, p > 0.5, out=hits)
+    return bool(nats.min() >= 0.0)  # of p outside [0, 1], either u is negative or its logarithm positive
 
 
 def logit_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
@@ -177,11 +246,11 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     """Add a block of up to MAX_ROWS rows to exact sums; flag in `odd`, and count, the rows left out.
 
     Left out are those whose nats are not 0 and not in [SMALLEST, LARGEST]. Each of the others is an exact multiple of
-    2^-82, and its square of 2^-112, so integers hold their sums. The arrays hold 2^18 rows before they can overflow:
+    2^-76, so two integers hold their sum. The arrays hold 2^18 rows before they can overflow:
 
-    class_sums: (classes, 4): rows; nats in units of 2^-30, what that leaves in units of 2^-56, and then of 2^-82.
-    bins: (BINS + 1, 2): rows; nats in units of 2^-30, each row rounded down.
-    squares: (3,): squares of nats in units of 2^-26, 2^-69 and 2^-112.
+    class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
+    bins: (BINS + 1, 2): rows; nats in units of 2^-36, each row rounded down.
+    squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded down.
     """
     with np.errstate(invalid="ignore"):
         np.logical_not((nats >= SMALLEST) & (nats <= LARGEST), out=odd)
@@ -191,25 +260,39 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         left_out = int(np.count_nonzero(odd))
         if left_out:
             nats, codes = nats[~odd], codes[~odd]
-    bin_of = np.minimum(nats * BINS_PER_NAT, BINS).astype(np.int64)
-    rest = nats * 2.0**30
-    whole = np.floor(rest)
-    bins[:, 0] += np.bincount(bin_of, minlength=BINS + 1)
-    bins[:, 1] += _grouped(bin_of, whole, BINS + 1)
-    class_sums[:, 0] += np.bincount(codes, minlength=len(class_sums))
-    class_sums[:, 1] += _grouped(codes, whole, len(class_sums))
-    for limb in (2, 3):
-        rest = (rest - whole) * 2.0**26
-        whole = np.floor(rest)
-        class_sums[:, limb] += _grouped(codes, whole, len(class_sums))
-    rest = (nats * nats) * 2.0**26
-    for limb in range(3):
-        whole = np.floor(rest)
-        squares[limb] += int(whole.astype(np.int64).sum())
-        rest = (rest - whole) * 2.0**43
+    rest, whole, exact = scratch(3, len(nats))
+    integers = exact.view(np.int64)
+    np.multiply(nats, BINS_PER_NAT, out=rest)
+    np.copyto(integers, rest, casting="unsafe")
+    bins[:, 0] += np.bincount(integers, minlength=BINS + 1)
+    np.multiply(nats, 2.0**36, out=rest)
+    np.floor(rest, out=whole)
+    bins[:, 1] += np.bincount(integers, weights=whole, minlength=BINS + 1).astype(np.int64)
+    second = exact if len(class_sums) == 2 else None
+    np.copyto(exact, codes)
+    _add_by_class(codes, second, None, class_sums[:, 0])
+    _add_by_class(codes, second, whole, class_sums[:, 1])
+    rest -= whole
+    rest *= 2.0**40
+    _add_by_class(codes, second, rest, class_sums[:, 2])
+    np.multiply(nats, nats, out=rest)
+    rest *= 2.0**32
+    np.floor(rest, out=whole)
+    squares[0] += int(whole.sum())
+    rest -= whole
+    rest *= 2.0**40
+    np.floor(rest, out=whole)
+    squares[1] += int(whole.sum())
     return left_out
 
 
-def _grouped(groups: Int64, integers: Float64, size: int) -> Int64:
-    """Sums by group of integers below 2^39 held as float64: exact for MAX_ROWS of them."""
-    return np.asarray(np.bincount(groups, weights=integers, minlength=size), np.int64)
+def _add_by_class(codes: Int64, second: Float64 | None, integers: Float64 | None, sums: Int64) -> None:
+    """Add integers up to 2^40 held as float64 (None: 1 each) by class; exact for 2^13 of them in any order.
+
+    Of two classes, `second` is 1 for the second: a dot product is three times as fast as counting.
+    """
+    if second is None:
+        sums += np.bincount(codes, weights=integers, minlength=len(sums)).astype(np.int64)
+        return
+    of_second = int(np.count_nonzero(codes) if integers is None else np.dot(second, integers))
+    sums += (int(len(codes) if integers is None else integers.sum()) - of_second, of_second)

@@ -78,9 +78,9 @@ class _FastSums:
     """Sums of rows of one label and weight 1, in the integer arrays of the `accumulate` kernels."""
 
     def __init__(self, classes: int, rows: int) -> None:
-        self.by_class = np.zeros((classes, 4), np.int64)
+        self.by_class = np.zeros((classes, 3), np.int64)
         self.bins = np.zeros((spec.BINS + 1, 2), np.int64)
-        self.squares = np.zeros(3, np.int64)
+        self.squares = np.zeros(2, np.int64)
         self.odd = np.empty(rows, np.bool_)
         self.hits = 0
 
@@ -100,7 +100,7 @@ class _FastSums:
         loss = {
             int(code): sum(
                 int(limb) << (exact.UNIT_BITS - bits)
-                for limb, bits in zip(self.by_class[code, 1:], (30, 56, 82), strict=True)
+                for limb, bits in zip(self.by_class[code, 1:], (36, 76), strict=True)
             )
             for code in np.flatnonzero(self.by_class[:, 1:].any(axis=1))
         }
@@ -113,12 +113,12 @@ class _FastSums:
             class_loss=loss,
             weighted_loss=sum(loss.values()),
             loss_squared=sum(
-                int(limb) << (exact.UNIT_BITS - bits) for limb, bits in zip(self.squares, (26, 69, 112), strict=True)
+                int(limb) << (exact.UNIT_BITS - bits) for limb, bits in zip(self.squares, (32, 72), strict=True)
             ),
             hits=self.hits << exact.UNIT_BITS,
             bin_rows=bin_rows,
             bin_weight={key: count << exact.UNIT_BITS for key, count in bin_rows.items()},
-            bin_loss=_nonzero(self.bins[:, 1], exact.UNIT_BITS - 30),
+            bin_loss=_nonzero(self.bins[:, 1], exact.UNIT_BITS - 36),
         )
 
 
@@ -149,12 +149,19 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
         infinite_rows=int(infinite.sum()),
         infinite_weight=exact.total(weights[infinite]),
         weighted_loss=exact.total(w * cost),
-        loss_squared=exact.total(cost * cost),
+        loss_squared=exact.total(_squares(cost)),
         hits=exact.total(weights * scored.hits),
         bin_rows=_nonzero(np.bincount(bin_of), 0),
         bin_weight=exact.grouped_sums(w, bin_of),
-        bin_loss=exact.grouped_sums(np.floor(cost * 2.0**30) * 2.0**-30, bin_of),
+        bin_loss=exact.grouped_sums(np.floor(cost * 2.0**36) * 2.0**-36, bin_of),
     ) + _class_sums(scored, labels, weights, finite)
+
+
+def _squares(cost: Float64) -> Float64:
+    """As `accumulate` takes them: rounded down to 2^-72 in the range that it sums itself."""
+    squares = cost * cost
+    inside = (cost >= spec.SMALLEST) & (cost <= spec.LARGEST)
+    return np.where(inside, np.floor(squares * 2.0**72) * 2.0**-72, squares)
 
 
 def _class_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64, finite: NDArray[np.bool_]) -> Sums:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -122,19 +123,18 @@ class InFiles:
         predictions = tuple(self.columns.predictions[i] for i in order) if several else self.columns.predictions
         names = self.columns.labels if label_order is None else tuple(self.columns.labels[i] for i in label_order)
         for batch in read_rows(self.table, replace(self.columns, predictions=predictions)):
-            block, labels = self._block(batch, predictions), self._labels(batch, names)
-            weights = None
-            if self.columns.weight is not None:
-                weights = prediction_block(
-                    batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row
-                ).astype(np.float64, copy=False)
-            for start in range(0, len(block), MOST_ROWS):
-                rows = slice(start, start + MOST_ROWS)
-                place = Place(batch.source or "", batch.first_row + start)
-                part = slice_of(labels, start, start + MOST_ROWS)
-                yield block[rows], part, None if weights is None else weights[rows], place
+            for start in range(0, batch.data.num_rows, MOST_ROWS):
+                part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
+                labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
+                yield partial(self._block, part, predictions), labels, self._weights(part), place
             if self.progress is not None:
-                self.progress(len(block))
+                self.progress(batch.data.num_rows)
+
+    def _weights(self, batch: Batch) -> Any:
+        if self.columns.weight is None:
+            return None
+        weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
+        return weights.astype(np.float64, copy=False)
 
     def _block(self, batch: Batch, names: tuple[str, ...]) -> Any:
         block = prediction_block(

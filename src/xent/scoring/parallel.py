@@ -28,7 +28,7 @@ def ordered_map(
     workers = available_cpus() if workers is None else workers
     items = iter(items)
     first = list(islice(items, 2))
-    if workers == 1 or len(first) < 2:
+    if len(first) < 2:
         yield from map(function, chain(first, items))
         return
     pending: deque[Future[Result]] = deque()

@@ -6,11 +6,12 @@ from typing import Any
 
 from xent.checks.predictions import Place, weights
 from xent.errors import OptionError, ShapeError, StateError
+from xent.kernels.choice import threads_pay
 from xent.report.model import Report
 from xent.scoring.chunks import MOST_ROWS, Chunk, score
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
 from xent.scoring.labels import Vocabulary, as_targets
-from xent.scoring.parallel import ordered_map
+from xent.scoring.parallel import available_cpus, ordered_map
 from xent.scoring.plan import Kind, Label, Plan, Task, plain
 from xent.scoring.summary import summarise
 from xent.scoring.sums import Sums
@@ -204,12 +205,15 @@ def _class_count(predictions: Any) -> int:
     return 2 if predictions.ndim == 1 else int(predictions.shape[1])
 
 
-Rows = tuple[Any, Any, Any, Place]  # predictions, labels, weights, where they are from
+# predictions (or what makes them, in the thread that scores them), labels, weights, where they are from
+Rows = tuple[Any, Any, Any, Place]
 
 
 def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
     """The sums over batches of up to MOST_ROWS rows, scored side by side."""
     vocabulary = Vocabulary(plan.classes)
+    if workers is None:
+        workers = available_cpus() if threads_pay() else 1
     sums = Sums(top=plan.top)
 
     def scored(rows: Rows) -> Sums:
@@ -224,6 +228,8 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
 
 def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
     predictions, labels, sample_weight, place = rows
+    if callable(predictions):
+        predictions = predictions()
     columns = 1 if predictions.ndim == 1 else predictions.shape[1]
     if columns != len(plan.classes) and not (columns == 1 and len(plan.classes) == 2 and plan.task != "multilabel"):
         raise ShapeError(

@@ -30,14 +30,14 @@ class Sums:
     infinite_rows: int = 0
     infinite_weight: Exact = 0
     weighted_loss: Exact = 0  # Σ w²·x
-    loss_squared: Exact = 0  # Σ (w·x)²
+    loss_squared: Exact = 0  # Σ (w·x)², each row rounded down to 2^-72 if it is no smaller than 2^-48
     hits: Exact = 0  # Σ w of the rows whose first most probable class is the label
     clipped: int = 0  # rows whose cost `clip` changed
     normalized: int = 0  # rows off by more than 1e-3 that `normalize` divided by their sum
     like_probabilities: int = 0  # rows of logits that are probabilities
     bin_rows: dict[int, int] = field(default_factory=dict)  # by 1/8 bit of x
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
-    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, each row rounded down to 2^-30 nats
+    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, each row rounded down to 2^-36 nats
     worst: tuple[Worst, ...] = ()
     top: int | None = None  # how many of the worst rows are kept; None in sums that have none
 

@@ -33,7 +33,7 @@ def prediction_block(
         first_row: the batch's `first_row`, for error texts.
 
     Returns:
-        (rows, classes), C-contiguous, of several columns or of lists; (rows,) of one column of numbers. Lists and
+        (rows, classes) of several columns (each contiguous) or of lists (each row contiguous); (rows,) of one column of numbers. Lists and
         single columns of float32 or float64 are not copied (and then not writable).
 
     Raises:
@@ -53,13 +53,13 @@ def prediction_block(
 
 
 def _stacked(names: Sequence[str], columns: Sequence[pa.Array]) -> np.ndarray[Any, Any]:
-    """Fill a row-major buffer column by column, which is faster than numpy.stack."""
+    """Column after column in memory: each is copied as a whole, and the kernels like to sum along them."""
     parts = [_numbers(name, column) for name, column in zip(names, columns, strict=True)]
     dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
-    block = np.empty((len(columns[0]), len(columns)), dtype)
+    block = np.empty((len(columns), len(columns[0])), dtype)
     for index, part in enumerate(parts):
-        block[:, index] = part
-    return block  # (rows, classes)
+        block[index] = part
+    return block.T  # (rows, classes)
 
 
 def _reshaped(
