@@ -6,6 +6,7 @@ count from 0 need no test for negative indices, and so vectorise; an array and i
 one loop, because that would stop it too.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numba
@@ -37,7 +38,7 @@ _exp_reduced = _formula(el.exp_reduced)
 OFFSET = el.ONE_BITS - el.SQRT_HALF_BITS
 EXP_ZERO = el.EXP_ZERO
 MAX_ROWS = 1 << 16
-BLOCK_NUMBERS = 1 << 20
+BLOCK_NUMBERS = 1 << 40
 ROWS = 2048  # of the scratch arrays, which so stay in the first-level cache
 Array = Any  # of the shape and dtype that score_numpy gives
 
@@ -57,19 +58,22 @@ def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> 
 
 def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_rows."""
-    rows, classes = block.shape
+    classes = block.shape[1]
     powers = np.empty((2, classes))
-    terms = np.empty(classes)
-    scratch = (terms, powers, powers.view(np.int64), *np.empty((3, rows)), *_scratch(rows))
-    return bool(_logit_rows(block, codes, nats, hits, *scratch))
+    scratch = (np.empty(classes), powers, powers.view(np.int64), *np.empty((3, ROWS)), *_scratch(ROWS))
+    return all([_logit_rows(*part, *scratch) for part in _parts(block, codes, nats, hits)])
 
 
 def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_column."""
-    rows = len(nats)
-    powers = np.empty((2, rows))
-    scratch = (np.empty(rows), powers, powers.view(np.int64), *np.empty((2, rows)), *_scratch(rows))
-    return bool(_logit_column(block, codes, nats, hits, *scratch))
+    powers = np.empty((2, ROWS))
+    scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((2, ROWS)), *_scratch(ROWS))
+    return all([_logit_column(*part, *scratch) for part in _parts(block, codes, nats, hits)])
+
+
+def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
+    for start in range(0, len(arrays[0]), ROWS):
+        yield tuple(array[start : start + ROWS] for array in arrays)
 
 
 def _scratch(rows: int) -> tuple[Array, Array]:
@@ -268,7 +272,7 @@ def _logit_rows(
         behind[i] = peak - np.float64(block[i, codes[i]])
         hits[i] = first == codes[i]
         legal += numbers & (abs(peak) < np.inf)
-    _neg_log1p(rest, nats, error, u, bits)
+    _neg_log1p(rest[:rows], nats, error, u[:rows], bits[:rows])
     for i in range(rows):
         nats[i] = behind[i] - nats[i]
     return legal == rows
@@ -297,8 +301,9 @@ def _logit_column(
         terms[i] = -abs(z)
         hits[i] = (z > 0.0) == positive
         legal += z == z
-    _exp(terms, terms, powers, power_bits)
-    _neg_log1p(terms, nats, error, u, bits)
+    rows = nats.shape[0]
+    _exp(terms[:rows], terms, powers, power_bits)
+    _neg_log1p(terms[:rows], nats, error, u[:rows], bits[:rows])
     for i in range(nats.shape[0]):
         nats[i] = against[i] - nats[i]
     return legal == nats.shape[0]

@@ -41,7 +41,7 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
         ProbabilityError: a row is no legal prediction.
     """
     kernels = score_kernels(chunk.predictions.size)
-    fast = _FastSums(len(plan.classes), min(len(chunk.labels), kernels.MAX_ROWS))
+    fast = _FastSums(len(plan.classes), len(chunk.labels))
     slow = Sums()
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
     changed = np.zeros(3, np.int64)
@@ -67,6 +67,8 @@ def _blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     """Slices of a size that suits the kernels, and where they start."""
     classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
     step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
+    if kernels is not spec and chunk.predictions.ndim == 2 and chunk.predictions.flags.f_contiguous:
+        step = len(chunk.labels)  # columns are contiguous only as a whole
     for start in range(0, len(chunk.labels), step):
         rows = slice(start, start + step)
         weights = None if chunk.weights is None else chunk.weights[rows]
