@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xent.kernels import score_numpy as spec
+from xent.kernels import elementary_numpy as spec
 
 mpmath.mp.dps = 50
 EPSILON = 2.0**-52

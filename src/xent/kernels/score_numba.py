@@ -2,8 +2,7 @@
 
 Plain loops with `nogil`, so that threads run them side by side; no `parallel=True`, whose thread layers abort a
 process on concurrent calls or after a fork; no fastmath where a result depends on the order of operations. Loops that
-count from 0 need no test for negative indices, and so vectorise; an array and its view as int64 are never touched in
-one loop, because that would stop it too.
+count from 0 need no test for negative indices, and so vectorise.
 """
 
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import numba
 import numpy as np
 
 from xent.kernels import elementary as el
+from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import BINS_PER_NAT, LARGEST, SMALLEST, SUM_TOLERANCE
 
 __all__ = [
@@ -25,18 +25,9 @@ __all__ = [
     "probability_rows",
 ]
 
-_compile = numba.njit(nogil=True, error_model="numpy", cache=True)
 _compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
-_formula = numba.njit(error_model="numpy", inline="always")
-_neg_log_of_parts = _formula(el.neg_log_of_parts)
-_error_of_one_plus = _formula(el.error_of_one_plus)
-_error_of_one_minus = _formula(el.error_of_one_minus)
-_exp_steps = _formula(el.exp_steps)
-_exp_rest = _formula(el.exp_rest)
-_exp_reduced = _formula(el.exp_reduced)
+_error_of_one_minus = numba.njit(el.error_of_one_minus, inline="always")
 
-OFFSET = el.ONE_BITS - el.SQRT_HALF_BITS
-EXP_ZERO = el.EXP_ZERO
 MAX_ROWS = 1 << 16
 BLOCK_NUMBERS = 1 << 40
 ROWS = 2048  # of the scratch arrays, which so stay in the first-level cache
@@ -61,14 +52,16 @@ def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     classes = block.shape[1]
     powers = np.empty((2, classes))
     scratch = (np.empty(classes), powers, powers.view(np.int64), *np.empty((3, ROWS)), *_scratch(ROWS))
-    return all([_logit_rows(*part, *scratch) for part in _parts(block, codes, nats, hits)])
+    legal = [_logit_rows(*part, *scratch) for part in _parts(block, codes, nats, hits)]
+    return all(legal)
 
 
 def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_column."""
     powers = np.empty((2, ROWS))
     scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((2, ROWS)), *_scratch(ROWS))
-    return all([_logit_column(*part, *scratch) for part in _parts(block, codes, nats, hits)])
+    legal = [_logit_column(*part, *scratch) for part in _parts(block, codes, nats, hits)]
+    return all(legal)
 
 
 def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
@@ -79,40 +72,6 @@ def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
 def _scratch(rows: int) -> tuple[Array, Array]:
     numbers = np.empty(rows)
     return numbers, numbers.view(np.int64)
-
-
-@_compile
-def _neg_log(u: Array, bits: Array, nats: Array) -> None:
-    """−log(u) into nats; `bits` is `u` seen as int64, and both are overwritten."""
-    for i in range(u.shape[0]):
-        v = u[i]
-        small = v < 2.0**-1022
-        special = np.inf if v == 0.0 else np.nan
-        nats[i] = (54.0 if small else 0.0) if (v > 0.0) & (v < np.inf) else special
-        u[i] = v * 2.0**54 if small else v
-    for i in range(u.shape[0]):
-        k = ((bits[i] + OFFSET) >> 52) - 1023
-        bits[i] -= k << 52
-        nats[i] = np.float64(k) - nats[i]
-    for i in range(u.shape[0]):
-        nats[i] = _neg_log_of_parts(u[i] - 1.0, nats[i])
-
-
-@_compile
-def _exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
-    """exp(x) for x ≤ 0 into out, which may be x; `power_bits` is `powers` (2, size) seen as int64."""
-    first, second = power_bits[0], power_bits[1]
-    for j in range(x.shape[0]):
-        v = EXP_ZERO if x[j] < EXP_ZERO else x[j]
-        steps = _exp_steps(v)
-        out[j] = _exp_reduced(_exp_rest(v, steps), steps)
-        k = np.int64(steps)
-        half = k >> 1
-        first[j] = (half + 1023) << 52
-        second[j] = (k - half + 1023) << 52
-    scale, scale_again = powers[0], powers[1]
-    for j in range(x.shape[0]):
-        out[j] = out[j] * scale[j] * scale_again[j]
 
 
 @_compile_check
@@ -134,7 +93,7 @@ def _look_at_rows(p: Array, codes: Array, own: Array, hits: Array) -> int:
     return legal
 
 
-@_compile
+@compiled
 def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
     """Take back the hits of rows where an earlier class is as probable as the label."""
     for i in range(rows):
@@ -149,7 +108,7 @@ def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
                     hits[i] &= row[j] != mine
 
 
-@_compile
+@compiled
 def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array, bits: Array) -> bool:
     legal = 0
     for start in range(0, nats.shape[0], ROWS):
@@ -157,11 +116,11 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
         rows = out.shape[0]
         legal += _look_at_rows(block[start:], codes[start:], u[:rows], hits[start:])
         _first_of_equal(block[start:], codes[start:], hits[start:], rows)
-        _neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], bits[:rows], out)
     return legal == nats.shape[0]
 
 
-@_compile
+@compiled
 def _look_at_columns(p: Array, start: int, codes: Array, own: Array, hits: Array, extremes: Array, first: Array) -> int:
     """`_look_at_rows` for the rows from `start` of (classes, rows)."""
     rows = own.shape[0]
@@ -189,7 +148,7 @@ def _look_at_columns(p: Array, start: int, codes: Array, own: Array, hits: Array
     return legal
 
 
-@_compile
+@compiled
 def _probability_columns(
     p: Array, codes: Array, nats: Array, hits: Array, extremes: Array, first: Array, u: Array, bits: Array
 ) -> bool:
@@ -199,11 +158,11 @@ def _probability_columns(
         out = nats[start : start + ROWS]
         rows = out.shape[0]
         legal += _look_at_columns(p, start, codes[start:], u[:rows], hits[start:], extremes, first)
-        _neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], bits[:rows], out)
     return legal == nats.shape[0]
 
 
-@_compile
+@compiled
 def _probability_column(
     block: Array, codes: Array, nats: Array, hits: Array, error: Array, u: Array, bits: Array
 ) -> bool:
@@ -219,24 +178,13 @@ def _probability_column(
             error[i] = 0.0 if positive else _error_of_one_minus(v, rest)
             hit[i] = (v > 0.5) == positive
             legal += (v >= 0.0) & (v <= 1.0)
-        _neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], bits[:rows], out)
         for i in range(rows):
             out[i] -= error[i]
     return legal == nats.shape[0]
 
 
-@_compile
-def _neg_log1p(r: Array, nats: Array, error: Array, u: Array, bits: Array) -> None:
-    """−log(1 + r) into nats for r ≥ 0."""
-    for i in range(r.shape[0]):
-        u[i] = 1.0 + r[i]
-        error[i] = _error_of_one_plus(r[i], u[i]) / u[i]
-    _neg_log(u, bits, nats)
-    for i in range(r.shape[0]):
-        nats[i] -= error[i]
-
-
-@_compile
+@compiled
 def _logit_rows(
     block: Array,
     codes: Array,
@@ -264,7 +212,7 @@ def _logit_rows(
             peak = z if z > peak else peak
         for j in range(classes):
             terms[j] = np.float64(block[i, j]) - peak
-        _exp(terms, terms, powers, power_bits)
+        exp(terms, terms, powers, power_bits)
         total = 0.0
         for j in range(classes):
             total += 0.0 if j == first else terms[j]
@@ -272,13 +220,13 @@ def _logit_rows(
         behind[i] = peak - np.float64(block[i, codes[i]])
         hits[i] = first == codes[i]
         legal += numbers & (abs(peak) < np.inf)
-    _neg_log1p(rest[:rows], nats, error, u[:rows], bits[:rows])
+    neg_log1p(rest[:rows], nats, error, u[:rows], bits[:rows])
     for i in range(rows):
         nats[i] = behind[i] - nats[i]
     return legal == rows
 
 
-@_compile
+@compiled
 def _logit_column(
     block: Array,
     codes: Array,
@@ -302,14 +250,14 @@ def _logit_column(
         hits[i] = (z > 0.0) == positive
         legal += z == z
     rows = nats.shape[0]
-    _exp(terms[:rows], terms, powers, power_bits)
-    _neg_log1p(terms[:rows], nats, error, u[:rows], bits[:rows])
+    exp(terms[:rows], terms, powers, power_bits)
+    neg_log1p(terms[:rows], nats, error, u[:rows], bits[:rows])
     for i in range(nats.shape[0]):
         nats[i] = against[i] - nats[i]
     return legal == nats.shape[0]
 
 
-@_compile
+@compiled
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As score_numpy.accumulate."""
     left_out = 0

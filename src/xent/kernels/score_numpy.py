@@ -5,13 +5,12 @@ Every kernel takes a block of rows and writes the row's cross-entropy in nats in
 prediction; if not, what it wrote for that row means nothing and the caller finds the row and raises.
 """
 
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.kernels import elementary as el
+from xent.kernels.elementary_numpy import MAX_ROWS, exp, neg_log1p, neg_log_in_place, scratch
 
 __all__ = [
     "BINS",
@@ -22,19 +21,13 @@ __all__ = [
     "SMALLEST",
     "SUM_TOLERANCE",
     "accumulate",
-    "exp",
     "first_largest",
     "log_probability_rows",
     "logit_column",
     "logit_rows",
-    "neg_log",
-    "neg_log1p",
-    "neg_log1p_minus",
-    "neg_log_in_place",
     "peak_nats",
     "probability_column",
     "probability_rows",
-    "scratch",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -46,110 +39,7 @@ SUM_TOLERANCE = 1e-3
 BINS_PER_NAT = 11.541560327111707  # 8 bins a bit: 8 / log 2
 BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond
 SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the rest it hands back
-MAX_ROWS = 1 << 13  # rows of a block: ten float64 of each stay in the second-level cache
-SCRATCH = 8
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
-
-
-_kept = threading.local()
-
-
-def scratch(arrays: int, rows: int) -> Float64:
-    """(arrays, rows) to overwrite, the same memory on every call of a thread: fresh memory costs more than a logarithm."""
-    if rows > MAX_ROWS:
-        return np.empty((arrays, rows))
-    if not hasattr(_kept, "numbers"):
-        _kept.numbers = np.empty((SCRATCH, MAX_ROWS))
-    numbers: Float64 = _kept.numbers[:arrays, :rows]
-    return numbers
-
-
-def neg_log(u: Float64) -> Float64:
-    """−log(u): inf for 0, NaN for a negative number, for inf and for NaN."""
-    nats = np.array(u)
-    neg_log_in_place(nats, scratch(5, len(u)))
-    return nats
-
-
-def neg_log_in_place(u: Float64, work: Float64) -> None:
-    """u ← −log(u), the steps of `elementary.neg_log_of_parts`; `work` is (5, rows)."""
-    k, s, z, even, odd = work
-    scale = _take_apart(u, k)
-    f = np.subtract(u, 1.0, out=u)
-    np.add(f, 2.0, out=s)
-    np.divide(f, s, out=s)
-    np.multiply(s, s, out=z)
-    w = np.multiply(z, z, out=even)
-    np.multiply(w, el.LOG_ODD[3], out=odd)
-    for coefficient in el.LOG_ODD[2::-1]:
-        odd += coefficient
-        odd *= z if coefficient == el.LOG_ODD[0] else w
-    z[:] = w
-    even *= el.LOG_EVEN[2]
-    for coefficient in el.LOG_EVEN[1::-1]:
-        even += coefficient
-        even *= z
-    even += odd
-    half = np.multiply(f, 0.5, out=odd)
-    half *= f
-    even += half
-    even *= s
-    k -= scale
-    even += np.multiply(k, el.LN2_LOW, out=s)
-    half -= even
-    half -= f
-    k *= el.LN2_HIGH
-    np.subtract(half, k, out=u)
-
-
-def _take_apart(u: Float64, k: Float64) -> Float64 | float:
-    """u ← a number in [√½, √2) and k such that u was u·2^(k − scale); `scale` is inf for 0 and NaN for no number."""
-    scale: Float64 | float = 0.0
-    if not (u.size and u.min() >= 2.0**-1022 and u.max() < np.inf):
-        small = u < 2.0**-1022  # 0 and the subnormal numbers
-        special = np.where(u == 0.0, np.inf, np.nan)
-        scale = np.where((u > 0.0) & (u < np.inf), np.where(small, 54.0, 0.0), special)
-        u *= np.where(small, 2.0**54, 1.0)
-    bits, exponent = u.view(np.int64), k.view(np.int64)
-    np.add(bits, el.ONE_BITS - el.SQRT_HALF_BITS, out=exponent)
-    exponent >>= 52
-    exponent -= 1023
-    bits -= exponent << 52
-    k[:] = exponent
-    return scale
-
-
-def neg_log1p(r: Float64) -> Float64:
-    """−log(1 + r) for r ≥ 0."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        u = 1.0 + r
-        nats = neg_log(u)
-        nats -= el.error_of_one_plus(r, u) / u
-        return nats
-
-
-def neg_log1p_minus(p: Float64) -> Float64:
-    """−log(1 − p) for 0 ≤ p ≤ 1."""
-    with np.errstate(invalid="ignore"):
-        u = 1.0 - p
-        nats = neg_log(u)
-        nats -= el.error_of_one_minus(p, u)
-        return nats
-
-
-def exp(x: Float64) -> Float64:
-    """exp(x) for x ≤ 0; NaN stays NaN."""
-    with np.errstate(invalid="ignore", under="ignore"):
-        x = np.where(x < el.EXP_ZERO, el.EXP_ZERO, x)
-        steps = el.exp_steps(x)
-        mantissa = el.exp_reduced(el.exp_rest(x, steps), steps)
-        k = steps.astype(np.int64)
-        half = k >> 1
-        return np.asarray(mantissa * _power_of_two(half) * _power_of_two(k - half))
-
-
-def _power_of_two(k: Int64) -> Float64:
-    return np.asarray((k + 1023) << 52).view(np.float64)
 
 
 def _of_label(block: Floats, codes: Int64) -> Float64:

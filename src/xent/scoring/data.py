@@ -108,7 +108,7 @@ class InFiles:
         for batch in read_rows(self.table, self.columns):
             block = self._block(batch, self.columns.predictions)
             return self._labels(batch, self.columns.labels), block
-        raise ShapeError("the data have no rows: there is nothing to score.")
+        raise ShapeError("the data have no rows: there is nothing to score. Pass at least one row below the header.")
 
     def distinct_labels(self) -> list[Any]:
         """Reads the label column alone."""

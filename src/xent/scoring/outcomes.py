@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.checks import predictions as checks
+from xent.kernels import elementary_numpy as elementary
 from xent.kernels import score_numpy as spec
 from xent.scoring.plan import Plan
 from xent.scoring.worst import border
@@ -116,7 +117,7 @@ def _class_terms(plan: Plan, block: Floats, place: Place) -> Float64:
         return (peak[:, None] - wide) + loss[:, None]
     if plan.kind == "log_probabilities":
         return -wide + 0.0
-    return spec.neg_log(wide.reshape(-1)).reshape(wide.shape)
+    return elementary.neg_log(wide.reshape(-1)).reshape(wide.shape)
 
 
 def _both_columns(log_p: Floats) -> Float64:
@@ -124,7 +125,7 @@ def _both_columns(log_p: Floats) -> Float64:
     log_p = log_p.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         near_one = np.log(-np.expm1(log_p))
-        other = np.where(log_p > -0.5, near_one, -spec.neg_log1p_minus(np.exp(log_p)))
+        other = np.where(log_p > -0.5, near_one, -elementary.neg_log1p_minus(np.exp(log_p)))
     return np.stack([other, log_p], axis=1)
 
 
@@ -148,7 +149,7 @@ def _clip(plan: Plan, nats: Float64) -> int:
     """Clip probabilities to [clip, 1 − clip], in nats and in place; how many that changed."""
     if plan.clip is None:
         return 0
-    most, least = spec.neg_log(np.array([plan.clip])), spec.neg_log1p_minus(np.array([plan.clip]))
+    most, least = elementary.neg_log(np.array([plan.clip])), elementary.neg_log1p_minus(np.array([plan.clip]))
     changed = int(np.count_nonzero((nats > most) | (nats < least)))
     np.clip(nats, least, most, out=nats)
     return changed

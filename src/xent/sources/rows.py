@@ -46,8 +46,8 @@ def read_rows(
 def _refuse_text(table: Table, name: str) -> None:
     """Stop at a column that is not numeric, and look for the value that made it so."""
     kind = value_type(table.schema.field(name).type)
-    if is_numeric(kind.value_type if is_list(kind) else kind):
-        return
+    if is_numeric(kind.value_type if is_list(kind) else kind) or pa.types.is_null(kind):
+        return  # a column of nulls alone has no rows, or missing values, which is said as such
     found = _first_text(table, name) if is_text(kind) else None
     where = f"{found}, which is no number" if found else f"column {name!r} is not numeric"
     raise SourceError(

@@ -1,0 +1,243 @@
+"""The command: what it prints, what it writes, and its exit status."""
+
+import gzip
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import xent
+from xent import cli
+
+DATA = Path(__file__).parents[1] / "examples" / "data"
+TEN = "label,p\n" + "".join(
+    f"{y},{p}\n" for y, p in zip([1] * 5 + [0] * 5, [0.8, 0.9, 0.9, 0.6, 0.8, 0.1, 0.4, 0.2, 0.1, 0.3], strict=True)
+)
+LOSS = 0.24691989080446483
+
+
+@pytest.fixture
+def ten(tmp_path):
+    path = tmp_path / "ten.csv"
+    path.write_text(TEN)
+    return path
+
+
+def run(capsys, *arguments):
+    status = cli.main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+def test_the_text_says_what_the_numbers_mean(capsys, ten):
+    status, out, err = run(capsys, "score", ten)
+    assert (status, err) == (0, "")
+    for part in (
+        "0.247 nats  (95% interval 0.132 – 0.362, n = 10)",
+        "0.356 bits; typical probability of the truth 0.781",
+        "0.693 nats  always predicting the class frequencies",
+        "skill 64 % (48 to 81)",
+        "better than always predicting the class frequencies: 64 % of its loss is gone (48 to 81)",
+        "class 0 0.260   class 1 0.234",
+        "the worst 10 % of rows carry 21 % of the loss",
+        "row 3  label 1  probability given to it 0.600  0.511 nats",
+        "no NaN, rows sum to 1, labels match the classes, no infinite loss",
+        "label column 'label' (guessed)",
+    ):
+        assert part in out
+
+
+def test_json_has_the_attributes_in_full_precision(capsys, ten):
+    status, out, _ = run(capsys, "score", ten, "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert found["loss"] == pytest.approx(LOSS, rel=1e-15)
+    assert set(found) == set(xent.Report.__dataclass_fields__)
+    assert found["by_class"][1]["label"] == 1
+
+
+def test_infinity_in_json_is_a_string(capsys, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("label,p\n1,0\n0,0.5\n")
+    status, out, _ = run(capsys, "score", path, "--json")
+    assert status == 0
+    assert json.loads(out)["loss"] == "inf"
+
+
+FORMATS = ["csv", "csv.gz", "parquet", "feather", "arrow", "jsonl", "npz"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_numbers(capsys, tmp_path, ten, name):
+    frame, path = pl.read_csv(ten), tmp_path / f"x.{name}"
+    match name:
+        case "csv":
+            path.write_text(TEN)
+        case "csv.gz":
+            path.write_bytes(gzip.compress(TEN.encode()))
+        case "parquet":
+            frame.write_parquet(path)
+        case "feather" | "arrow":
+            frame.write_ipc(path)
+        case "jsonl":
+            frame.write_ndjson(path)
+        case "npz":
+            np.savez(path, label=frame["label"].to_numpy(), p=frame["p"].to_numpy())
+    status, out, _ = run(capsys, "score", path, "--json")
+    assert status == 0
+    assert json.loads(out)["loss"] == xent.evaluate([1] * 5 + [0] * 5, frame["p"]).loss
+
+
+def test_several_files_and_patterns_are_one_data_set(capsys, tmp_path):
+    lines = TEN.splitlines()
+    for part, rows in enumerate((lines[1:4], lines[4:])):
+        (tmp_path / f"part-{part}.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    for files in (["part-*.csv"], ["part-0.csv", "part-1.csv"]):
+        _, out, _ = run(capsys, "score", *(tmp_path / name for name in files), "--json")
+        report = json.loads(out)
+        assert report["loss"] == pytest.approx(LOSS, rel=1e-15)
+        assert [Path(row["source"]).name for row in report["worst"][:2]] == ["part-1.csv", "part-1.csv"]
+        assert sorted(row["index"] for row in report["worst"][:2]) == [0, 3]
+
+
+def test_standard_input(ten):
+    command = [sys.executable, "-m", "xent.cli", "score", "-", "--json"]
+    done = subprocess.run(command, input=ten.read_bytes(), capture_output=True, check=True)
+    assert json.loads(done.stdout)["loss"] == pytest.approx(LOSS, rel=1e-15)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "message"),
+    [
+        (["--fail-above", "0.3"], 0, ""),
+        (["--fail-above", "0.2"], 1, "xent: the loss is 0.24692 nats, above 0.2\n"),
+        (["--fail-above", "0.3", "--unit", "bits"], 1, "xent: the loss is 0.35623 bits, above 0.3\n"),
+        (["--fail-below-skill", "0.6"], 0, ""),
+        (["--fail-below-skill", "0.7"], 1, "xent: the skill is 0.64377, below 0.7\n"),
+    ],
+)
+def test_thresholds(capsys, ten, flags, status, message):
+    found, _, err = run(capsys, "score", ten, *flags)
+    assert (found, err) == (status, message)
+
+
+def test_undefined_skill_is_below_every_threshold(capsys, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("label,p\n1,0.9\n1,0.8\n")
+    status, _, err = run(capsys, "score", path, "--fail-below-skill", "0")
+    assert (status, err) == (1, "xent: the skill is undefined, below 0\n")
+
+
+REFUSED = {
+    "row sum": ("label,p_0,p_1\n0,0.5,0.5\n1,0.5,0.6\n", [], r"row 1 of .*a\.csv \(rows counted from 0\) sums to 1\.1"),
+    "above one": ("label,p\n0,0.5\n1,1.5\n", [], r"row 1 of .*a\.csv.* is 1\.5, but probabilities must be in \[0, 1\]"),
+    "label": ("label,p_a,p_b\na,0.5,0.5\nc,0.5,0.5\n", [], r"labels row 1 of .*a\.csv.* is 'c'.*'a', 'b'"),
+    "missing": ("label,p\n0,0.5\n,0.5\n", [], r"a\.csv.*row 1.*'label'.*missing"),
+    "text": ("label,p\n0,0.5\n1,high\n", [], r"a\.csv.*row 1.*'high'"),
+    "no label": ("a,p\n0,0.5\n", [], r"label column is missing.*columns found: 'a', 'p'.*--label"),
+    "no column": ("label,p\n0,0.5\n", ["--prediction", "q"], r"no column is named 'q'.*'p'.*--prediction"),
+    "empty": ("", [], "a.csv"),
+    "only a header": ("label,p\n", [], "no rows"),
+    "clip": ("label,p\n0,0.5\n1,0.5\n", ["--clip", "0.9"], "clip is 0.9"),
+    "weight": ("label,p,w\n0,0.5,1\n1,0.5,-1\n", ["--weight", "w"], r"sample_weight row 1 of .*a\.csv.* is -1"),
+    "page": ("label,p\n0,0.5\n1,0.5\n", ["--html", "/nowhere/x.html"], "/nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_input_is_one_line_and_status_2(capsys, tmp_path, name):
+    text, flags, message = REFUSED[name]
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    status, out, err = run(capsys, "score", path, *flags)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("xent: ")
+    assert err.count("\n") == 1
+    assert re.search(message, err), err
+
+
+def test_a_bad_row_far_into_a_file_is_named(capsys, tmp_path):
+    labels, p = np.zeros(60_000, int), np.full((60_000, 2), 0.5)
+    p[54_321] = [0.5, 0.7]
+    path = tmp_path / "late.npz"
+    np.savez(path, label=labels, probability=p)
+    status, _, err = run(capsys, "score", path)
+    assert status == 2
+    assert "row 54321 of" in err
+
+
+def test_several_labels_from_columns(capsys, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("y_cat,y_dog,p_dog,p_cat\n1,0,0.2,0.9\n1,1,0.7,0.6\n0,0,0.1,0.5\n")
+    _, out, _ = run(capsys, "score", path, "--label", "y_*", "--json")
+    report = json.loads(out)
+    assert report["task"] == "multilabel"
+    truth = -sum(map(math.log, (0.9, 0.8, 0.6, 0.7, 0.5, 0.9))) / 3
+    assert report["loss"] == pytest.approx(truth, rel=1e-14)
+    assert "columns of labels and predictions matched by name" in report["notes"]
+
+
+def test_classes_weights_and_units(capsys, tmp_path):
+    path = tmp_path / "w.csv"
+    path.write_text("y,score,w\n2,0.9,1\n1,0.2,3\n")
+    _, out, _ = run(capsys, "score", path, "--classes", "1,2", "--weight", "w", "--unit", "bits", "--json")
+    truth = -(math.log2(0.9) + 3 * math.log2(0.8)) / 4
+    assert json.loads(out)["loss"] == pytest.approx(truth, rel=1e-14)
+
+
+def test_top_rows(capsys, ten):
+    _, out, _ = run(capsys, "score", ten, "--top", "2", "--json")
+    assert len(json.loads(out)["worst"]) == 2
+    _, out, _ = run(capsys, "score", ten, "--top", "0")
+    assert "worst  " not in out.replace("worst 10", "")
+
+
+def test_page_and_text_together(capsys, ten, tmp_path):
+    status, out, _ = run(capsys, "score", ten, "--html", tmp_path / "page.html")
+    assert status == 0
+    assert "cross-entropy" in out
+    assert "0.247" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("arguments", [[], ["score"], ["score", "x", "--kind", "odds"], ["guess"]])
+def test_wrong_arguments_are_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    assert "usage: xent" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys):
+    for arguments, text in ((["--version"], xent.__version__), (["score", "--help"], "xent score predictions.csv")):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(arguments)
+        assert stopped.value.code == 0
+        assert text in capsys.readouterr().out
+
+
+def test_the_three_models_of_make_score(capsys):
+    for path in sorted(DATA.glob("*.parquet")):
+        status, out, _ = run(capsys, "score", path, "--json")
+        assert status == 0
+        report = json.loads(out)
+        assert report["rows"] == 899
+        assert report["classes"] == list(range(10))
+
+
+def test_the_committed_predictions_are_those_of_the_example(tmp_path):
+    sys.path.insert(0, str(DATA.parent))
+    try:
+        import digits
+    finally:
+        sys.path.pop(0)
+    for path in digits.main(tmp_path):
+        again, committed = xent.scan(path), xent.scan(DATA / path.name)
+        assert again.loss == pytest.approx(committed.loss, rel=0.05)
+        assert again.accuracy == pytest.approx(committed.accuracy, abs=0.01)
