@@ -74,6 +74,7 @@ def peak_memory(path: Path, which: str) -> float:
 
 
 def main() -> None:
+    """Print a line a case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where to keep the files")
     parser.add_argument("--millions", type=int, default=20, help="of rows")

@@ -33,6 +33,7 @@ def cases(scale: float):
 
 
 def main() -> None:
+    """Print a line a case."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows")
     parser.add_argument("--rounds", type=int, default=5)
