@@ -1,5 +1,8 @@
 """The scoring kernels: the specification against mpmath, the compiled twins against the specification, bit for bit."""
 
+import subprocess
+import sys
+
 import mpmath
 import numpy as np
 import pytest
@@ -174,3 +177,16 @@ def test_accumulate_twins_agree_and_are_exact(nats, data):
         int(v * v * 2.0**72) for v in inside
     )
     assert bins[:, 0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
+
+
+NO_FOLDER = """
+import numba.core.caching, numpy as np, xent
+numba.core.caching.CacheImpl._locator_classes = []  # as where neither the package nor the home may be written to
+p = np.linspace(0.0, 1.0, 300_001)
+print(xent.evaluate(np.ones(300_001, int), p, classes=[0, 1]).finite_loss)
+"""
+
+
+def test_scoring_goes_on_where_compiled_code_cannot_be_kept():
+    done = subprocess.run([sys.executable, "-c", NO_FOLDER], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(1.0, rel=1e-4)  # the integral of −log p over [0, 1]

@@ -69,7 +69,7 @@ def test_sums_are_exact_sums_of_the_rows(rows):
         if weight and p[CLASSES.index(label)]
     ]
     truth = mpmath.fsum(mpmath.mpf(weight) * nats for weight, nats in finite)
-    assert abs(exact.to_float(sums.loss()) - float(truth)) <= 1e-14 * float(truth) + 1e-300
+    assert abs(exact.to_float(sums.loss) - float(truth)) <= 1e-14 * float(truth) + 1e-300
     infinite = sum(1 for label, p, weight in rows if weight and not p[CLASSES.index(label)])
     assert sums.infinite_rows == infinite
 

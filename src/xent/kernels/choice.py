@@ -15,10 +15,18 @@ _WORTH_LOADING = 1 << 18  # numbers, what a chunk of many holds; loading Numba t
 def score_kernels(numbers: int) -> ModuleType:
     """`score_numba` for a chunk of that many numbers if Numba is installed, else `score_numpy`."""
     if numba_installed() and (numbers >= _WORTH_LOADING or "xent.kernels.score_numba" in sys.modules):
-        from xent.kernels import score_numba
-
-        return score_numba
+        return _compiled()
     return score_numpy
+
+
+@functools.cache
+def _compiled() -> ModuleType:
+    """`score_numba`; `score_numpy` where Numba does not load, or finds no folder that it may keep its code in."""
+    try:
+        from xent.kernels import score_numba
+    except (ImportError, RuntimeError):
+        return score_numpy
+    return score_numba
 
 
 def threads_pay() -> bool:

@@ -64,7 +64,7 @@ def summarise(plan: Plan, sums: Sums, unit: str | None = None, notes: tuple[str,
         share_of_worst_10_percent=_worst_share(sums, Fraction(1, 10)),
         histogram=_histogram(sums),
         infinite=sums.infinite_rows,
-        finite_loss=shown(sums.loss() / finite) if finite else None,
+        finite_loss=shown(sums.loss / finite) if finite else None,
         clip=plan.clip,
         clipped=sums.clipped,
         normalize=plan.normalize,
@@ -76,7 +76,7 @@ def summarise(plan: Plan, sums: Sums, unit: str | None = None, notes: tuple[str,
 
 
 def _loss(sums: Sums) -> float:
-    return math.inf if sums.infinite_rows else sums.loss() / sums.weight
+    return math.inf if sums.infinite_rows else sums.loss / sums.weight
 
 
 def _standard_error(sums: Sums) -> float | None:
@@ -91,7 +91,7 @@ def _standard_error(sums: Sums) -> float | None:
         return None
     if sums.infinite_rows:
         return math.inf
-    mean = Fraction(sums.loss(), sums.weight)
+    mean = Fraction(sums.loss, sums.weight)
     squares = sums.loss_squared - 2 * mean * sums.weighted_loss + mean**2 * sums.weight_squared
     scatter = Fraction(squares) * Fraction(1 << exact.UNIT_BITS, sums.weight) / sums.weight
     return math.sqrt(max(0.0, float(scatter * Fraction(sums.rows, sums.rows - 1))))
@@ -150,7 +150,7 @@ def _class_report(plan: Plan, sums: Sums, code: int, base: float | None) -> Clas
 
 
 def _share(part: int, sums: Sums) -> float | None:
-    return None if sums.infinite_rows or not sums.loss() else part / sums.loss()
+    return None if sums.infinite_rows or not sums.loss else part / sums.loss
 
 
 def _worst_row(plan: Plan, row: Worst, base: float | None) -> WorstRow:
@@ -175,13 +175,13 @@ def _bin_losses(sums: Sums) -> dict[int, int]:
     losses = dict(sums.bin_loss)
     if sums.bin_rows:
         lowest = min(sums.bin_rows)
-        losses[lowest] = sums.loss() - sum(loss for key, loss in losses.items() if key != lowest)
+        losses[lowest] = sums.loss - sum(loss for key, loss in losses.items() if key != lowest)
     return losses
 
 
 def _worst_share(sums: Sums, part: Fraction) -> float | None:
     """Share of the loss carried by the worst `part` of the rows (of their weight): whole bins, then part of one."""
-    if sums.infinite_rows or not sums.loss():
+    if sums.infinite_rows or not sums.loss:
         return None
     losses = _bin_losses(sums)
     left = sums.weight * part.numerator // part.denominator
@@ -190,7 +190,7 @@ def _worst_share(sums: Sums, part: Fraction) -> float | None:
         taken = min(left, sums.bin_weight[key])
         carried += losses.get(key, 0) * taken // sums.bin_weight[key]
         left -= taken
-    return carried / sums.loss()
+    return carried / sums.loss
 
 
 def _histogram(sums: Sums) -> tuple[Bin, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from xent.errors import StateError
@@ -51,6 +52,7 @@ class Sums:
         merged["worst"] = merge_worst(self.worst + other.worst, merged["top"])
         return Sums(**merged)
 
+    @cached_property
     def loss(self) -> Exact:
         """Σ w·x over the rows of finite x."""
         return sum(self.class_loss.values())
