@@ -146,7 +146,10 @@ def test_kernels_take_slices_and_columns_of_larger_arrays():
 
 
 def accumulated(kernels, nats, codes, classes):
-    by_class, bins = np.zeros((classes, 3), np.int64), np.zeros((score_numpy.BINS + 1, 2), np.int64)
+    by_class, bins = (
+        np.zeros((classes, 3), np.int64),
+        np.zeros((score_numpy.BINS + 1 + score_numpy.FINE_BINS, 2), np.int64),
+    )
     squares, odd = np.zeros(2, np.int64), np.ones(len(nats), np.bool_)
     left_out = kernels.accumulate(nats, codes, by_class, bins, squares, odd)
     return by_class, bins, squares, odd, np.array(left_out)

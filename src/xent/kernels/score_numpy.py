@@ -16,6 +16,10 @@ __all__ = [
     "BINS",
     "BINS_PER_NAT",
     "BLOCK_NUMBERS",
+    "FINE_BINS",
+    "FINE_LOW",
+    "FINE_SHIFT",
+    "FINE_TOP",
     "LARGEST",
     "MAX_ROWS",
     "SMALLEST",
@@ -37,7 +41,11 @@ Bools = NDArray[np.bool_]
 
 SUM_TOLERANCE = 1e-3
 BINS_PER_NAT = 11.541560327111707  # 8 bins a bit: 8 / log 2
-BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond
+BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond. The first is cut finer, eight to an octave:
+FINE_SHIFT = 49  # a float64's exponent and first three digits, which number the octaves' eighths
+FINE_TOP = 0x3FB62E42FEFA39EF >> FINE_SHIFT  # of log(2)/8 nats, where the first bin ends
+FINE_LOW = 0x3E70000000000000 >> FINE_SHIFT  # of SMALLEST
+FINE_BINS = FINE_TOP - FINE_LOW + 1
 SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the rest it hands back
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
 
@@ -139,7 +147,8 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     2^-76, so two integers hold their sum. The arrays hold 2^18 rows before they can overflow:
 
     class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
-    bins: (BINS + 1, 2): rows; nats in units of 2^-36, each row rounded down.
+    bins: (BINS + 1 + FINE_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone; what
+        else is below 1/8 bit is in the fine bins, behind the others.
     squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded down.
     """
     with np.errstate(invalid="ignore"):
@@ -154,10 +163,13 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     integers = exact.view(np.int64)
     np.multiply(nats, BINS_PER_NAT, out=rest)
     np.copyto(integers, rest, casting="unsafe")
-    bins[:, 0] += np.bincount(integers, minlength=BINS + 1)
+    fine = np.right_shift(nats.view(np.int64), FINE_SHIFT, out=rest.view(np.int64))
+    fine += BINS + 1 - FINE_LOW
+    np.copyto(integers, fine, where=(integers == 0) & (nats > 0.0))
+    bins[:, 0] += np.bincount(integers, minlength=len(bins))
     np.multiply(nats, 2.0**36, out=rest)
     np.floor(rest, out=whole)
-    bins[:, 1] += np.bincount(integers, weights=whole, minlength=BINS + 1).astype(np.int64)
+    bins[:, 1] += np.bincount(integers, weights=whole, minlength=len(bins)).astype(np.int64)
     second = exact if len(class_sums) == 2 else None
     np.copyto(exact, codes)
     _add_by_class(codes, second, None, class_sums[:, 0])

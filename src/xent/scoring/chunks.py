@@ -81,7 +81,7 @@ class _FastSums:
 
     def __init__(self, classes: int, rows: int) -> None:
         self.by_class = np.zeros((classes, 3), np.int64)
-        self.bins = np.zeros((spec.BINS + 1, 2), np.int64)
+        self.bins = np.zeros((spec.BINS + 1 + spec.FINE_BINS, 2), np.int64)
         self.squares = np.zeros(2, np.int64)
         self.odd = np.empty(rows, np.bool_)
         self.hits = 0
@@ -106,7 +106,7 @@ class _FastSums:
             )
             for code in np.flatnonzero(self.by_class[:, 1:].any(axis=1))
         }
-        bin_rows = _nonzero(self.bins[:, 0], 0)
+        bin_rows = self._by_bin(0, 0)
         return Sums(
             rows=rows,
             weight=rows << exact.UNIT_BITS,
@@ -120,8 +120,26 @@ class _FastSums:
             hits=self.hits << exact.UNIT_BITS,
             bin_rows=bin_rows,
             bin_weight={key: count << exact.UNIT_BITS for key, count in bin_rows.items()},
-            bin_loss=_nonzero(self.bins[:, 1], exact.UNIT_BITS - 36),
+            bin_loss=self._by_bin(1, exact.UNIT_BITS - 36),
         )
+
+    def _by_bin(self, column: int, shift: int) -> dict[int, int]:
+        found = _nonzero(self.bins[:, column], shift)
+        return {_bin_name(index): value for index, value in found.items()}
+
+
+def _bin_name(index: int) -> int:
+    """How sums name a bin of the kernels: 1/8 bits from 1 on; below, negative numbers that grow with the nats."""
+    if index > spec.BINS:
+        return index - (spec.BINS + 1) + spec.FINE_LOW - spec.FINE_TOP - 1
+    return index or -spec.FINE_TOP - 1
+
+
+def _bin_names(nats: Float64) -> Int64:
+    """The same for nats of any size."""
+    names = np.minimum(nats * spec.BINS_PER_NAT, spec.BINS).astype(np.int64)
+    fine = (nats.view(np.int64) >> spec.FINE_SHIFT) - spec.FINE_TOP - 1
+    return np.where(names == 0, fine, names)
 
 
 def _nonzero(values: Int64, shift: int) -> dict[int, int]:
@@ -143,7 +161,8 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
     finite = ~infinite
     x, w = scored.nats[finite], weights[finite]
     cost = w * x
-    bin_of = np.minimum(x * spec.BINS_PER_NAT, spec.BINS).astype(np.int64)
+    rounded = np.where(x >= spec.SMALLEST, np.floor(x * 2.0**36) * 2.0**-36, x)
+    names, bin_of = np.unique(_bin_names(x), return_inverse=True)
     return Sums(
         rows=len(weights),
         weight=exact.total(weights),
@@ -153,10 +172,14 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
         weighted_loss=exact.total(w * cost),
         loss_squared=exact.total(_squares(cost)),
         hits=exact.total(weights * scored.hits),
-        bin_rows=_nonzero(np.bincount(bin_of), 0),
-        bin_weight=exact.grouped_sums(w, bin_of),
-        bin_loss=exact.grouped_sums(np.floor(cost * 2.0**36) * 2.0**-36, bin_of),
+        bin_rows=_named(names, _nonzero(np.bincount(bin_of), 0)),
+        bin_weight=_named(names, exact.grouped_sums(w, bin_of)),
+        bin_loss=_named(names, exact.grouped_sums(w * rounded, bin_of)),
     ) + _class_sums(scored, labels, weights, finite)
+
+
+def _named(names: Int64, sums: dict[int, int]) -> dict[int, int]:
+    return {int(names[index]): value for index, value in sums.items()}
 
 
 def _squares(cost: Float64) -> Float64:

@@ -172,7 +172,7 @@ def _worst_row(plan: Plan, row: Worst, base: float | None) -> WorstRow:
 
 def _bin_losses(sums: Sums) -> dict[int, int]:
     """Loss by bin, adding up to the total: what rounding down left out belongs to the lowest bin."""
-    losses = dict(sums.bin_loss)
+    losses = {key: sums.bin_loss.get(key, 0) for key in sums.bin_rows}
     if sums.bin_rows:
         lowest = min(sums.bin_rows)
         losses[lowest] = sums.loss - sum(loss for key, loss in losses.items() if key != lowest)
@@ -194,13 +194,13 @@ def _worst_share(sums: Sums, part: Fraction) -> float | None:
 
 
 def _histogram(sums: Sums) -> tuple[Bin, ...]:
-    losses = _bin_losses(sums)
+    """The bins of 1/8 bit; the finer ones below are the first."""
+    rows: dict[int, int] = {}
+    losses: dict[int, int] = {}
+    for key, loss in _bin_losses(sums).items():
+        rows[max(key, 0)] = rows.get(max(key, 0), 0) + sums.bin_rows[key]
+        losses[max(key, 0)] = losses.get(max(key, 0), 0) + loss
     return tuple(
-        Bin(
-            key / 8.0,
-            math.inf if key == BINS else (key + 1) / 8.0,
-            sums.bin_rows[key],
-            _share(losses.get(key, 0), sums),
-        )
-        for key in sorted(sums.bin_rows)
+        Bin(key / 8.0, math.inf if key == BINS else (key + 1) / 8.0, rows[key], _share(losses[key], sums))
+        for key in sorted(rows)
     )

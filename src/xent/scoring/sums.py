@@ -36,9 +36,9 @@ class Sums:
     clipped: int = 0  # rows whose cost `clip` changed
     normalized: int = 0  # rows off by more than 1e-3 that `normalize` divided by their sum
     like_probabilities: int = 0  # rows of logits that are probabilities
-    bin_rows: dict[int, int] = field(default_factory=dict)  # by 1/8 bit of x
+    bin_rows: dict[int, int] = field(default_factory=dict)  # by 1/8 bit of x; by 1/8 octave (negative keys) below that
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
-    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, each row rounded down to 2^-36 nats
+    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded down to 2^-36
     worst: tuple[Worst, ...] = ()
     top: int | None = None  # how many of the worst rows are kept; None in sums that have none
 
