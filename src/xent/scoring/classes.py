@@ -1,13 +1,13 @@
 """Which class each prediction column speaks of: by name where there are names, else by sorted order, and said so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from xent.errors import LabelError, OptionError
-from xent.scoring.labels import distinct, kind_of, text_forms
+from xent.scoring.labels import Vocabulary, distinct, kind_of, text_forms
 from xent.scoring.plan import Label, plain
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["Resolved", "by_name", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -16,6 +16,7 @@ class Resolved(NamedTuple):
     classes: tuple[Label, ...]
     order: tuple[int, ...]  # of the prediction columns; (0,) for a single one
     note: str
+    warning: str | None = None  # where the match is a guess that a wrong order would not contradict
 
 
 def resolve(
@@ -38,7 +39,10 @@ def resolve(
         OptionError: `given` does not fit the columns.
         LabelError: the labels do not settle which column is which.
     """
+    _refuse_fractions(first_labels)
     if given is not None:
+        if isinstance(given, str | set | frozenset) or not isinstance(given, Iterable):
+            raise OptionError(f"classes is {given!r}, but must be a list, in the order of the prediction columns.")
         return _given(tuple(plain(label) for label in given), names, columns)
     if columns == 1:
         return _single(names, first_labels, all_labels)
@@ -72,8 +76,8 @@ def _sorted(first: Any, all_labels: Callable[[], list[Any]], order: tuple[int, .
         )
     if len(found) != size:
         raise LabelError(
-            f"labels name {len(found)} classes ({_shown(found)}), but predictions have {size} columns without names of "
-            "classes.\nPass classes=[...] (--classes) with every class in the order of the columns."
+            f"labels name {len(found)} class{'' if len(found) == 1 else 'es'} ({_shown(found)}), but predictions have {size} columns, not named after "
+            "them.\nPass classes=[...] (--classes) with every class in the order of the columns."
         )
     return Resolved(tuple(found), order, f"classes matched to columns in sorted order: {_shown(found)}")
 
@@ -89,9 +93,9 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
         if names and str(classes[0]) == names[0]:
             classes = classes[::-1]
         return Resolved(classes, order, f"the prediction column speaks of class {classes[1]!r} (as given)")
-    by_name = _by_name(classes, names)
-    if by_name is not None:
-        return Resolved(classes, by_name, "classes matched to columns by name")
+    matched = by_name(classes, names)
+    if matched is not None:
+        return Resolved(classes, matched, "classes matched to columns by name")
     if len(classes) != columns:
         raise OptionError(
             f"classes has {len(classes)} entries ({_shown(classes)}), but predictions have {columns} columns. "
@@ -101,7 +105,7 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
     return Resolved(classes, order, f"classes matched to columns in the order given{named}")
 
 
-def _by_name(classes: tuple[Label, ...], names: tuple[str, ...] | None) -> tuple[int, ...] | None:
+def by_name(classes: tuple[Label, ...], names: tuple[str, ...] | None) -> tuple[int, ...] | None:
     if names is None or len(names) != len(classes):
         return None
     at = {name: i for i, name in enumerate(names)}
@@ -117,19 +121,35 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
     if kind == "text":
         if set(distinct(first)) & set(names):
             return Resolved(names, order, "labels matched to columns by name")
+        found = _found(first, all_labels, len(order))
+        matched = by_name(tuple(found), names)
+        if matched is not None:  # "0.0" is the column 0
+            return Resolved(tuple(found), matched, "labels matched to columns by name")
+        if _whole_numbers(names) != list(order):
+            raise LabelError(
+                f"no label is named like a prediction column: labels are {_shown(found)}, columns {_shown(names)}.\n"
+                "Name the columns after the labels, or pass classes=[...] (--classes) with a label for each column."
+            )
         resolved = _sorted(first, all_labels, order)
-        return resolved._replace(note=resolved.note + f" (no label is named like a column: {_shown(names)})")
+        return resolved._replace(note=resolved.note + f" (columns are numbered {_shown(names)})")
     if kind == "boolean":
-        by_name = _by_name((False, True), names)
-        if by_name is not None:
-            return Resolved((False, True), by_name, "labels matched to columns by name")
+        matched = by_name((False, True), names)
+        if matched is None:
+            raise LabelError(
+                f"labels are False and True, and no prediction column is named so: {_shown(names)}.\n"
+                "Pass classes=[False, True] (--classes False,True) in the order of the columns, or text labels."
+            )
+        return Resolved((False, True), matched, "labels matched to columns by name")
     numbers = _whole_numbers(names)
     if numbers is not None:
         ascending = tuple(sorted(order, key=lambda i: numbers[i]))
         return Resolved(tuple(numbers[i] for i in ascending), ascending, "labels matched to columns by name")
-    return Resolved(
-        names, order, f"labels are numbers and columns have names: label j is the column at position j, {_shown(names)}"
+    note = f"labels are numbers and columns have names: label j is the column at position j, {_shown(names)}"
+    warning = (
+        f"labels are numbers, but columns are named {_shown(names)}: label 0 was taken for {names[0]}, and so on in the "
+        "order of the columns. If that is another order, everything here is wrong; classes=[...] (--classes) settles it."
     )
+    return Resolved(names, order, note, warning)
 
 
 def _whole_numbers(names: tuple[str, ...]) -> list[int] | None:
@@ -158,15 +178,27 @@ def _single(names: tuple[str, ...] | None, first: Any, all_labels: Callable[[], 
         )
     if len(found) == 1 and name is not None and str(found[0]) != name:
         found = [found[0], name]
+    if len(found) == 2 and name is not None and name not in map(str, found) and kind == "text":
+        raise LabelError(
+            f"the prediction column is named for {name}, but labels are {_shown(found)}.\n"
+            "Pass classes=[other, the one the column speaks of] (--classes a,b)."
+        )
     if len(found) != 2:
         raise LabelError(
             f"a single prediction column means two classes, but labels name {len(found)}: {_shown(found)}.\n"
-            "Pass classes=[other, the one the column speaks of] (--classes a,b), or one prediction column a class."
+            "Pass one prediction column a class; with two classes, of which one does not occur, "
+            "classes=[other, the one the column speaks of] (--classes a,b)."
         )
     if str(found[0]) == name:
         found = found[::-1]
     how = "by name" if str(found[1]) == name else "the last of the labels in sorted order"
     return Resolved(tuple(found), (0,), f"the prediction column speaks of class {found[1]!r} ({how})")
+
+
+def _refuse_fractions(labels: Any) -> None:
+    """Floats that are not whole name no class; `Vocabulary` says which row."""
+    if kind_of(labels) == "float":
+        Vocabulary((0, 1)).whole(labels)
 
 
 def _shown(values: Sequence[Any]) -> str:

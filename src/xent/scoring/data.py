@@ -12,7 +12,7 @@ from xent.checks.predictions import Place
 from xent.errors import ShapeError
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
-from xent.scoring.labels import distinct
+from xent.scoring.labels import distinct, in_order
 from xent.scoring.state import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names
@@ -78,7 +78,7 @@ class InMemory:
         found: set[Any] = set()
         for start in range(0, rows_of(self.labels), MOST_ROWS):
             found.update(distinct(slice_of(self.labels, start, start + MOST_ROWS)))
-        return sorted(found)
+        return in_order(found)
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Slices; an array's columns have no names, so its order is that of the classes."""
@@ -115,7 +115,7 @@ class InFiles:
         found: set[Any] = set()
         for batch in self.table.batches(self.columns.labels):
             found.update(distinct(self._labels(batch, self.columns.labels)))
-        return sorted(found)
+        return in_order(found)
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Batches as the source gives them, cut to MOST_ROWS."""
@@ -142,7 +142,7 @@ class InFiles:
         )
         if block.ndim == 2 and len(names) == 1:
             self.list_size = block.shape[1]
-        return block
+        return block[:, 0] if block.shape[1:] == (1,) else block
 
     def _labels(self, batch: Batch, names: tuple[str, ...]) -> Any:
         column = batch.data.column(names[0])

@@ -19,18 +19,20 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     Raises:
         ArgumentTypeError: it cannot be read as an array of numbers, booleans or texts of one shape.
     """
-    if hasattr(values, "detach"):
-        values = values.detach().cpu()
-        values = values.float() if "bfloat16" in str(values.dtype) else values.numpy()
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise ArgumentTypeError(f"{name} is masked in places. Remove those rows first; xent never guesses a value.")
     try:
+        if hasattr(values, "detach"):
+            values = values.detach().cpu()
+            values = values.float() if "bfloat16" in str(values.dtype) else values.numpy()
         array = np.asarray(values)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise ArgumentTypeError(f"{name} cannot be read as an array: {error}. Pass rows of equal length.") from error
     if array.dtype.kind in "cmMV" and array.dtype.name != "bfloat16":
         raise ArgumentTypeError(f"{name} has dtype {array.dtype}, but must hold numbers, booleans or text.")
     if array.dtype in (np.float16, np.longdouble) or array.dtype.name == "bfloat16":
         array = array.astype(np.float64 if array.dtype == np.longdouble else np.float32)
-    return array
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def as_predictions(predictions: Any) -> NDArray[Any] | pa.Table:
@@ -54,8 +56,7 @@ def as_predictions(predictions: Any) -> NDArray[Any] | pa.Table:
         )
     if array.size == 0:
         raise ShapeError(f"predictions has shape {array.shape}: there is nothing to score. Pass at least one row.")
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+    array = _without_axis(array)
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -68,11 +69,13 @@ def as_labels(labels: Any) -> Any:
     """
     column = _as_arrow("labels", labels)
     if isinstance(column, pa.Table):
-        if column.num_columns == 1:
-            return column.column(0)
-        return np.stack([column.column(i).to_numpy() for i in range(column.num_columns)], axis=1)
+        if column.num_columns > 1:
+            return prediction_block(_one_batch(column), column.column_names)
+        column = column.column(0)
     if column is not None:
-        return prediction_block(_one_column(column), "labels") if pa.types.is_nested(column.type) else column
+        if not pa.types.is_nested(column.type):
+            return column
+        return _without_axis(prediction_block(_one_batch(pa.table({"labels": column})), "labels"))
     array = as_array("labels", labels)
     if array.ndim == 1 and "float16" in str(getattr(labels, "dtype", "")):
         raise ArgumentTypeError(
@@ -80,15 +83,18 @@ def as_labels(labels: Any) -> Any:
         )
     if array.ndim not in (1, 2):
         raise ShapeError(f"labels has shape {array.shape}, but must be (rows,), or (rows, classes) for soft labels.")
-    if array.dtype.kind in "USO":
-        if array.ndim == 2:
-            raise ArgumentTypeError(f"labels has shape {array.shape} and dtype {array.dtype}; two axes need numbers.")
-        return array
-    return array
+    if array.dtype.kind in "USO" and array.ndim == 2 and array.shape[1] != 1:
+        raise ArgumentTypeError(f"labels has shape {array.shape} and dtype {array.dtype}; two axes need numbers.")
+    return _without_axis(array)
 
 
-def _one_column(column: Any) -> pa.RecordBatch:
-    return pa.table({"labels": column}).combine_chunks().to_batches()[0]
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches()[0]
+
+
+def _without_axis(array: NDArray[Any]) -> NDArray[Any]:
+    """(rows, 1) as (rows,)."""
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
@@ -100,7 +106,12 @@ def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
     if weights is None:
         return None
     column = _as_arrow("sample_weight", weights)
-    array = as_array("sample_weight", weights if column is None else column.to_numpy())
+    if column is not None:
+        table = column if isinstance(column, pa.Table) else pa.table({"sample_weight": column})
+        weights = prediction_block(_one_batch(table), table.column_names) if table.num_rows else []
+    array = as_array("sample_weight", weights)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentTypeError(f"sample_weight has dtype {array.dtype}, but must hold numbers.")
     if array.shape != (rows,):
         raise ShapeError(f"sample_weight has shape {array.shape}, but there are {rows:,} rows: pass one weight a row.")
     return array.astype(np.float64, copy=False)
@@ -114,6 +125,8 @@ def _as_arrow(name: str, values: Any) -> Any:
         return pa.Table.from_batches([values])
     if not hasattr(values, "__arrow_c_stream__"):
         return None
+    if hasattr(values, "reset_index"):  # pandas would hand over its index as a column
+        values = values.reset_index(drop=True)
     try:
         column = pa.chunked_array(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
@@ -139,6 +152,7 @@ def prediction_slices(predictions: Any, columns: tuple[str, ...] | None, step: i
         part = slice_of(predictions, start, start + step)
         if isinstance(part, pa.Table):
             batches = part.combine_chunks().to_batches()
-            yield start, prediction_block(batches[0], columns or tuple(part.column_names), first_row=start)
+            block = prediction_block(batches[0], columns or tuple(part.column_names), first_row=start)
+            yield start, _without_axis(block)
         else:
             yield start, part

@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from xent.errors import LabelError, OptionError, WeightError
+from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.report.model import Report
-from xent.scoring.classes import Resolved, resolve
+from xent.scoring.classes import Resolved, by_name, resolve
 from xent.scoring.data import Data, InFiles, InMemory, Progress
 from xent.scoring.kinds import guess_kind
 from xent.scoring.plan import Kind, Label, Plan, Task, plain
@@ -65,8 +66,8 @@ def evaluate(
     """
     data = InMemory(labels, predictions, sample_weight)
     options = {"normalize": normalize, "clip": clip, "top": top}
-    state, notes = _judged(data, kind, task, classes, options)
-    return state.report(unit=unit, notes=notes)
+    state, notes, warnings = _judged(data, kind, task, classes, options)
+    return state.report(unit=unit, notes=notes, warnings=warnings)
 
 
 def scan(
@@ -122,65 +123,80 @@ def scan(
     columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
     data = InFiles(table, columns, progress)
     options = {"normalize": normalize, "clip": clip, "top": top}
-    state, notes = _judged(data, kind, task, classes, options)
-    return state.report(unit=unit, notes=notes)
+    state, notes, warnings = _judged(data, kind, task, classes, options)
+    return state.report(unit=unit, notes=notes, warnings=warnings)
 
 
 def _judged(
     data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: dict[str, Any]
-) -> tuple[State, tuple[str, ...]]:
+) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
     labels, block = data.first()
     columns = 1 if block.ndim == 1 else block.shape[1]
-    several = getattr(labels, "ndim", 1) == 2 and not (labels.shape[1] == 1 and columns == 1 and task != "multilabel")
-    notes = list(data.notes)
     label_order = None
-    if several or task == "multilabel":
-        task, resolved, label_order = _targets(data, labels, columns, task, classes)
+    if getattr(labels, "ndim", 1) == 2 or task == "multilabel":
+        task, resolved, label_order = _targets(data, labels, block, task, classes)
     else:
-        resolved = resolve(
-            data.names,
-            columns,
-            classes,
-            labels.reshape(-1) if hasattr(labels, "reshape") else labels,
-            data.distinct_labels,
-        )
-        if task == "auto":
-            task = "binary" if len(resolved.classes) == 2 else "multiclass"
+        resolved = resolve(data.names, columns, classes, labels, data.distinct_labels)
+    if task == "auto":
+        task = "binary" if len(resolved.classes) == 2 else "multiclass"
+    notes = list(data.notes)
     if kind == "auto":
         kind = data.kind or guess_kind(block, block.ndim == 2 and task != "multilabel")
         notes.append(
             f"predictions are {kind.replace('_', '-')} ({'by their name' if data.kind else 'by their values'})"
         )
-    if resolved.note:
-        notes.append(resolved.note)
+    notes.append(resolved.note)
     plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
     sums = total(plan, data.batches(resolved.order, label_order), numbered=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return State.of(plan, sums), tuple(notes)
+    return State.of(plan, sums), tuple(notes), (resolved.warning,) if resolved.warning else ()
 
 
 def _targets(
-    data: Data, labels: Any, columns: int, task: str, classes: Sequence[Label] | None
+    data: Data, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
 ) -> tuple[str, Resolved, tuple[int, ...] | None]:
     """Classes where each row of labels has a column a class."""
-    order = tuple(range(columns))
+    columns = 1 if block.ndim == 1 else block.shape[1]
     if getattr(labels, "ndim", 1) != 2 and columns > 1:
-        raise LabelError(f"several labels a row need labels of shape (rows, {columns}), one column a label.")
+        raise LabelError(
+            f"several labels a row need labels of shape (rows, {columns}), one column a label.\n"
+            "Pass label='y_*' (--label 'y_*') for columns of a table."
+        )
     if task == "auto":
-        sums = np.asarray(labels, np.float64).sum(axis=1)
-        task = "multiclass" if columns > 1 and (np.abs(sums - 1.0) <= 1e-3).all() else "multilabel"
-    if task == "binary" and columns != 2:
-        raise OptionError(f"task='binary' needs 2 columns of labels, but there are {columns}.")
+        task = _guess_task(np.asarray(labels, np.float64), block)
+    order: tuple[int, ...] = tuple(range(columns))
     label_order = None
     note = "one column a class in labels and predictions, in the same order"
     names = data.names
-    if names is not None and data.label_names is not None and set(names) == set(data.label_names):
-        label_order = tuple(data.label_names.index(name) for name in names)
+    found: tuple[Label, ...] = names or order
+    if names is not None and data.label_names is not None:
+        label_order = by_name(names, data.label_names)
+        if label_order is None:
+            raise LabelError(
+                f"columns of labels are named {', '.join(data.label_names[:8])}, those of predictions "
+                f"{', '.join(names[:8])}.\nName both after the same classes, or pass arrays, whose order is trusted."
+            )
         note = "columns of labels and predictions matched by name"
-    found: tuple[Label, ...] = names or tuple(range(columns))
     if classes is not None:
         found = tuple(plain(label) for label in classes)
-    if len(found) != columns:
-        raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
-    return task, Resolved(found, order, note), label_order
+        if len(found) != columns:
+            raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
+        wanted = by_name(found, names)
+        if wanted is None and names is not None:
+            note += f", renamed from {', '.join(names[:8])}"
+        elif wanted is not None:
+            order = wanted
+            label_order = wanted if label_order is None else tuple(label_order[i] for i in wanted)
+    return task, Resolved(found, order, f"{note}; the task is {task}"), label_order
+
+
+def _guess_task(labels: Any, block: Any) -> str:
+    """One class a row, unless whole labels say otherwise: then several, where the predictions are no distribution."""
+    if labels.ndim != 2 or labels.shape[1] < 2:
+        return "multilabel"
+    sums = np.abs(labels.sum(axis=1) - 1.0) <= SUM_TOLERANCE
+    fractional = ((labels > 0.0) & (labels < 1.0)).any()
+    distributions = np.abs(block.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE
+    one_of_many = sums.all() or (sums.mean() >= 0.5 and (fractional or distributions.mean() >= 0.5))
+    return "binary" if one_of_many and labels.shape[1] == 2 else "multiclass" if one_of_many else "multilabel"

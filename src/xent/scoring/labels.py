@@ -12,7 +12,7 @@ from xent.errors import LabelError, ShapeError
 from xent.scoring.plan import Label
 from xent.sources.arrays import numpy_array
 
-__all__ = ["Vocabulary", "as_targets", "distinct", "is_text", "kind_of", "text_forms"]
+__all__ = ["Vocabulary", "as_targets", "chunks_of", "distinct", "in_order", "is_text", "kind_of", "text_forms"]
 
 Int64 = NDArray[np.int64]
 FEW = 8  # classes
@@ -55,8 +55,15 @@ _ARROW_KINDS = (
 def _to_arrow(values: NDArray[Any]) -> pa.Array:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise LabelError(f"labels mix types: {error}. Use one type for all, such as text.") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError) as error:
+        raise LabelError(
+            f"labels cannot be read as one type: {error}. Use one for all, such as text, and remove rows without a label."
+        ) from error
+
+
+def chunks_of(column: Any) -> list[pa.Array]:
+    """The arrays that an Arrow column is made of."""
+    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
 
 
 def _text_array(texts: list[str]) -> pa.StringArray:
@@ -77,9 +84,21 @@ def distinct(values: Any) -> list[Any]:
     else:
         column = _to_arrow(values) if isinstance(values, np.ndarray) else values
         found = [v for v in pc.unique(column).to_pylist() if v is not None]
-    if any(isinstance(v, float) and not v.is_integer() for v in found):
-        return sorted(found)
-    return sorted({int(v) if isinstance(v, float) else v for v in found})
+    whole = [int(v) if isinstance(v, float) and v.is_integer() else v for v in found]
+    return in_order(set(whole))
+
+
+def in_order(labels: set[Any]) -> list[Any]:
+    """Sorted: numbers by value, also those written as text, then text."""
+    return sorted(labels, key=_sorting)
+
+
+def _sorting(label: Any) -> tuple[bool, float, str]:
+    """Numbers, also as text, by value; then text."""
+    try:
+        return (False, float(label), str(label))
+    except ValueError:
+        return (True, 0.0, str(label))
 
 
 def text_forms(label: Label) -> tuple[str, ...]:
@@ -90,6 +109,19 @@ def text_forms(label: Label) -> tuple[str, ...]:
     elif isinstance(label, float) and label.is_integer():
         forms.append(str(int(label)))
     return tuple(forms)
+
+
+def _as_numbers(classes: tuple[Label, ...]) -> list[float] | None:
+    """Classes that are numbers, or text that all reads as one: "0", "1.0", "true"."""
+    words = {"true": 1, "false": 0}
+    try:
+        return [words[c.lower()] if str(c).lower() in words else float(c) for c in map(_unboxed, classes)]
+    except ValueError:
+        return None
+
+
+def _unboxed(label: Label) -> Any:
+    return str(label) if isinstance(label, bool) else label
 
 
 class Vocabulary:
@@ -104,9 +136,9 @@ class Vocabulary:
         self.by_text = {form: code for code, label in reversed(list(enumerate(classes))) for form in text_forms(label)}
         self.texts = _text_array(list(self.by_text))
         self.text_codes = np.fromiter(self.by_text.values(), np.int64, len(self.by_text))
-        numbers = all(isinstance(label, int | float) for label in classes)
-        values = np.array(classes if numbers else range(len(classes)))
-        self.positions = not numbers
+        numbers = _as_numbers(classes)
+        values = np.array(range(len(classes)) if numbers is None else numbers)
+        self.positions = numbers is None
         self.is_range = bool((values == np.arange(len(classes))).all())
         self.order = np.argsort(values, kind="stable")
         self.values = values[self.order]
@@ -142,7 +174,7 @@ class Vocabulary:
             row = int(np.argmax(labels.is_null().to_numpy(zero_copy_only=False)))
             self._refuse(None, row, labels.null_count, len(labels), place)
         if pa.types.is_dictionary(labels.type):
-            labels = labels.cast(labels.type.value_type)
+            labels = labels.dictionary_decode()
         if is_text(labels):
             return self._of_text(labels, place)
         if pa.types.is_decimal(labels.type):
@@ -162,12 +194,7 @@ class Vocabulary:
 
     def _of_numbers(self, labels: NDArray[Any], place: Place) -> Int64:
         if labels.dtype.kind == "f":
-            self._refuse_rounded(labels)
-            with np.errstate(invalid="ignore"):
-                fractional = ~(labels == np.floor(labels))
-            if fractional.any():
-                row = int(np.argmax(fractional))
-                self._refuse(float(labels[row]), row, int(fractional.sum()), len(labels), place)
+            self._refuse_fractions(labels, place)
         if self.is_range:
             low, high = labels.min(initial=0), labels.max(initial=0)
             if low >= 0 and high < len(self.classes):
@@ -182,12 +209,32 @@ class Vocabulary:
             self._refuse(labels[row].item(), row, int((~known).sum()), len(labels), place, labels)
         return codes.astype(np.int64)
 
+    def whole(self, labels: Any) -> None:
+        """Refuse floats that are missing or not whole.
+
+        Raises:
+            LabelError: naming the first such row.
+        """
+        if not isinstance(labels, np.ndarray):
+            if labels.null_count:
+                self._of_arrow(labels, Place())
+            labels = np.concatenate([numpy_array(part.cast(pa.float64())) for part in chunks_of(labels)])
+        self._refuse_fractions(labels, Place())
+
+    def _refuse_fractions(self, labels: NDArray[Any], place: Place) -> None:
+        with np.errstate(invalid="ignore"):
+            fractional = ~((labels == np.floor(labels)) & np.isfinite(labels))
+        if fractional.any():
+            row = int(np.argmax(fractional))
+            self._refuse(float(labels[row]), row, int(fractional.sum()), len(labels), place)
+        self._refuse_rounded(labels)
+
     def _refuse_rounded(self, labels: NDArray[Any]) -> None:
         exact = 1 << 24 if labels.dtype.itemsize == 4 else 1 << 53
-        if len(self.classes) > exact:
+        if len(labels) and np.abs(labels).max() >= exact:
             raise LabelError(
-                f"labels have dtype {labels.dtype}, which cannot tell {len(self.classes):,} classes apart: whole numbers "
-                f"are exact up to {exact:,} only. Pass integer labels."
+                f"labels have dtype {labels.dtype} and reach {np.abs(labels).max():,.0f}, but in that dtype whole numbers "
+                f"from {exact:,} on are rounded. Pass integer labels."
             )
 
     def _refuse(self, value: Any, row: int, wrong: int, rows: int, place: Place, labels: Any = None) -> None:
@@ -197,10 +244,12 @@ class Vocabulary:
         else:
             shown = ", ".join(repr(c) for c in self.classes[:10]) + (", …" if size > 10 else "")
             expected = f"one of the classes {shown}"
-        step = "Pass classes=[...] (--classes) with every label, in the order of the prediction columns."
+        step = "Check the labels, or pass predictions with a column for each of them."
         if value is None or value != value:
+            expected = "present"
             step = "Remove the rows without a label."
         elif isinstance(value, float) and not value.is_integer():
+            expected = "whole numbers, booleans or text"
             step = "For soft labels pass a row of probabilities for each example, (rows, classes)."
         elif labels is not None and self.is_range and labels.max() == size and labels.min() >= 1:
             step = (
@@ -221,7 +270,10 @@ def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Pla
         raise ShapeError(
             f"labels have {labels.shape[1]} columns and predictions {columns}; pass one column a class in both."
         )
-    targets = labels.astype(np.float64)
+    try:
+        targets = labels.astype(np.float64)
+    except ValueError as error:
+        raise LabelError(f"labels {place.row(0)} are text, but several labels a row must be 0 or 1 each.") from error
     bad = ~((targets >= 0.0) & (targets <= 1.0))
     if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])

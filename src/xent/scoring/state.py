@@ -160,7 +160,7 @@ class State:
         classes = "no classes yet" if self.plan is None else f"{len(self.plan.classes)} classes, {self.plan.task}"
         return f"State({classes}, {self.rows:,} rows)"
 
-    def report(self, *, unit: str | None = None, notes: tuple[str, ...] = ()) -> Report:
+    def report(self, *, unit: str | None = None, notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Report:
         """What the rows so far say.
 
         Raises:
@@ -168,7 +168,7 @@ class State:
         """
         if self.plan is None:
             raise ShapeError("there are no rows to report on. Call update with at least one row first.")
-        return summarise(self.plan, self.sums, unit or self.unit, notes)
+        return summarise(self.plan, self.sums, self.unit if unit is None else unit, notes, warnings)
 
     def to_json(self) -> str:
         """The state as text; `from_json` gives an equal state."""

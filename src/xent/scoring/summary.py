@@ -17,14 +17,16 @@ __all__ = ["summarise"]
 LEVEL = 0.95
 
 
-def summarise(plan: Plan, sums: Sums, unit: str | None = None, notes: tuple[str, ...] = ()) -> Report:
+def summarise(
+    plan: Plan, sums: Sums, unit: str | None = None, notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()
+) -> Report:
     """The report of a state.
 
     Raises:
         ShapeError: there is no row (of a weight above 0) to report on.
         OptionError: the unit is neither "nats" nor "bits".
     """
-    unit = unit or "nats"
+    unit = "nats" if unit is None else unit
     base = units.unit_base(unit)
     if sums.rows == 0:
         raise ShapeError("there are no rows to report on. Pass at least one row with a weight above 0.")
@@ -70,7 +72,7 @@ def summarise(plan: Plan, sums: Sums, unit: str | None = None, notes: tuple[str,
         normalize=plan.normalize,
         normalized=sums.normalized,
         checks=verdicts.checks(plan, sums),
-        warnings=verdicts.warnings(plan, sums, baseline),
+        warnings=warnings + verdicts.warnings(plan, sums, baseline),
         notes=notes,
     )
 
