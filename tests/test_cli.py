@@ -22,6 +22,11 @@ TEN = "label,p\n" + "".join(
 LOSS = 0.24691989080446483
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def ten(tmp_path):
     path = tmp_path / "ten.csv"
@@ -131,7 +136,7 @@ def test_undefined_skill_is_below_every_threshold(capsys, tmp_path):
     path = tmp_path / "one.csv"
     path.write_text("label,p\n1,0.9\n1,0.8\n")
     status, _, err = run(capsys, "score", path, "--fail-below-skill", "0")
-    assert (status, err) == (1, "xent: the skill is undefined, below 0\n")
+    assert (status, err) == (1, "xent: the skill is undefined, because only one class is present\n")
 
 
 REFUSED = {
@@ -181,7 +186,7 @@ def test_several_labels_from_columns(capsys, tmp_path):
     assert report["task"] == "multilabel"
     truth = -sum(map(math.log, (0.9, 0.8, 0.6, 0.7, 0.5, 0.9))) / 3
     assert report["loss"] == pytest.approx(truth, rel=1e-14)
-    assert "columns of labels and predictions matched by name" in report["notes"]
+    assert "columns of labels and predictions matched by name; the task is multilabel" in report["notes"]
 
 
 def test_classes_weights_and_units(capsys, tmp_path):
@@ -241,3 +246,51 @@ def test_the_committed_predictions_are_those_of_the_example(tmp_path):
         again, committed = xent.scan(path), xent.scan(DATA / path.name)
         assert again.loss == pytest.approx(committed.loss, rel=0.05)
         assert again.accuracy == pytest.approx(committed.accuracy, abs=0.01)
+
+
+def pipe(command):
+    return subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+
+
+XENT = f"{sys.executable} -m xent.cli score"
+
+
+def test_a_reader_that_stops_early_is_no_failure():
+    done = pipe(f"{XENT} {DATA}/digits_naive_bayes.parquet --top 2000 | head -1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("cross-entropy")
+
+
+def test_a_full_disk_and_a_poor_terminal(ten):
+    assert pipe(f"{XENT} {ten} > /dev/full").stderr == "xent: [Errno 28] No space left on device\n"
+    assert pipe(f"PYTHONIOENCODING=ascii {XENT} {ten} --json").returncode == 0
+    assert "0.247 nats" in pipe(f"PYTHONIOENCODING=ascii {XENT} {ten}").stdout
+
+
+def test_named_pipes_are_read_once(ten):
+    assert "n = 10" in pipe(f"{XENT} <(cat {ten})").stdout
+
+
+def test_the_page_never_overwrites_the_predictions(capsys, ten):
+    status, out, err = run(capsys, "score", ten, "--html", ten)
+    assert (status, out) == (2, "")
+    assert "would overwrite the predictions" in err
+    assert ten.read_text() == TEN
+
+
+@pytest.mark.parametrize("flags", [["--fail-above", "nan"], ["--fail-below-skill", "50"]])
+def test_thresholds_that_mean_nothing_are_refused(capsys, ten, flags):
+    with pytest.raises(SystemExit) as stopped:
+        run(capsys, "score", ten, *flags)
+    assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("flag", ["--label", "--weight", "--prediction"])
+def test_an_empty_name_is_no_column(capsys, ten, flag):
+    assert run(capsys, "score", ten, flag, "")[0] == 2
+
+
+def test_text_is_not_padded_and_fits_a_narrow_terminal(capsys, ten, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    _, out, _ = run(capsys, "score", ten)
+    assert all(line == line.rstrip() and len(line) <= 70 for line in out.splitlines())

@@ -1,12 +1,15 @@
 """The command `xent`: parse, call one function, print."""
 
 import argparse
+import io
+import math
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import xent
-from xent.errors import XentError
+from xent.errors import OptionError, XentError
 
 if TYPE_CHECKING:
     from xent.report.model import Report
@@ -17,6 +20,7 @@ EXAMPLES = """examples:
   xent score predictions.csv                       guess the columns, and say which were taken
   xent score 'preds/*.parquet' --label y --prediction 'p_*' --html report.html
   xent score logits.parquet --kind logits --unit bits --json
+  xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
 """
@@ -24,18 +28,27 @@ exit status: 0 done, 1 a threshold is missed, 2 the input or the options were re
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0 for success, 1 for a missed threshold, 2 for refused input."""
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without − still gets its report
     try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options))
     except XentError as error:
-        print(f"xent: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
-        return 2
-    except BrokenPipeError:
-        sys.stderr.close()
+        return _refuse(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _refuse(f"{error}")
     except KeyboardInterrupt:
-        print("xent: interrupted", file=sys.stderr)  # noqa: T201
+        _refuse("interrupted")
         return 130
+
+
+def _refuse(message: str) -> int:
+    print(f"xent: {message}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,11 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     score.set_defaults(run=_score)
     score.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several files "
                        "and patterns are one data set; - is standard input")  # fmt: skip
-    columns = score.add_argument_group("columns (guessed from their names if left out)")
-    columns.add_argument("--label", metavar="NAME", help="the column of the labels")
+    columns = score.add_argument_group("columns (label and predictions are guessed from their names if left out)")
+    columns.add_argument("--label", metavar="NAME", help="the column of the labels; 'y_*' for a column a class")
     columns.add_argument("--prediction", metavar="NAMES", help="'p_*', or a,b,c, or one column")
     columns.add_argument("--weight", metavar="NAME", help="the column of sample weights")
-    columns.add_argument("--classes", metavar="A,B,…", help="every label, in the order of the prediction columns")
+    columns.add_argument(
+        "--classes", metavar="A,B,…", help="every label, in the order of the prediction columns (--classes=-1,1)"
+    )
     reading = score.add_argument_group("how to read them")
     reading.add_argument("--kind", choices=("auto", "probabilities", "logits", "log_probabilities"), default="auto")
     reading.add_argument("--task", choices=("auto", "binary", "multiclass", "multilabel"), default="auto")
@@ -73,16 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--html", metavar="OUT", help="write the report as one self-contained page")
     shown.add_argument("--json", action="store_true", help="print the report as JSON in place of the text")
     gates = score.add_argument_group("thresholds (exit status 1)")
-    gates.add_argument("--fail-above", type=float, metavar="X", help="when the loss is above X (in the unit)")
-    gates.add_argument("--fail-below-skill", type=float, metavar="X", help="when the skill is below X, such as 0.5")
+    gates.add_argument("--fail-above", type=_number, metavar="X", help="when the loss is above X (in the unit)")
+    gates.add_argument("--fail-below-skill", type=_skill, metavar="X", help="when the skill is below X, such as 0.5")
     return parser
 
 
 def _score(options: argparse.Namespace) -> int:
+    _refuse_to_overwrite(options.files, options.html)
     with _Progress() as progress:
         report = xent.scan(
             options.files,
-            label=_names(options.label),
+            label=options.label,
             prediction=options.prediction,
             sample_weight=options.weight,
             kind=options.kind,
@@ -96,22 +112,30 @@ def _score(options: argparse.Namespace) -> int:
         )
     if options.html is not None:
         report.html(options.html)
-    if options.json:
-        sys.stdout.write(report.json() + "\n")
-    else:
-        _print(report)
+    if sys.stdout is not None:
+        sys.stdout.write(report.json() + "\n" if options.json else _text(report))
+        sys.stdout.flush()
     return _missed(report, options)
 
 
-def _print(report: "Report") -> None:
+def _refuse_to_overwrite(files: Sequence[str], page: str | None) -> None:
+    if page is not None and os.path.exists(page):
+        for name in files:
+            if os.path.exists(name) and os.path.samefile(name, page):
+                raise OptionError(f"--html {page} would overwrite the predictions. Give the page another name.")
+
+
+def _text(report: "Report") -> str:
+    """As the terminal shows it, or in 120 columns where there is none."""
     from rich.console import Console
 
     from xent.report.text import print_report
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
-    print_report(report, console)
+    screen = Console(highlight=False)
+    width = screen.width if screen.is_terminal or "COLUMNS" in os.environ else 120
+    buffer = io.StringIO()
+    print_report(report, Console(file=buffer, force_terminal=screen.is_terminal, width=width, highlight=False))
+    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
 def _missed(report: "Report", options: argparse.Namespace) -> int:
@@ -120,15 +144,29 @@ def _missed(report: "Report", options: argparse.Namespace) -> int:
     if options.fail_above is not None and not report.loss <= options.fail_above:
         missed.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
     if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
-        shown = "undefined" if report.skill is None else f"{report.skill:.6g}"
-        missed.append(f"the skill is {shown}, below {options.fail_below_skill:g}")
+        if report.skill is None:
+            missed.append("the skill is undefined, because only one class is present")
+        else:
+            missed.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
     for text in missed:
         sys.stderr.write(f"xent: {text}\n")
     return 1 if missed else 0
 
 
-def _names(label: str | None) -> Any:
-    return label
+def _number(text: str) -> float:
+    """A number that can be compared with."""
+    value = float(text)
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError("nan is no threshold")
+    return value
+
+
+def _skill(text: str) -> float:
+    """A share, not percents."""
+    value = _number(text)
+    if value > 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is above 1; a skill of 50 % is 0.5")
+    return value
 
 
 def _value(name: str) -> str | int:

@@ -7,9 +7,19 @@ from numpy.typing import NDArray
 
 from xent.errors import LabelError, ProbabilityError, WeightError
 
-__all__ = ["Place", "refuse", "refuse_empty_rows", "refuse_entries", "refuse_label", "weights"]
+__all__ = [
+    "SUM_TOLERANCE",
+    "Place",
+    "refuse",
+    "refuse_empty_rows",
+    "refuse_entries",
+    "refuse_huge",
+    "refuse_label",
+    "weights",
+]
 
 SUM_TOLERANCE = 1e-3
+MOST = 1e100  # nats, whose square still is a float64
 Floats = NDArray[np.floating[Any]]
 
 
@@ -38,6 +48,16 @@ def refuse(kind: str, block: Floats, place: Place) -> None:
         _refuse_sums(kind, block, place)
 
 
+def refuse_huge(block: Floats, place: Place) -> None:
+    """Raise about finite logits beyond ±1e100, whose squared loss is no float64.
+
+    Raises:
+        ProbabilityError: naming the row, the column, the value and the range.
+    """
+    if block.max(initial=0.0) > MOST or (block[np.isfinite(block)] < -MOST).any():
+        refuse_entries("logits", block, place)
+
+
 def refuse_entries(kind: str, block: Floats, place: Place) -> None:
     """Raise about the first entry that is NaN or out of its range; `kind` "weights" allows any non-negative number.
 
@@ -46,7 +66,9 @@ def refuse_entries(kind: str, block: Floats, place: Place) -> None:
     """
     with np.errstate(invalid="ignore"):
         if kind == "logits":
-            bad, allowed = np.isnan(block) | (block == np.inf), "finite or −inf"
+            bad, allowed = np.isnan(block) | (block > MOST) | ((block < -MOST) & (block > -np.inf)), "finite or −inf"
+            if block.ndim == 2 and np.isfinite(block[bad]).any():
+                allowed = f"−inf or within ±{MOST:g}"
         elif kind == "log_probabilities":
             bad, allowed = ~(block <= (SUM_TOLERANCE if block.ndim == 2 else 0.0)), "0 or less"
         elif kind == "probabilities":
@@ -68,17 +90,20 @@ def refuse_entries(kind: str, block: Floats, place: Place) -> None:
 def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str, place: Place) -> NoReturn:
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     value = float(block[index])
+    shown = f"{value:.10g}"
     column = f", column {index[1]}" if len(index) == 2 else ""
     rows = int(bad.reshape(len(bad), -1).any(axis=1).sum())
     what = "logits" if kind == "logits" else "log-probabilities" if kind == "log_probabilities" else "probabilities"
     if np.isnan(value):
         step = "Remove these rows or mend the model that made them; xent never guesses a value."
+    elif np.isinf(value):
+        step = "Mend the model that made them."
     elif kind == "probabilities":
         step = 'Pass kind="logits" (--kind logits) if these are logits, or kind="log_probabilities" if they are logs.'
     else:
         step = "Check which columns hold the predictions, and their kind."
     raise ProbabilityError(
-        f"predictions {place.row(index[0])}{column} is {value:g}, but {what} must be {allowed}; "
+        f"predictions {place.row(index[0])}{column} is {shown}, but {what} must be {allowed}; "
         f"{rows:,} of the {len(block):,} rows read with it are outside.\n{step}"
     )
 
@@ -106,7 +131,7 @@ def _refuse_sums(kind: str, block: Floats, place: Place) -> None:
     row, worst = int(np.argmax(wrong)), int(np.argmax(off))
     raise ProbabilityError(
         f"predictions {place.row(row)} sums to {sums[row]:.6g}, not 1 ({int(wrong.sum()):,} of {len(block):,} rows are "
-        f"off by more than {SUM_TOLERANCE:g}; the largest is {place.row(worst)}).\n"
+        f"off by more than {SUM_TOLERANCE:g}; the largest is row {place.first_row + worst}).\n"
         'Pass normalize=True (--normalize) to divide each row by its sum, or kind="logits" (--kind logits) if these '
         'are logits, or task="multilabel" (--task multilabel) if a row can have several labels.'
     )
@@ -135,11 +160,11 @@ def weights(values: NDArray[np.float64], place: Place) -> None:
     Raises:
         WeightError: naming the first row and its weight.
     """
-    bad = ~((values >= 0.0) & (values < np.inf))
+    bad = ~((values == 0.0) | ((values >= 1.0 / MOST) & (values <= MOST)))
     if bad.any():
         row = int(np.argmax(bad))
         raise WeightError(
-            f"sample_weight {place.row(row)} is {float(values[row]):g}, but weights must be 0 or more and finite; "
+            f"sample_weight {place.row(row)} is {float(values[row]):g}, but weights must be 0, or from {1.0 / MOST:g} to {MOST:g}; "
             f"{int(bad.sum()):,} of {len(values):,} are not. Use 0 to leave a row out."
         )
 

@@ -13,9 +13,9 @@ __all__ = [
     "LOG_ODD",
     "error_of_one_minus",
     "error_of_one_plus",
-    "exp_reduced",
     "exp_rest",
     "exp_steps",
+    "expm1_reduced",
     "neg_log_of_parts",
 ]
 
@@ -74,14 +74,14 @@ def exp_steps(x: Any) -> Any:
 
 
 def exp_rest(x: Any, steps: Any) -> Any:
-    """x − steps·log 2, its larger part; `exp_reduced` takes the smaller from `steps`."""
+    """x − steps·log 2, its larger part; `expm1_reduced` takes the smaller from `steps`."""
     return x - steps * LN2_HIGH
 
 
-def exp_reduced(high: Any, steps: Any) -> Any:
-    """exp(x − steps·log 2), to be multiplied by 2^steps; `high` comes from `exp_rest`."""
+def expm1_reduced(high: Any, steps: Any) -> Any:
+    """exp(x − steps·log 2) − 1, to be multiplied by 2^steps after adding the 1; `high` comes from `exp_rest`."""
     low = steps * LN2_LOW
     r = high - low
     t = r * r
     c = r - t * (_EXP[0] + t * (_EXP[1] + t * (_EXP[2] + t * (_EXP[3] + t * _EXP[4]))))
-    return 1.0 - ((low - (r * c) / (2.0 - c)) - high)
+    return high - (low - (r * c) / (2.0 - c))

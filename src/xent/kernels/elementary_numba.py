@@ -18,7 +18,7 @@ _neg_log_of_parts = _formula(el.neg_log_of_parts)
 _error_of_one_plus = _formula(el.error_of_one_plus)
 _exp_steps = _formula(el.exp_steps)
 _exp_rest = _formula(el.exp_rest)
-_exp_reduced = _formula(el.exp_reduced)
+_expm1_reduced = _formula(el.expm1_reduced)
 
 OFFSET = el.ONE_BITS - el.SQRT_HALF_BITS
 EXP_ZERO = el.EXP_ZERO
@@ -49,7 +49,7 @@ def exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
     for j in range(x.shape[0]):
         v = EXP_ZERO if x[j] < EXP_ZERO else x[j]
         steps = _exp_steps(v)
-        out[j] = _exp_reduced(_exp_rest(v, steps), steps)
+        out[j] = 1.0 + _expm1_reduced(_exp_rest(v, steps), steps)
         k = np.int64(steps)
         half = k >> 1
         first[j] = (half + 1023) << 52

@@ -105,7 +105,7 @@ def exp(x: Float64) -> Float64:
     with np.errstate(invalid="ignore", under="ignore"):
         x = np.where(x < el.EXP_ZERO, el.EXP_ZERO, x)
         steps = el.exp_steps(x)
-        mantissa = el.exp_reduced(el.exp_rest(x, steps), steps)
+        mantissa = 1.0 + el.expm1_reduced(el.exp_rest(x, steps), steps)
         k = steps.astype(np.int64)
         half = k >> 1
         return np.asarray(mantissa * _power_of_two(half) * _power_of_two(k - half))

@@ -13,7 +13,18 @@ import numpy as np
 
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
-from xent.kernels.score_numpy import BINS, BINS_PER_NAT, FINE_LOW, FINE_SHIFT, LARGEST, SMALLEST, SUM_TOLERANCE
+from xent.kernels.score_numpy import (
+    BINS_PER_NAT,
+    CUT,
+    CUT_BINS,
+    FINE_LOW,
+    FINE_SHIFT,
+    FIRST_CUT,
+    FIRST_FINE,
+    LARGEST,
+    SMALLEST,
+    SUM_TOLERANCE,
+)
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -281,8 +292,11 @@ def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, square
         rest = nats[i] * 2.0**36
         whole = np.int64(rest)
         bin_of = np.int64(nats[i] * BINS_PER_NAT)
-        if bin_of == 0 and nats[i] > 0.0:
-            bin_of = (bits[i] >> FINE_SHIFT) + (BINS + 1 - FINE_LOW)
+        if bin_of < CUT_BINS and nats[i] > 0.0:
+            if bin_of:
+                bin_of = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + FIRST_CUT
+            else:
+                bin_of = (bits[i] >> FINE_SHIFT) + (FIRST_FINE - FINE_LOW)
         bins[bin_of, 0] += 1
         bins[bin_of, 1] += whole
         code = codes[i]

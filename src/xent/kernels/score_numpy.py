@@ -13,13 +13,18 @@ from numpy.typing import NDArray
 from xent.kernels.elementary_numpy import MAX_ROWS, exp, neg_log1p, neg_log_in_place, scratch
 
 __all__ = [
+    "ALL_BINS",
     "BINS",
     "BINS_PER_NAT",
     "BLOCK_NUMBERS",
+    "CUT",
+    "CUT_BINS",
     "FINE_BINS",
     "FINE_LOW",
     "FINE_SHIFT",
     "FINE_TOP",
+    "FIRST_CUT",
+    "FIRST_FINE",
     "LARGEST",
     "MAX_ROWS",
     "SMALLEST",
@@ -39,13 +44,17 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-SUM_TOLERANCE = 1e-3
+SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
 BINS_PER_NAT = 11.541560327111707  # 8 bins a bit: 8 / log 2
-BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond. The first is cut finer, eight to an octave:
+BINS = 1024  # 1/8-bit bins up to 128 bits; one more for all beyond
+CUT_BINS, CUT = 8, 8  # those below 1 bit are cut in eight, and the first of them into eight an octave:
 FINE_SHIFT = 49  # a float64's exponent and first three digits, which number the octaves' eighths
 FINE_TOP = 0x3FB62E42FEFA39EF >> FINE_SHIFT  # of log(2)/8 nats, where the first bin ends
 FINE_LOW = 0x3E70000000000000 >> FINE_SHIFT  # of SMALLEST
 FINE_BINS = FINE_TOP - FINE_LOW + 1
+FIRST_FINE = BINS + 1
+FIRST_CUT = FIRST_FINE + FINE_BINS
+ALL_BINS = FIRST_CUT + CUT_BINS * CUT
 SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the rest it hands back
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
 
@@ -147,8 +156,8 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     2^-76, so two integers hold their sum. The arrays hold 2^18 rows before they can overflow:
 
     class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
-    bins: (BINS + 1 + FINE_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone; what
-        else is below 1/8 bit is in the fine bins, behind the others.
+    bins: (ALL_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone, and those below
+        CUT_BINS are empty: the bins that they are cut into come behind the others.
     squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded down.
     """
     with np.errstate(invalid="ignore"):
@@ -164,8 +173,11 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     np.multiply(nats, BINS_PER_NAT, out=rest)
     np.copyto(integers, rest, casting="unsafe")
     fine = np.right_shift(nats.view(np.int64), FINE_SHIFT, out=rest.view(np.int64))
-    fine += BINS + 1 - FINE_LOW
+    fine += FIRST_FINE - FINE_LOW
     np.copyto(integers, fine, where=(integers == 0) & (nats > 0.0))
+    np.multiply(nats, BINS_PER_NAT * CUT, out=whole)
+    whole += FIRST_CUT
+    np.copyto(integers, whole, casting="unsafe", where=(integers > 0) & (integers < CUT_BINS))
     bins[:, 0] += np.bincount(integers, minlength=len(bins))
     np.multiply(nats, 2.0**36, out=rest)
     np.floor(rest, out=whole)

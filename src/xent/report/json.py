@@ -10,7 +10,7 @@ __all__ = ["render"]
 
 def render(report: Any) -> str:
     """Attribute names as keys, numbers in full precision, infinity as the string "inf", undefined as null."""
-    return json.dumps(_plain(report), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(report), indent=2, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

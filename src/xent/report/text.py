@@ -11,7 +11,7 @@ from xent.report.numbers import decimals, percent
 __all__ = ["print_report", "render"]
 
 MOST_CLASSES = 12  # shown; of more, those that carry most of the loss
-WIDE = 110  # columns of a terminal that two remarks fit into side by side
+NAMES = 15  # columns that the names of the lines take
 
 
 def render(report: Report, width: int = 120) -> str:
@@ -28,24 +28,18 @@ def print_report(report: Report, console: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    wide = console.width >= WIDE
+    width = console.width - NAMES
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True, min_width=13)
+    grid.add_column(style="bold", no_wrap=True, min_width=NAMES - 2)
     grid.add_column()
-    if wide:
-        grid.add_column()
-    for name, left, right, style in _lines(report):
-        if wide:
-            grid.add_row(name, Text(left, style), Text(right, style))
-        else:
-            grid.add_row(name, Text(left + ("\n" + right if right else ""), style))
-    rest = Table.grid(padding=(0, 2))
-    rest.add_column(style="bold", no_wrap=True, min_width=13)
-    rest.add_column()
-    for name, line, style in _remarks(report, console.width - 17):
-        rest.add_row(name, Text(line, style))
+    lines = _lines(report)
+    column = max(len(left) for _, left, _, _ in lines) + 3
+    beside = column + max(len(right) for _, _, right, _ in lines) <= width
+    for name, left, right, style in lines:
+        grid.add_row(name, Text(left.ljust(column) + right if beside else f"{left}\n{right}".rstrip(), style))
+    for name, line, style in _remarks(report, width):
+        grid.add_row(name, Text(line, style))
     console.print(grid)
-    console.print(rest)
 
 
 def _lines(report: Report) -> list[tuple[str, str, str, str]]:
@@ -93,7 +87,7 @@ def _remarks(report: Report, width: int) -> list[tuple[str, str, str]]:
     if report.rule_of_thumb is not None:
         lines.append(("rule of thumb", report.rule_of_thumb, "dim"))
     if report.finite_loss is not None and report.infinite:
-        lines.append(("", f"the other rows' mean is {decimals(report.finite_loss)} {report.unit}", ""))
+        lines.append(("finite rows", f"{decimals(report.finite_loss)} {report.unit} is the mean of the others", ""))
     lines += _named("where", _where(report, width), "")
     lines += _named("worst", _worst(report), "")
     lines += _named("checks", [", ".join(report.checks)], "dim")
@@ -111,7 +105,7 @@ def _where(report: Report, width: int) -> list[str]:
     shown = report.by_class
     if len(shown) > MOST_CLASSES:
         shown = tuple(sorted(shown, key=_weight_of, reverse=True)[:MOST_CLASSES])
-    items = [f"{word} {one.label} {decimals(one.loss)}" for one in shown]
+    items = [f"{word} {_spoken(one.label)} {decimals(one.loss)}" for one in shown]
     cell = max(map(len, items)) + 3
     each = max(1, width // cell)
     lines = ["".join(item.ljust(cell) for item in items[i : i + each]).rstrip() for i in range(0, len(items), each)]
@@ -150,4 +144,6 @@ def _worst_line(row: WorstRow, report: Report, with_source: bool) -> str:
 
 
 def _spoken(label: Any) -> str:
-    return (", ".join(str(one) for one in label) or "none") if isinstance(label, tuple) else str(label)
+    if isinstance(label, tuple):
+        return ", ".join(_spoken(one) for one in label) or "none"
+    return " ".join(str(label).split()) or repr(label)

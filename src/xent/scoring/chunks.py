@@ -46,10 +46,11 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
     changed = np.zeros(3, np.int64)
     for start, part in _blocks(chunk, kernels):
+        used = None if part.weights is None else part.weights > 0.0
         if part.labels.ndim == 1:
-            scored = index_outcomes(plan, part.predictions, part.labels, part.place, kernels)
+            scored = index_outcomes(plan, part.predictions, part.labels, used, part.place, kernels)
         else:
-            scored = target_outcomes(plan, part.predictions, part.labels, part.place)
+            scored = target_outcomes(plan, part.predictions, part.labels, used, part.place)
         if part.labels.ndim == 1 and part.weights is None:
             left_out = fast.add(scored, part.labels, kernels.accumulate)
             slow = slow + left_out if left_out is not None else slow
@@ -81,7 +82,7 @@ class _FastSums:
 
     def __init__(self, classes: int, rows: int) -> None:
         self.by_class = np.zeros((classes, 3), np.int64)
-        self.bins = np.zeros((spec.BINS + 1 + spec.FINE_BINS, 2), np.int64)
+        self.bins = np.zeros((spec.ALL_BINS, 2), np.int64)
         self.squares = np.zeros(2, np.int64)
         self.odd = np.empty(rows, np.bool_)
         self.hits = 0
@@ -113,6 +114,7 @@ class _FastSums:
             weight_squared=rows << exact.UNIT_BITS,
             class_weight=_nonzero(self.by_class[:, 0], exact.UNIT_BITS),
             class_loss=loss,
+            loss=sum(loss.values()),
             weighted_loss=sum(loss.values()),
             loss_squared=sum(
                 int(limb) << (exact.UNIT_BITS - bits) for limb, bits in zip(self.squares, (32, 72), strict=True)
@@ -129,17 +131,20 @@ class _FastSums:
 
 
 def _bin_name(index: int) -> int:
-    """How sums name a bin of the kernels: 1/8 bits from 1 on; below, negative numbers that grow with the nats."""
-    if index > spec.BINS:
-        return index - (spec.BINS + 1) + spec.FINE_LOW - spec.FINE_TOP - 1
-    return index or -spec.FINE_TOP - 1
+    """How sums name a bin of the kernels: 1/64 bits from 1/8 bit on (multiples of 8 from 1 bit on), negative below."""
+    if index >= spec.FIRST_CUT:
+        return index - spec.FIRST_CUT
+    if index >= spec.FIRST_FINE:
+        return index - spec.FIRST_FINE + spec.FINE_LOW - spec.FINE_TOP - 1
+    return index * spec.CUT or -spec.FINE_TOP - 1
 
 
 def _bin_names(nats: Float64) -> Int64:
     """The same for nats of any size."""
-    names = np.minimum(nats * spec.BINS_PER_NAT, spec.BINS).astype(np.int64)
+    eighths = np.minimum(nats * spec.BINS_PER_NAT, spec.BINS).astype(np.int64)
+    cut = np.minimum(nats * (spec.BINS_PER_NAT * spec.CUT), spec.CUT_BINS * spec.CUT).astype(np.int64)
     fine = (nats.view(np.int64) >> spec.FINE_SHIFT) - spec.FINE_TOP - 1
-    return np.where(names == 0, fine, names)
+    return np.where(eighths == 0, fine, np.where(eighths < spec.CUT_BINS, cut, eighths * spec.CUT))
 
 
 def _nonzero(values: Int64, shift: int) -> dict[int, int]:
@@ -191,15 +196,19 @@ def _squares(cost: Float64) -> Float64:
 
 def _class_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64, finite: NDArray[np.bool_]) -> Sums:
     if scored.terms is None:
+        by_class = exact.grouped_sums(weights[finite] * scored.nats[finite], labels[finite])
         return Sums(
             class_weight=exact.grouped_sums(weights, labels),
-            class_loss=exact.grouped_sums(weights[finite] * scored.nats[finite], labels[finite]),
+            class_loss=by_class,
+            loss=sum(by_class.values()),
             class_infinite=_nonzero(np.bincount(labels[~finite]), 0),
         )
     classes = np.broadcast_to(np.arange(labels.shape[1]), labels.shape)
-    loss = weights[finite, None] * scored.terms[finite]
+    own = scored.terms < np.inf  # a class is charged for its own terms, also in rows that another makes infinite
+    loss = np.where(own, weights[:, None] * np.where(own, scored.terms, 0.0), 0.0)
     return Sums(
         class_weight=exact.grouped_sums((weights[:, None] * labels).reshape(-1), classes.reshape(-1)),
-        class_loss=exact.grouped_sums(loss.reshape(-1), classes[finite].reshape(-1)),
-        class_infinite=_nonzero((scored.terms == np.inf).sum(axis=0), 0),
+        class_loss=exact.grouped_sums(loss.reshape(-1), classes.reshape(-1)),
+        class_infinite=_nonzero((~own).sum(axis=0), 0),
+        loss=exact.total(loss[finite].reshape(-1)),
     )

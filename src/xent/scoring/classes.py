@@ -105,7 +105,8 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
     return Resolved(classes, order, f"classes matched to columns in the order given{named}")
 
 
-def by_name(classes: tuple[Label, ...], names: tuple[str, ...] | None) -> tuple[int, ...] | None:
+def by_name(classes: Sequence[Label], names: Sequence[str] | None) -> tuple[int, ...] | None:
+    """Where each class is among the names; None if not each has its own."""
     if names is None or len(names) != len(classes):
         return None
     at = {name: i for i, name in enumerate(names)}

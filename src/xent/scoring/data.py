@@ -13,7 +13,7 @@ from xent.errors import ShapeError
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
 from xent.scoring.labels import distinct, in_order
-from xent.scoring.state import Rows
+from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names
 from xent.sources.rows import read_rows

@@ -6,14 +6,15 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from xent.checks.predictions import SUM_TOLERANCE
 from xent.errors import LabelError, OptionError, WeightError
-from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.report.model import Report
 from xent.scoring.classes import Resolved, by_name, resolve
 from xent.scoring.data import Data, InFiles, InMemory, Progress
 from xent.scoring.kinds import guess_kind
 from xent.scoring.plan import Kind, Label, Plan, Task, plain
-from xent.scoring.state import State, total
+from xent.scoring.state import State
+from xent.scoring.totals import total
 
 __all__ = ["evaluate", "scan"]
 

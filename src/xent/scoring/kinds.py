@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xent.checks.predictions import SUM_TOLERANCE
 from xent.errors import ProbabilityError
-from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.scoring.plan import Kind
 
 __all__ = ["guess_kind"]

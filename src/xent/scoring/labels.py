@@ -174,7 +174,9 @@ class Vocabulary:
             row = int(np.argmax(labels.is_null().to_numpy(zero_copy_only=False)))
             self._refuse(None, row, labels.null_count, len(labels), place)
         if pa.types.is_dictionary(labels.type):
-            labels = labels.dictionary_decode()
+            values = labels.dictionary
+            values = values.cast(pa.string()) if pa.types.is_string_view(values.type) else values
+            labels = values.take(labels.indices)
         if is_text(labels):
             return self._of_text(labels, place)
         if pa.types.is_decimal(labels.type):

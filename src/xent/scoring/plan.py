@@ -1,6 +1,7 @@
 """What is scored and how: the part of a state that two states must share to be added."""
 
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -34,7 +35,9 @@ class Plan:
         """Refuse options outside their values."""
         _one_of("kind", self.kind, KINDS)
         _one_of("task", self.task, TASKS)
-        if len(set(map(str, self.classes))) < len(self.classes):
+        if not all(isinstance(label, str | int | float) for label in self.classes):
+            raise OptionError(f"classes must be text, numbers or booleans, but are {_listed(self.classes)}.")
+        if min(len(set(map(str, self.classes))), len(set(self.classes))) < len(self.classes):
             raise OptionError(f"classes has a name twice: {_listed(self.classes)}. Give each class once.")
         least = 1 if self.task == "multilabel" else 2
         if len(self.classes) < least or (self.task == "binary" and len(self.classes) != 2):
@@ -43,12 +46,19 @@ class Plan:
                 f"{'2' if self.task == 'binary' else f'at least {least}'}. Pass classes=[...] with all of them, also "
                 "those that no label names."
             )
-        if self.clip is not None and not 0.0 < self.clip < 0.5:
-            raise OptionError(f"clip is {self.clip}, but must be between 0 and 0.5, such as 1e-7; None clips nothing.")
-        if self.top < 0:
-            raise OptionError(f"top is {self.top}, but must be 0 or more.")
+        if self.clip is not None and not (isinstance(self.clip, Real) and 0.0 < self.clip < 0.5):
+            raise OptionError(
+                f"clip is {self.clip!r}, but must be between 0 and 0.5, such as 1e-7; None clips nothing."
+            )
+        if not isinstance(self.top, int) or self.top < 0:
+            raise OptionError(f"top is {self.top!r}, but must be a whole number, 0 or more.")
+        if not isinstance(self.normalize, bool):
+            raise OptionError(f"normalize is {self.normalize!r}, but must be True or False.")
         if self.normalize and self.kind == "logits":
-            raise OptionError("normalize=True divides probabilities by their sum; logits need none. Leave it out.")
+            raise OptionError(
+                "normalize=True divides probabilities by their sum, and logits need none: leave it out, or pass "
+                'kind="probabilities" (--kind probabilities) if they are none.'
+            )
         if self.normalize and self.task == "multilabel":
             raise OptionError("normalize=True needs rows that sum to 1; those of several labels do not. Leave it out.")
 

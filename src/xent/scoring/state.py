@@ -1,25 +1,29 @@
 """The state of a scoring: sums over the rows seen so far, which merge exactly with any other rows' sums."""
 
+import hashlib
 import json
+import operator
+import os
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from xent.checks.predictions import Place, weights
-from xent.errors import OptionError, ShapeError, StateError
-from xent.kernels.choice import threads_pay
+from xent.checks.predictions import Place
+from xent.errors import ArgumentTypeError, OptionError, ShapeError, StateError
 from xent.report.model import Report
-from xent.scoring.chunks import MOST_ROWS, Chunk, score
+from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
-from xent.scoring.labels import Vocabulary, as_targets
-from xent.scoring.parallel import available_cpus, ordered_map
 from xent.scoring.plan import Kind, Label, Plan, Task, plain
 from xent.scoring.summary import summarise
 from xent.scoring.sums import Sums
+from xent.scoring.totals import class_count, columns_of, total
+from xent.units import unit_base
 
-__all__ = ["FORMAT", "VERSION", "Rows", "State", "total"]
+__all__ = ["FORMAT", "VERSION", "State"]
 
 FORMAT = "xent-state"
 VERSION = 1
+_ADDING = threading.Lock()  # one for all states: it is held for microseconds, and a state so can be pickled
 
 
 class State:
@@ -69,7 +73,13 @@ class State:
         self.unit = unit
         self.plan: Plan | None = None
         self.sums = Sums(top=top)
+        if unit is not None:
+            unit_base(unit)
         if classes is not None:
+            if isinstance(classes, str | set | frozenset) or not isinstance(classes, Iterable):
+                raise OptionError(
+                    f"classes is {classes!r}, but must be a list, in the order of the prediction columns."
+                )
             self.plan = self._plan(tuple(plain(label) for label in classes))
 
     @classmethod
@@ -101,7 +111,7 @@ class State:
 
         Args:
             labels: (rows,) classes, or (rows, classes) soft, one-hot or several labels.
-            predictions: (rows, classes), or (rows,) for two classes; a table's columns in the order of the classes.
+            predictions: (rows, classes), or (rows,) for two classes; a table's columns are matched to the classes by name.
             sample_weight: (rows,), 0 or more; None weighs all rows 1.
             first_row: the number of the batch's first row, to name the worst rows by; None leaves them without.
             source: the file that the rows are from.
@@ -117,8 +127,9 @@ class State:
         if rows_of(labels) != rows:
             raise ShapeError(f"labels has {rows_of(labels):,} rows and predictions {rows:,}; pass one label a row.")
         sample_weight = as_weights(sample_weight, rows)
-        place = Place(source or "", first_row or 0)
-        plan = self.plan or self._plan(tuple(range(_class_count(predictions))))
+        place = Place("" if source is None else os.fspath(source), 0 if first_row is None else _row_number(first_row))
+        plan = self.plan or self._plan(tuple(range(class_count(predictions))))
+        columns = columns_of(plan, predictions)
         batches = (
             (
                 values,
@@ -126,10 +137,12 @@ class State:
                 None if sample_weight is None else sample_weight[start : start + MOST_ROWS],
                 place._replace(first_row=place.first_row + start),
             )
-            for start, values in prediction_slices(predictions, None, MOST_ROWS)
+            for start, values in prediction_slices(predictions, columns, MOST_ROWS)
         )
-        self.sums = self.sums + total(plan, batches, numbered=first_row is not None)
-        self.plan = plan
+        found = total(plan, batches, numbered=first_row is not None)
+        with _ADDING:
+            self.sums = self.sums + found
+            self.plan = plan
         return self
 
     def __add__(self, other: "State") -> "State":
@@ -145,13 +158,23 @@ class State:
             different = ", ".join(f"{k} {mine[k]!r} and {theirs[k]!r}" for k in mine if mine[k] != theirs[k])
             raise StateError(f"these states do not fit together: {different}. Score both with the same options.")
         plan = self.plan or other.plan
-        if plan is None:
-            return self
-        return State.of(plan, self.sums + other.sums, self.unit or other.unit)
+        unit = other.unit if self.unit is None else self.unit
+        if plan is not None:
+            return State.of(plan, self.sums + other.sums, unit)
+        if self != other:
+            raise StateError("these blank states do not fit together: their options differ.")
+        return State(task=self._task, unit=unit, **self._options)
+
+    def __radd__(self, other: object) -> "State":
+        """What `sum` of states begins with: 0 + state."""
+        return self + State() if other == 0 else NotImplemented
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same sums, bit for bit, of the same classes and options."""
-        return isinstance(other, State) and self.plan == other.plan and self.sums == other.sums
+        if not isinstance(other, State):
+            return NotImplemented
+        blank = self.plan is None and (self._task, self._options) != (other._task, other._options)
+        return self.plan == other.plan and self.sums == other.sums and not blank
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -172,79 +195,49 @@ class State:
 
     def to_json(self) -> str:
         """The state as text; `from_json` gives an equal state."""
-        plan = None if self.plan is None else self.plan.to_dict()
-        return json.dumps(
-            {"format": FORMAT, "version": VERSION, "unit": self.unit, "plan": plan, "sums": self.sums.to_dict()}
-        )
+        body = {
+            "format": FORMAT,
+            "version": VERSION,
+            "unit": self.unit,
+            "task": self._task if self.plan is None else self.plan.task,
+            "options": self._options,
+            "classes": None if self.plan is None else list(self.plan.classes),
+            "sums": self.sums.to_dict(),
+        }
+        return json.dumps({**body, "checksum": _checksum(body)})
 
     @classmethod
     def from_json(cls, text: str) -> "State":
         """The state that `to_json` wrote.
 
         Raises:
-            StateError: the text is no state of this version.
+            StateError: the text is no state of this version, or was changed.
         """
         try:
             data = json.loads(text)
+            checksum = data.pop("checksum")
             if data["format"] != FORMAT or data["version"] != VERSION:
                 raise StateError(f"this is {data['format']} version {data['version']}; {FORMAT} {VERSION} is needed.")
-            sums = Sums.from_dict(data["sums"])
-            if data["plan"] is None:
-                return cls(unit=data["unit"])
-            plan = Plan(**(data["plan"] | {"classes": tuple(data["plan"]["classes"])}))
-        except (ValueError, KeyError, TypeError, OptionError) as error:
+            if checksum != _checksum(data):
+                raise StateError("the state was changed or damaged: its checksum does not fit. Write it again.")
+            state = cls(data["classes"], task=data["task"], unit=data["unit"], **data["options"])
+            state.sums = Sums.from_dict(data["sums"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, StateError):
                 raise
             raise StateError(f"the text is not a state that xent wrote: {error!r}.") from error
-        return cls.of(plan, sums, data["unit"])
+        return state
 
 
-def _class_count(predictions: Any) -> int:
-    if hasattr(predictions, "num_columns"):
-        return max(2, int(predictions.num_columns))
-    return 2 if predictions.ndim == 1 else int(predictions.shape[1])
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-# predictions (or what makes them, in the thread that scores them), labels, weights, where they are from
-Rows = tuple[Any, Any, Any, Place]
-
-
-def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
-    """The sums over batches of up to MOST_ROWS rows, scored side by side."""
-    vocabulary = Vocabulary(plan.classes)
-    if workers is None:
-        workers = available_cpus() if threads_pay() else 1
-    sums = Sums(top=plan.top)
-
-    def scored(rows: Rows) -> Sums:
-        # rows below the worst of the batches before are not worth collecting
-        floor = sums.worst[-1][0] if plan.top and len(sums.worst) == plan.top else 0.0
-        return score(plan, _chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
-
-    for part in ordered_map(scored, batches, workers):
-        sums = sums + part
-    return sums
-
-
-def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
-    predictions, labels, sample_weight, place = rows
-    if callable(predictions):
-        predictions = predictions()
-    columns = 1 if predictions.ndim == 1 else predictions.shape[1]
-    if columns != len(plan.classes) and not (columns == 1 and len(plan.classes) == 2 and plan.task != "multilabel"):
-        raise ShapeError(
-            f"predictions have {columns} columns, but there are {len(plan.classes)} classes; pass one column a class."
-        )
-    if sample_weight is not None:
-        weights(sample_weight, place)
-    if getattr(labels, "ndim", 1) == 2 or plan.task == "multilabel":
-        if columns == 1 and predictions.ndim == 1:
-            predictions, labels = predictions[:, None], labels.reshape(len(labels), -1)
-            if plan.task != "multilabel":
-                raise ShapeError("soft labels need one prediction column a class: pass np.stack([1 - p, p], axis=1).")
-        if labels.ndim != 2:
-            raise ShapeError(f"labels has shape {labels.shape}, but several labels a row need (rows, labels).")
-        coded: Any = as_targets(labels, columns, plan.task != "multilabel", place)
-    else:
-        coded = vocabulary.codes(labels, place)
-    return Chunk(predictions, coded, sample_weight, place)
+def _row_number(first_row: Any) -> int:
+    try:
+        number = operator.index(first_row)
+    except TypeError as error:
+        raise ArgumentTypeError(f"first_row is {first_row!r}, but must be a whole number.") from error
+    if not 0 <= number < 1 << 62:
+        raise OptionError(f"first_row is {number}, but must be 0 or more.")
+    return number

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from xent import units
 from xent.errors import ShapeError
-from xent.kernels.score_numpy import BINS
+from xent.kernels.score_numpy import BINS, CUT
 from xent.report.model import Bin, ClassReport, Label, Report, WorstRow
 from xent.scoring import exact, verdicts
 from xent.scoring.plan import Plan
@@ -34,9 +34,7 @@ def summarise(
     interval = _interval(loss, error, sums.rows)
     baseline = _baseline(plan, sums)
     skill = _skill(loss, baseline)
-    skills = None
-    if interval is not None and skill is not None and not math.isinf(loss):
-        skills = (1.0 - interval[1] / baseline, 1.0 - interval[0] / baseline)
+    skills = _skill_interval(interval, baseline)
     finite = sums.weight - sums.infinite_weight
 
     def shown(nats: float) -> float:
@@ -50,13 +48,15 @@ def summarise(
         baseline=shown(baseline),
         skill=skill,
         skill_interval=skills,
-        verdict=verdicts.verdict(loss, baseline, skill, skills, sums, unit),
+        verdict=verdicts.verdict(plan, sums, loss, baseline, skills, unit),
         rule_of_thumb=verdicts.rule_of_thumb(loss) if len(plan.classes) == 2 and plan.task != "multilabel" else None,
         typical_probability=math.exp(-loss),
         perplexity=math.exp(loss) if loss < 709.0 else math.inf,
         accuracy=sums.hits / sums.weight,
         rows=sums.rows,
-        weight=None if sums.weight == sums.rows << exact.UNIT_BITS else exact.to_float(sums.weight),
+        weight=None
+        if sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
+        else exact.to_float(sums.weight),
         task=plan.task,
         kind=plan.kind,
         classes=plan.classes,
@@ -124,6 +124,12 @@ def _entropy(weights: list[int]) -> float:
 
 def _skill(loss: float, baseline: float) -> float | None:
     return None if baseline == 0.0 else 1.0 - loss / baseline
+
+
+def _skill_interval(interval: tuple[float, float] | None, baseline: float) -> tuple[float, float] | None:
+    if interval is None or baseline == 0.0 or math.isinf(interval[1]):
+        return None
+    return (1.0 - interval[1] / baseline, 1.0 - interval[0] / baseline)
 
 
 def _class_report(plan: Plan, sums: Sums, code: int, base: float | None) -> ClassReport:
@@ -200,8 +206,9 @@ def _histogram(sums: Sums) -> tuple[Bin, ...]:
     rows: dict[int, int] = {}
     losses: dict[int, int] = {}
     for key, loss in _bin_losses(sums).items():
-        rows[max(key, 0)] = rows.get(max(key, 0), 0) + sums.bin_rows[key]
-        losses[max(key, 0)] = losses.get(max(key, 0), 0) + loss
+        eighth = max(key, 0) // CUT
+        rows[eighth] = rows.get(eighth, 0) + sums.bin_rows[key]
+        losses[eighth] = losses.get(eighth, 0) + loss
     return tuple(
         Bin(key / 8.0, math.inf if key == BINS else (key + 1) / 8.0, rows[key], _share(losses[key], sums))
         for key in sorted(rows)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import Any
 
 from xent.errors import StateError
@@ -19,12 +18,14 @@ class Sums:
     """Sums over rows i with weight w, target t (one-hot, soft or several labels) and cross-entropy x nats.
 
     An empty `Sums()` adds to nothing. Rows of infinite x are in `rows`, `weight`, `class_weight`, `hits` and the
-    counts of infinities; the sums of x leave them out. A row of weight 0 is in none of them.
+    counts of infinities; the sums of x leave them out, those by class only the classes that are infinite. A row of
+    weight 0 is in none of them.
     """
 
     rows: int = 0
     weight: Exact = 0  # Σ w
     weight_squared: Exact = 0  # Σ w²
+    loss: Exact = 0  # Σ w·x
     class_weight: dict[int, Exact] = field(default_factory=dict)  # by class, Σ w·t
     class_loss: dict[int, Exact] = field(default_factory=dict)  # by class, Σ w·t·x
     class_infinite: dict[int, int] = field(default_factory=dict)  # by class, rows
@@ -36,7 +37,9 @@ class Sums:
     clipped: int = 0  # rows whose cost `clip` changed
     normalized: int = 0  # rows off by more than 1e-3 that `normalize` divided by their sum
     like_probabilities: int = 0  # rows of logits that are probabilities
-    bin_rows: dict[int, int] = field(default_factory=dict)  # by 1/8 bit of x; by 1/8 octave (negative keys) below that
+    bin_rows: dict[int, int] = field(
+        default_factory=dict
+    )  # by 1/64 bit of x; only multiples of 8 from 1 bit on; by octaves below 1/8 bit
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
     bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded down to 2^-36
     worst: tuple[Worst, ...] = ()
@@ -51,11 +54,6 @@ class Sums:
             merged[name] = _add_by_key(getattr(self, name), getattr(other, name))
         merged["worst"] = merge_worst(self.worst + other.worst, merged["top"])
         return Sums(**merged)
-
-    @cached_property
-    def loss(self) -> Exact:
-        """Σ w·x over the rows of finite x."""
-        return sum(self.class_loss.values())
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""
@@ -88,7 +86,7 @@ class Sums:
 
 
 _COUNTS = ("rows", "infinite_rows", "clipped", "normalized", "like_probabilities")
-_EXACT = ("weight", "weight_squared", "infinite_weight", "weighted_loss", "loss_squared", "hits")
+_EXACT = ("loss", "weight", "weight_squared", "infinite_weight", "weighted_loss", "loss_squared", "hits")
 _COUNTS_BY = ("class_infinite", "bin_rows")
 _EXACT_BY = ("class_weight", "class_loss", "bin_weight", "bin_loss")
 if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY, "worst", "top"}:

@@ -20,32 +20,27 @@ RULE = (
 )
 
 
-def verdict(
-    loss: float,
-    baseline: float,
-    skill: float | None,
-    skills: tuple[float, float] | None,
-    sums: Sums,
-    unit: str,
-) -> str:
+def verdict(plan: Plan, sums: Sums, loss: float, baseline: float, skills: tuple[float, float] | None, unit: str) -> str:
     """One sentence that rests on the skill and its interval."""
     if sums.infinite_rows:
         rows = "1 row" if sums.infinite_rows == 1 else f"{sums.infinite_rows:,} rows"
         return f"infinitely bad: {rows} of {sums.rows:,} gave probability 0 to what happened"
-    if skill is None:
+    if baseline == 0.0:
         return "no verdict: only one class is present, so there is nothing to compare the loss with"
     if skills is None:
         return "no verdict: a single row says nothing about the model"
+    frequencies = "each label's frequency" if plan.task == "multilabel" else "the class frequencies"
+    low, high = percent(skills[0]), percent(skills[1])
     if skills[0] > 0.0:
-        range_ = f"{percent(skills[0])} to {percent(skills[1])}"
-        return f"better than always predicting the class frequencies: {percent(skill)} % of its loss is gone ({range_})"
+        gone = percent(1.0 - loss / baseline)
+        return f"better than always predicting {frequencies}: {gone} % of its loss is gone ({low} to {high})"
     base = units.unit_base(unit)
     costs = f"{decimals(units.from_nats(baseline, base))} instead of {decimals(units.from_nats(loss, base))} {unit}"
     if skills[1] < 0.0:
-        return f"worse than knowing nothing: always predicting the class frequencies would cost {costs}"
+        return f"worse than knowing nothing: always predicting {frequencies} would cost {costs}"
     return (
-        f"not shown to be better than knowing nothing: with {sums.rows:,} rows, between {percent(skills[0])} and "
-        f"{percent(skills[1])} % of the loss of always predicting the class frequencies is gone"
+        f"not shown to be better than knowing nothing: with {sums.rows:,} rows, between {low} and {high} % of the loss of "
+        f"always predicting {frequencies} is gone"
     )
 
 
@@ -60,9 +55,9 @@ def rule_of_thumb(loss: float) -> str:
                 word = name
                 break
     return (
-        f"{word} (two classes, nats: 0 perfect, < 0.02 great, < 0.05 on the right track, < 0.20 fine, > 0.30 not "
-        "great, > 1.0 terrible, > 2.0 something is broken). The rule is for two classes alone: knowing nothing costs "
-        "0.693 with two equal classes, 2.303 with ten and less with unequal ones, so only the skill compares."
+        f"{word} (for two classes, in nats: 0 perfect, < 0.02 great, < 0.05 on the right track, < 0.20 fine, > 0.30 not "
+        "great, > 1.0 terrible, > 2.0 something is broken; for two classes alone, as knowing nothing costs 0.693 with two "
+        "equal ones, 2.303 with ten)"
     )
 
 
@@ -90,7 +85,7 @@ def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[str, ...]:
         which = f" (row {where}{more})" if known else ""
         found.append(
             f"{sums.infinite_rows:,} of {sums.rows:,} rows gave probability 0 to the truth{which}: their loss is "
-            "infinite, and so is the mean. clip=1e-7 (--clip 1e-7) would hide it."
+            "infinite, and so is the mean. (clip=1e-7, --clip 1e-7, bounds such costs at 16.1 nats, and counts them.)"
         )
     if sums.clipped:
         found.append(f"clip={plan.clip:g} changed the loss of {sums.clipped:,} of {sums.rows:,} rows.")
@@ -98,7 +93,7 @@ def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[str, ...]:
         found.append(
             f"{sums.normalized:,} of {sums.rows:,} rows did not sum to 1 and were divided by their sum, as asked."
         )
-    if 2 * sums.like_probabilities > sums.rows:
+    if 10 * sums.like_probabilities > 9 * sums.rows:
         found.append(
             f"{sums.like_probabilities:,} of {sums.rows:,} rows of logits are already probabilities: softmax was "
             'probably applied twice. Pass kind="probabilities" (--kind probabilities).'
@@ -108,5 +103,5 @@ def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[str, ...]:
     absent = [str(plan.classes[code]) for code in range(len(plan.classes)) if not sums.class_weight.get(code)]
     if absent:
         shown = ", ".join(absent[:10]) + (", …" if len(absent) > 10 else "")
-        found.append(f"no row has the label {shown} ({len(absent)} of {len(plan.classes)} classes).")
+        found.append(f"no row has the label {shown} ({len(absent):,} of {len(plan.classes):,} classes).")
     return tuple(found)

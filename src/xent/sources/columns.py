@@ -57,8 +57,8 @@ def choose_columns(
         SourceError: a column is not there, more than one guess fits, or one column is given two parts; lists the
             columns found.
     """
-    weights = [find_column(schema, weight, _WEIGHT_FLAG)] if weight else []
-    labels = _named(schema, label, weights, [], _LABEL_FLAG)[0] if label else []
+    weights = [find_column(schema, weight, _WEIGHT_FLAG)] if weight is not None else []
+    labels = _named(schema, label, weights, [], _LABEL_FLAG)[0] if label is not None else []
     taken, notes = [*labels, *weights], list[str]()
     found: tuple[list[str], str | None] = ([], None)
     if prediction is not None:

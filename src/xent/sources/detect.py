@@ -4,10 +4,11 @@ import atexit
 import glob
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def _expanded(given: str) -> Iterator[str]:
 
 
 def _detected(name: str) -> File:
-    path = _spooled() if name == "-" else name
+    path = _spooled(name) if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)) else name
     if os.path.isdir(path):
         raise SourceError(f"{name} is a directory, not a file.\nPass a pattern such as '{Path(name) / '*.parquet'}'.")
     if not os.path.exists(path):
@@ -132,14 +133,18 @@ def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> 
     return kind
 
 
-def _spooled() -> str:
-    """Copy standard input to a temporary file, so that it can be read twice; deleted at exit."""
-    if sys.stdin is None or sys.stdin.isatty():
-        raise SourceError("standard input is a terminal.\nPipe a file in: cat preds.csv | xent score -")
+def _spooled(name: str) -> str:
+    """Copy standard input or a named pipe to a temporary file, so that it can be read twice; deleted at exit."""
+    if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
+        raise SourceError("standard input is a terminal, or closed.\nPipe a file in: cat preds.csv | xent score -")
     handle, path = tempfile.mkstemp(prefix="xent-stdin-")
     atexit.register(_removed, path)
-    with reading("-", "Check the free space for temporary files."), os.fdopen(handle, "wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+    with (
+        reading(name, "Check the free space for temporary files."),
+        os.fdopen(handle, "wb") as file,
+        nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as stream,
+    ):
+        shutil.copyfileobj(stream, file, 1 << 20)
     return path
 
 

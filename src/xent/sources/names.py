@@ -14,6 +14,8 @@ _MOST_LISTED = 30
 
 def find_column(schema: pa.Schema, name: str, flag: str) -> str:
     """Give the column's own spelling: the name itself, or the one that differs in case only."""
+    if len(schema.get_all_field_indices(name)) == 1:
+        return name
     matches = [column for column in schema.names if column == name]
     matches = matches or [column for column in schema.names if column.lower() == name.lower()]
     if len(matches) == 1:

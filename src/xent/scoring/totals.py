@@ -1,0 +1,97 @@
+"""Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xent.checks.predictions import Place, weights
+from xent.errors import LabelError, ShapeError
+from xent.kernels.choice import threads_pay
+from xent.scoring.chunks import Chunk, score
+from xent.scoring.classes import by_name
+from xent.scoring.labels import Vocabulary, as_targets, text_forms
+from xent.scoring.parallel import available_cpus, ordered_map
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Sums
+from xent.sources.blocks import prediction_block
+from xent.sources.columns import class_names
+
+__all__ = ["Rows", "class_count", "columns_of", "total"]
+
+# predictions (or what makes them, in the thread that scores them), labels, weights, where they are from
+Rows = tuple[Any, Any, Any, Place]
+
+
+def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
+    """The sums over batches of up to MOST_ROWS rows, scored side by side."""
+    vocabulary = Vocabulary(plan.classes)
+    if workers is None:
+        workers = available_cpus() if threads_pay() else 1
+    sums = Sums(top=plan.top)
+
+    def scored(rows: Rows) -> Sums:
+        # rows below the worst of the batches before are not worth collecting
+        floor = sums.worst[-1][0] if plan.top and len(sums.worst) == plan.top else 0.0
+        return score(plan, _chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+
+    for part in ordered_map(scored, batches, workers):
+        sums = sums + part
+    return sums
+
+
+def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
+    predictions, labels, sample_weight, place = rows
+    if callable(predictions):
+        predictions = predictions()
+    columns = 1 if predictions.ndim == 1 else predictions.shape[1]
+    if columns != len(plan.classes) and not (columns == 1 and len(plan.classes) == 2 and plan.task != "multilabel"):
+        raise ShapeError(
+            f"predictions have {columns} columns, but there are {len(plan.classes)} classes; pass one column a class."
+        )
+    if sample_weight is not None:
+        weights(sample_weight, place)
+    if getattr(labels, "ndim", 1) == 2 or plan.task == "multilabel":
+        if not isinstance(labels, np.ndarray):
+            table = pa.table({"labels": labels}).combine_chunks()
+            labels = prediction_block(table.to_batches()[0], "labels", source=place.source, first_row=place.first_row)
+        if columns == 1 and predictions.ndim == 1:
+            predictions, labels = predictions[:, None], labels.reshape(len(labels), -1)
+            if plan.task != "multilabel":
+                raise ShapeError("soft labels need one prediction column a class: pass np.stack([1 - p, p], axis=1).")
+        if labels.ndim != 2:
+            raise ShapeError(f"labels has shape {labels.shape}, but several labels a row need (rows, labels).")
+        coded: Any = as_targets(labels, columns, plan.task != "multilabel", place)
+    else:
+        coded = vocabulary.codes(labels, place)
+    return Chunk(predictions, coded, sample_weight, place)
+
+
+def columns_of(plan: Plan, predictions: Any) -> tuple[str, ...] | None:
+    """The columns of a table in the order of the classes, where their names are those of the classes.
+
+    Raises:
+        LabelError: some are, others are not, so that their order cannot be trusted.
+    """
+    if not hasattr(predictions, "column_names"):
+        return None
+    columns = tuple(predictions.column_names)
+    names, _ = class_names(predictions.schema, columns)
+    order = by_name(plan.classes, names)
+    if order is not None:
+        return tuple(columns[i] for i in order)
+    known = {form for label in plan.classes for form in text_forms(label)} & set(names or ())
+    if known and not (len(columns) == 1 and known <= set(text_forms(plan.classes[-1]))):
+        raise LabelError(
+            f"prediction columns are named {', '.join(names or ())}, but classes are {', '.join(map(str, plan.classes))}."
+            "\nName each column after its class, or pass an array, whose order is trusted."
+        )
+    return columns
+
+
+def class_count(predictions: Any) -> int:
+    """How many classes predictions are of."""
+    if hasattr(predictions, "num_columns"):
+        return max(2, int(predictions.num_columns))
+    return 2 if predictions.ndim == 1 else int(predictions.shape[1])
