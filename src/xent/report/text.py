@@ -66,19 +66,19 @@ def _lines(report: Report) -> list[tuple[str, str, str, str]]:
         (
             "",
             f"accuracy {percent(report.accuracy)} %, perplexity {decimals(report.perplexity)}",
-            _carried(report),
+            "",
             "dim",
         ),
     ]
 
 
-def _carried(report: Report) -> str:
-    shares = (report.share_of_worst_1_percent, report.share_of_worst_10_percent)
-    if shares[0] is None or shares[1] is None:
-        return ""
+def _carried(report: Report) -> list[str]:
+    least, most = report.share_of_worst_1_percent, report.share_of_worst_10_percent
+    if least is None or most is None:
+        return []
     if report.rows < 100:
-        return f"the worst 10 % of rows carry {percent(shares[1])} % of the loss"
-    return f"the worst 1 % of rows carry {percent(shares[0])} % of the loss, 10 % {percent(shares[1])} %"
+        return [f"the worst 10 % of rows carry {percent(most)} % of the loss"]
+    return [f"the worst 1 % of rows carry {percent(least)} % of the loss, the worst 10 % {percent(most)} %"]
 
 
 def _remarks(report: Report, width: int) -> list[tuple[str, str, str]]:
@@ -88,7 +88,7 @@ def _remarks(report: Report, width: int) -> list[tuple[str, str, str]]:
         lines.append(("rule of thumb", report.rule_of_thumb, "dim"))
     if report.finite_loss is not None and report.infinite:
         lines.append(("finite rows", f"{decimals(report.finite_loss)} {report.unit} is the mean of the others", ""))
-    lines += _named("where", _where(report, width), "")
+    lines += _named("where", [*_where(report, width), *_carried(report)], "")
     lines += _named("worst", _worst(report), "")
     lines += _named("checks", [", ".join(report.checks)], "dim")
     lines += [("warning", text, "yellow") for text in report.warnings]

@@ -1,0 +1,60 @@
+"""The exact sums of `score_numpy.accumulate` compiled with Numba."""
+
+from typing import Any
+
+import numpy as np
+
+from xent.kernels.elementary_numba import compiled
+from xent.kernels.score_numpy import (
+    BINS_PER_NAT,
+    CUT,
+    CUT_BINS,
+    FINE_LOW,
+    FINE_SHIFT,
+    FIRST_CUT,
+    FIRST_FINE,
+    LARGEST,
+    SMALLEST,
+)
+
+__all__ = ["accumulate"]
+
+Array = Any
+
+
+@compiled
+def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
+    """As score_numpy.accumulate."""
+    bits = nats.view(np.int64)
+    left_out = 0
+    first = second = np.int64(0)
+    for i in range(nats.shape[0]):
+        v = nats[i]
+        inside = (v >= SMALLEST) & (v <= LARGEST)
+        odd[i] = (not inside) & (v != 0.0)
+        left_out += odd[i]
+        v = v if inside else 0.0
+        rest = (v * v) * 2.0**32
+        whole = np.int64(rest)
+        first += whole
+        second += np.int64((rest - np.float64(whole)) * 2.0**40)
+    squares[0] += first
+    squares[1] += second
+    for i in range(nats.shape[0]):
+        if odd[i]:
+            continue
+        rest = nats[i] * 2.0**36
+        whole = np.int64(rest)
+        bin_of = np.int64(nats[i] * BINS_PER_NAT)
+        if bin_of < CUT_BINS and nats[i] > 0.0:
+            if bin_of:
+                bin_of = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + FIRST_CUT
+            else:
+                bin_of = (bits[i] >> FINE_SHIFT) + (FIRST_FINE - FINE_LOW)
+        bins[bin_of, 0] += 1
+        bins[bin_of, 1] += whole
+        code = codes[i]
+        class_sums[code, 0] += 1
+        class_sums[code, 1] += whole
+        class_sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
+    return left_out
