@@ -9,7 +9,7 @@ from xent.kernels import score_numpy
 
 __all__ = ["numba_installed", "score_kernels", "threads_pay"]
 
-_WORTH_LOADING = 1 << 18  # numbers, what a chunk of many holds; loading Numba takes as long as NumPy needs for 10M
+_WORTH_LOADING = 1 << 18  # numbers of a chunk of many; loading Numba takes as long as NumPy needs for 10M
 
 
 def score_kernels(numbers: int) -> ModuleType:

@@ -153,7 +153,7 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     """Add a block of up to MAX_ROWS rows to exact sums; flag in `odd`, and count, the rows left out.
 
     Left out are those whose nats are not 0 and not in [SMALLEST, LARGEST]. Each of the others is an exact multiple of
-    2^-76, so two integers hold their sum. The arrays hold 2^18 rows before they can overflow:
+    2^-76, so two integers hold their sum. The arrays hold 2^23 rows before they can overflow:
 
     class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
     bins: (ALL_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone, and those below

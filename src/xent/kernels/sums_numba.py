@@ -45,12 +45,11 @@ def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, square
             continue
         rest = nats[i] * 2.0**36
         whole = np.int64(rest)
-        bin_of = np.int64(nats[i] * BINS_PER_NAT)
-        if bin_of < CUT_BINS and nats[i] > 0.0:
-            if bin_of:
-                bin_of = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + FIRST_CUT
-            else:
-                bin_of = (bits[i] >> FINE_SHIFT) + (FIRST_FINE - FINE_LOW)
+        eighth = np.int64(nats[i] * BINS_PER_NAT)
+        cut = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + FIRST_CUT
+        fine = (bits[i] >> FINE_SHIFT) + (FIRST_FINE - FINE_LOW)
+        fine = fine if fine >= FIRST_FINE else 0  # 0 nats
+        bin_of = eighth if eighth >= CUT_BINS else (cut if eighth > 0 else fine)
         bins[bin_of, 0] += 1
         bins[bin_of, 1] += whole
         code = codes[i]

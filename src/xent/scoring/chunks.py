@@ -17,7 +17,7 @@ from xent.scoring.worst import WorstRows
 
 __all__ = ["MOST_ROWS", "Chunk", "score"]
 
-MOST_ROWS = 1 << 18  # of a chunk: what the int64 sums of the kernels hold
+MOST_ROWS = 1 << 19  # of a chunk; the int64 sums of the kernels hold 2^23
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]

@@ -13,6 +13,7 @@ from xent.errors import ShapeError
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
 from xent.scoring.labels import distinct, in_order
+from xent.scoring.parallel import available_cpus
 from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names
@@ -83,11 +84,13 @@ class InMemory:
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Slices; an array's columns have no names, so its order is that of the classes."""
         columns = None if self.columns is None or len(self.columns) == 1 else tuple(self.columns[i] for i in order)
-        for start, block in prediction_slices(self.predictions, columns or self.columns, MOST_ROWS):
-            labels = slice_of(self.labels, start, start + MOST_ROWS)
+        rows = rows_of(self.predictions)
+        step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
+        for start, block in prediction_slices(self.predictions, columns or self.columns, step):
+            labels = slice_of(self.labels, start, start + step)
             if label_order is not None:
                 labels = labels[:, label_order]
-            weights = None if self.weights is None else self.weights[start : start + MOST_ROWS]
+            weights = None if self.weights is None else self.weights[start : start + step]
             yield block, labels, weights, Place("", start)
 
 

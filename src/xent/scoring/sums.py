@@ -1,6 +1,6 @@
 """All that a report needs of any number of rows: exact sums that add up the same in any order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -47,13 +47,25 @@ class Sums:
 
     def __add__(self, other: "Sums") -> "Sums":
         """The sums over both sets of rows."""
-        merged: dict[str, Any] = {"top": other.top if self.top is None else self.top}
-        for name in _COUNTS + _EXACT:
-            merged[name] = getattr(self, name) + getattr(other, name)
-        for name in _COUNTS_BY + _EXACT_BY:
-            merged[name] = _add_by_key(getattr(self, name), getattr(other, name))
-        merged["worst"] = merge_worst(self.worst + other.worst, merged["top"])
-        return Sums(**merged)
+        return Sums.gather((self, other))
+
+    @classmethod
+    def gather(cls, parts: Iterable["Sums"]) -> "Sums":
+        """The sums over all sets of rows."""
+        numbers = dict.fromkeys(_COUNTS + _EXACT, 0)
+        by_key: dict[str, dict[int, int]] = {name: {} for name in _COUNTS_BY + _EXACT_BY}
+        top: int | None = None
+        worst: tuple[Worst, ...] = ()
+        for part in parts:
+            for name in numbers:
+                numbers[name] += getattr(part, name)
+            for name, sums in by_key.items():
+                for key, value in getattr(part, name).items():
+                    sums[key] = sums.get(key, 0) + value
+            top = part.top if top is None else top
+            worst = merge_worst(worst + part.worst, top)
+        values: dict[str, Any] = {**numbers, **by_key}
+        return cls(**values, worst=worst, top=top)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""
@@ -96,15 +108,6 @@ if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY
 def merge_worst(rows: tuple[Worst, ...], top: int | None) -> tuple[Worst, ...]:
     """The `top` rows of largest nats; of equal ones the first by source and row."""
     return tuple(sorted(rows, key=lambda row: (-row[0], *row[1:]))[:top])
-
-
-def _add_by_key(a: dict[int, int], b: dict[int, int]) -> dict[int, int]:
-    if len(a) < len(b):
-        a, b = b, a
-    merged = dict(a)
-    for key, value in b.items():
-        merged[key] = merged.get(key, 0) + value
-    return merged
 
 
 def _by_text(values: dict[int, int], write: Any) -> dict[str, Any]:

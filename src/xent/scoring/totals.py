@@ -1,6 +1,6 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from xent.scoring.classes import by_name
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.parallel import available_cpus, ordered_map
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums
+from xent.scoring.sums import Sums, Worst, merge_worst
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
@@ -29,16 +29,22 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
         workers = available_cpus() if threads_pay() else 1
-    sums = Sums(top=plan.top)
+    floor = 0.0
+    worst: tuple[Worst, ...] = ()
 
     def scored(rows: Rows) -> Sums:
-        # rows below the worst of the batches before are not worth collecting
-        floor = sums.worst[-1][0] if plan.top and len(sums.worst) == plan.top else 0.0
         return score(plan, _chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
 
-    for part in ordered_map(scored, batches, workers):
-        sums = sums + part
-    return sums
+    def watched() -> Iterator[Sums]:
+        """The parts; rows below the worst of those so far are not worth collecting from the next."""
+        nonlocal floor, worst
+        yield Sums(top=plan.top)
+        for part in ordered_map(scored, batches, workers):
+            worst = merge_worst(worst + part.worst, plan.top)
+            floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
+            yield part
+
+    return Sums.gather(watched())
 
 
 def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:

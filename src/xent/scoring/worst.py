@@ -14,6 +14,9 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
+MANY = 1 << 12
+
+
 class WorstRows:
     """Collects the rows of largest nats of one chunk.
 
@@ -37,7 +40,10 @@ class WorstRows:
         """Look at rows `start` … of the chunk; those of weight 0 do not count."""
         if self.top == 0 or not nats.max(initial=-1.0) > self.floor:
             return
-        rows = np.flatnonzero(nats > self.floor if weights is None else (nats > self.floor) & (weights > 0.0))
+        floor = self.floor
+        if weights is None and len(nats) > MANY > self.top:  # most rows need not even be looked up
+            floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
+        rows = np.flatnonzero(nats > floor if weights is None else (nats > floor) & (weights > 0.0))
         found = nats[rows]
         if len(found) > self.top:
             cut = np.partition(found, -self.top)[-self.top]
