@@ -170,14 +170,16 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
             nats, codes = nats[~odd], codes[~odd]
     rest, whole, exact = scratch(3, len(nats))
     integers = exact.view(np.int64)
-    np.multiply(nats, BINS_PER_NAT, out=rest)
-    np.copyto(integers, rest, casting="unsafe")
-    fine = np.right_shift(nats.view(np.int64), FINE_SHIFT, out=rest.view(np.int64))
-    fine += FIRST_FINE - FINE_LOW
-    np.copyto(integers, fine, where=(integers == 0) & (nats > 0.0))
-    np.multiply(nats, BINS_PER_NAT * CUT, out=whole)
-    whole += FIRST_CUT
-    np.copyto(integers, whole, casting="unsafe", where=(integers > 0) & (integers < CUT_BINS))
+    eighths = np.multiply(nats, BINS_PER_NAT, out=rest)
+    cut = np.multiply(eighths, CUT, out=whole)
+    cut += FIRST_CUT
+    np.copyto(integers, np.where(eighths >= CUT_BINS, eighths, cut), casting="unsafe")
+    low = eighths < 1.0
+    if low.any():
+        fine = np.right_shift(nats.view(np.int64), FINE_SHIFT, out=whole.view(np.int64))
+        fine += FIRST_FINE - FINE_LOW
+        np.maximum(fine, 0, out=fine)  # 0 nats
+        integers = np.where(low, fine, integers)
     bins[:, 0] += np.bincount(integers, minlength=len(bins))
     np.multiply(nats, 2.0**36, out=rest)
     np.floor(rest, out=whole)

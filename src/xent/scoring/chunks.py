@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xent.kernels import score_numpy as spec
 from xent.kernels.choice import score_kernels
 from xent.scoring import exact
+from xent.scoring.memory import reused
 from xent.scoring.outcomes import Outcomes, Place, index_outcomes, target_outcomes
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
@@ -84,7 +85,7 @@ class _FastSums:
         self.by_class = np.zeros((classes, 3), np.int64)
         self.bins = np.zeros((spec.ALL_BINS, 2), np.int64)
         self.squares = np.zeros(2, np.int64)
-        self.odd = np.empty(rows, np.bool_)
+        self.odd = reused("odd", (rows,), np.bool_)
         self.hits = 0
 
     def add(self, scored: Outcomes, codes: Int64, accumulate: Any) -> Sums | None:

@@ -13,6 +13,7 @@ from xent.errors import ShapeError
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
 from xent.scoring.labels import distinct, in_order
+from xent.scoring.memory import reused
 from xent.scoring.parallel import available_cpus
 from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
@@ -129,7 +130,12 @@ class InFiles:
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
-                yield partial(self._block, part, predictions), labels, self._weights(part), place
+                yield (
+                    partial(self._block, part, predictions, partial(reused, "predictions")),
+                    labels,
+                    self._weights(part),
+                    place,
+                )
             if self.progress is not None:
                 self.progress(batch.data.num_rows)
 
@@ -139,9 +145,9 @@ class InFiles:
         weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
         return weights.astype(np.float64, copy=False)
 
-    def _block(self, batch: Batch, names: tuple[str, ...]) -> Any:
+    def _block(self, batch: Batch, names: tuple[str, ...], empty: Any = np.empty) -> Any:
         block = prediction_block(
-            batch.data, names, classes=self.list_size, source=batch.source, first_row=batch.first_row
+            batch.data, names, classes=self.list_size, source=batch.source, first_row=batch.first_row, empty=empty
         )
         if block.ndim == 2 and len(names) == 1:
             self.list_size = block.shape[1]

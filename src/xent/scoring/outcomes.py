@@ -10,6 +10,7 @@ from xent.checks import predictions as checks
 from xent.kernels import elementary as el
 from xent.kernels import elementary_numpy as elementary
 from xent.kernels import score_numpy as spec
+from xent.scoring.memory import reused
 from xent.scoring.plan import Plan
 from xent.scoring.worst import border
 
@@ -46,8 +47,8 @@ def index_outcomes(plan: Plan, block: Floats, codes: Int64, used: Used, place: P
         block, column = _both_columns(block), False
     name = {"probabilities": "probability", "logits": "logit", "log_probabilities": "log_probability"}[plan.kind]
     kernel = getattr(kernels, f"{name}_{'column' if column else 'rows'}", None) or spec.log_probability_rows
-    nats = np.empty(len(codes))
-    hits = np.empty(len(codes), np.bool_)
+    nats: Float64 = reused("nats", (len(codes),), np.float64)
+    hits: NDArray[np.bool_] = reused("hits", (len(codes),), np.bool_)
     if plan.kind == "logits":
         checks.refuse_huge(block, place)
     if not kernel(block, codes, nats, hits):

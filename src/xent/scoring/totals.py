@@ -12,6 +12,7 @@ from xent.kernels.choice import threads_pay
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
+from xent.scoring.memory import forget
 from xent.scoring.parallel import available_cpus, ordered_map
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums, Worst, merge_worst
@@ -44,7 +45,10 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             yield part
 
-    return Sums.gather(watched())
+    try:
+        return Sums.gather(watched())
+    finally:
+        forget()
 
 
 def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:

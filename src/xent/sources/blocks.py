@@ -1,6 +1,6 @@
 """Prediction columns of a batch as one NumPy array, row after row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def prediction_block(
     classes: int | None = None,
     source: str | None = None,
     first_row: int = 0,
+    empty: Callable[[tuple[int, ...], Any], np.ndarray[Any, Any]] = np.empty,
 ) -> np.ndarray[Any, Any]:
     """Give predictions as one array of float32, where every column is float32 or float16, or else float64.
 
@@ -31,6 +32,7 @@ def prediction_block(
         classes: how long a list must be; None takes the length of the first.
         source: the batch's `source`, for error texts.
         first_row: the batch's `first_row`, for error texts.
+        empty: gives the memory for what is copied, by shape and dtype.
 
     Returns:
         (rows, classes) of several columns (each contiguous) or of lists (each row contiguous); (rows,) of one column of numbers. Lists and
@@ -46,17 +48,19 @@ def prediction_block(
             row = first_row + int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
             raise SourceError(f"{place(source, row, name)} is missing (null or empty).\nFill it in or remove the row.")
     if len(columns) > 1:
-        return _stacked(names, columns)
+        return _stacked(names, columns, empty)
     if not is_list(columns[0].type):
         return _numbers(names[0], columns[0])
     return _reshaped(names[0], columns[0], classes, source, first_row)
 
 
-def _stacked(names: Sequence[str], columns: Sequence[pa.Array]) -> np.ndarray[Any, Any]:
+def _stacked(
+    names: Sequence[str], columns: Sequence[pa.Array], empty: Callable[[tuple[int, ...], Any], np.ndarray[Any, Any]]
+) -> np.ndarray[Any, Any]:
     """Column after column in memory: each is copied as a whole, and the kernels like to sum along them."""
     parts = [_numbers(name, column) for name, column in zip(names, columns, strict=True)]
     dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
-    block = np.empty((len(columns), len(columns[0])), dtype)
+    block = empty((len(columns), len(columns[0])), dtype)
     for index, part in enumerate(parts):
         block[index] = part
     return block.T  # (rows, classes)
