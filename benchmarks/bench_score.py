@@ -29,7 +29,9 @@ def cases(scale: float):
     yield "1Mx10 float64", label, q
     yield "1Mx10 float32", label, q.astype(np.float32)
     p = r.uniform(1e-6, 1.0 - 1e-6, rows)
-    yield "1M binary float64, string labels", np.where(r.random(rows) < p, "yes", "no"), p
+    texts = np.where(r.random(rows) < p, "yes", "no")
+    yield "1M binary float64, string labels (objects, as in pandas)", texts.astype(object), p
+    yield "1M binary float64, string labels (NumPy text)", texts, p
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Timing in turns, peak memory, and one JSON line a case."""
 
 import contextlib
+import ctypes
 import json
 import platform
 import statistics
@@ -26,7 +27,8 @@ def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, 
 
 
 def extra_memory(function: Callable[[], Any]) -> float:
-    """Megabytes by which the peak of the process's memory rises above what it holds now (Linux)."""
+    """Megabytes by which the peak of the process's memory rises above what it holds now (Linux with glibc)."""
+    ctypes.CDLL("libc.so.6").malloc_trim(0)  # else what an earlier call gave back would count as held
     Path("/proc/self/clear_refs").write_text("5")
     before = status("VmRSS")
     function()
