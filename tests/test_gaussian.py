@@ -364,3 +364,9 @@ def test_docstring_examples():
     if not hasattr(xent, "entropy"):
         pytest.skip("xent exports nothing yet")
     assert doctest.testmod(gaussian).failed == 0
+
+
+def test_a_ratio_whose_square_overflows_is_infinitely_far():
+    assert gaussian.kl_divergence(0.0, 1e155, 0.0, 1.0) == math.inf
+    assert gaussian.kl_divergence(0.0, 1.0, 0.0, 1e-160) == math.inf
+    assert gaussian.kl_divergence(0.0, 1e150, 0.0, 1.0) == pytest.approx(0.5e300)

@@ -196,10 +196,13 @@ def _message_length(std: Array, mean_square: Array) -> Array:
 
 def _excess(std_p: Array, std_q: Array) -> Array:
     """½·(r² − 1 − log r²) ≥ 0 for r = std_p/std_q, without cancellation where r ≈ 1."""
+    xp = namespace_of(std_p, std_q)
+    huge = std_p / std_q > math.sqrt(float(xp.finfo(std_p.dtype).max)) / 4.0  # whose square is no number of the dtype
+    std_p = xp.where(huge, std_q, std_p)
     ratio = std_p / std_q
     step = ((std_p - std_q) / std_q) * (ratio + 1.0)
-    one = namespace_of(ratio).ones_like(ratio)
-    return 0.5 * formulas.divergence(one, ratio**2, step, 2.0 * formulas.log_ratio(std_q, std_p))
+    nats = 0.5 * formulas.divergence(xp.ones_like(ratio), ratio**2, step, 2.0 * formulas.log_ratio(std_q, std_p))
+    return xp.where(huge, xp.full_like(nats, math.inf), nats)
 
 
 def _pair(mean_p: Any, std_p: Any, mean_q: Any, std_q: Any, cov_p: Any, cov_q: Any, axis: int | None) -> _Pair:
