@@ -213,6 +213,17 @@ REFUSED = {
     "unit": (([1, 0], [0.1, 0.9]), {"unit": ""}, xent.OptionError),
     "text as several labels": ((["a", "b"], [0.1, 0.9]), {"task": "multilabel"}, xent.XentError),
     "one column of labels for many": (([1, 0], P3[:2]), {"task": "multilabel"}, xent.LabelError),
+    "classes of targets as a set": (
+        ([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]]),
+        {"classes": {"a", "b"}},
+        xent.OptionError,
+    ),
+    "one of several labels above 1": (([[1, 0]], [[0.5, 1.0005]]), {"task": "multilabel"}, xent.ProbabilityError),
+    "one of several logs above 0": (
+        ([[1, 0]], [[-0.5, 5e-4]]),
+        {"task": "multilabel", "kind": "log_probabilities"},
+        xent.ProbabilityError,
+    ),
     "log-probability above 0": (([1, 0], [1e-9, -1.0]), {"kind": "log_probabilities"}, xent.ProbabilityError),
 }
 
@@ -237,3 +248,9 @@ def test_changed_states_are_refused():
         assert broken != text
         with pytest.raises(xent.StateError, match="checksum"):
             State.from_json(broken)
+
+
+def test_a_class_called_nan_is_a_name_with_its_place_in_the_order():
+    report = evaluate(["nan", "b", "1"], [[0.6, 0.3, 0.1]] * 3)
+    assert report.classes == ("1", "b", "nan")
+    assert evaluate(["inf", "nan"], [[0.4, 0.6]] * 2, classes=["nan", "inf"]).accuracy == 0.5

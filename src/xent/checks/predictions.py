@@ -43,7 +43,7 @@ def refuse(kind: str, block: Floats, place: Place) -> None:
     """
     if kind == "probabilities" and block.ndim == 2:
         _refuse_negative_logits(block, place)
-    refuse_entries(kind, block, place)
+    refuse_entries(kind, block, place, SUM_TOLERANCE if block.ndim == 2 else 0.0)
     if block.ndim == 2 and kind != "logits":
         _refuse_sums(kind, block, place)
 
@@ -58,8 +58,10 @@ def refuse_huge(block: Floats, place: Place) -> None:
         refuse_entries("logits", block, place)
 
 
-def refuse_entries(kind: str, block: Floats, place: Place) -> None:
+def refuse_entries(kind: str, block: Floats, place: Place, slack: float = 0.0) -> None:
     """Raise about the first entry that is NaN or out of its range; `kind` "weights" allows any non-negative number.
+
+    `slack` is what round-off may add to the upper bound, where the rows are distributions.
 
     Raises:
         ProbabilityError: naming the row, the column, the value and the range.
@@ -70,11 +72,9 @@ def refuse_entries(kind: str, block: Floats, place: Place) -> None:
             if block.ndim == 2 and np.isfinite(block[bad]).any():
                 allowed = f"−inf or within ±{MOST:g}"
         elif kind == "log_probabilities":
-            bad, allowed = ~(block <= (SUM_TOLERANCE if block.ndim == 2 else 0.0)), "0 or less"
+            bad, allowed = ~(block <= slack), "0 or less"
         elif kind == "probabilities":
-            bad, allowed = ~((block >= 0.0) & (block <= 1.0 + SUM_TOLERANCE)), "in [0, 1]"
-            if block.ndim == 1:
-                bad = ~((block >= 0.0) & (block <= 1.0))
+            bad, allowed = ~((block >= 0.0) & (block <= 1.0 + slack)), "in [0, 1]"
         else:
             bad, allowed = ~((block >= 0.0) & (block < np.inf)), "0 or more, and finite"
     if bad.any():

@@ -1,11 +1,11 @@
 """Which class each prediction column speaks of: by name where there are names, else by sorted order, and said so."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from xent.errors import LabelError, OptionError
-from xent.scoring.labels import Vocabulary, distinct, kind_of, text_forms
-from xent.scoring.plan import Label, plain
+from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of, text_forms
+from xent.scoring.plan import Label, listed
 
 __all__ = ["Resolved", "by_name", "resolve"]
 
@@ -41,9 +41,7 @@ def resolve(
     """
     _refuse_fractions(first_labels)
     if given is not None:
-        if isinstance(given, str | set | frozenset) or not isinstance(given, Iterable):
-            raise OptionError(f"classes is {given!r}, but must be a list, in the order of the prediction columns.")
-        return _given(tuple(plain(label) for label in given), names, columns)
+        return _given(listed(given), names, columns)
     if columns == 1:
         return _single(names, first_labels, all_labels)
     order = tuple(range(columns))
@@ -154,11 +152,8 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
 
 
 def _whole_numbers(names: tuple[str, ...]) -> list[int] | None:
-    try:
-        numbers = [float(name) for name in names]
-    except ValueError:
-        return None
-    whole = [int(number) for number in numbers if number.is_integer()]
+    numbers = map(as_number, names)
+    whole = [int(number) for number in numbers if number is not None and number.is_integer()]
     return whole if len(set(whole)) == len(names) else None
 
 

@@ -11,7 +11,16 @@ import pyarrow as pa
 from xent.checks.predictions import Place
 from xent.errors import ShapeError
 from xent.scoring.chunks import MOST_ROWS
-from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
+from xent.scoring.inputs import (
+    as_labels,
+    as_predictions,
+    as_weights,
+    common_rows,
+    prediction_slices,
+    row_slices,
+    rows_of,
+    slice_of,
+)
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.memory import reused
 from xent.scoring.parallel import available_cpus
@@ -51,13 +60,9 @@ class InMemory:
 
     def __init__(self, labels: Any, predictions: Any, sample_weight: Any) -> None:
         self.predictions = as_predictions(predictions)
-        rows = rows_of(self.predictions)
         self.label_names, labels = _named_columns(labels)
         self.labels = as_labels(labels)
-        if rows_of(self.labels) != rows:
-            raise ShapeError(
-                f"labels has {rows_of(self.labels):,} rows and predictions {rows:,}; pass one label a row."
-            )
+        rows = common_rows(self.labels, self.predictions)
         if rows == 0:
             raise ShapeError("predictions has no rows: there is nothing to score. Pass at least one row.")
         self.weights = as_weights(sample_weight, rows)
@@ -87,12 +92,9 @@ class InMemory:
         columns = None if self.columns is None or len(self.columns) == 1 else tuple(self.columns[i] for i in order)
         rows = rows_of(self.predictions)
         step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
-        for start, block in prediction_slices(self.predictions, columns or self.columns, step):
-            labels = slice_of(self.labels, start, start + step)
-            if label_order is not None:
-                labels = labels[:, label_order]
-            weights = None if self.weights is None else self.weights[start : start + step]
-            yield block, labels, weights, Place("", start)
+        parts = row_slices(self.labels, self.predictions, self.weights, columns or self.columns, step, Place())
+        for block, labels, weights, place in parts:
+            yield block, labels if label_order is None else labels[:, label_order], weights, place
 
 
 class InFiles:

@@ -7,10 +7,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, ShapeError
 from xent.sources.blocks import prediction_block
 
-__all__ = ["as_array", "as_labels", "as_predictions", "as_weights", "prediction_slices", "rows_of", "slice_of"]
+__all__ = [
+    "as_array",
+    "as_labels",
+    "as_predictions",
+    "as_weights",
+    "common_rows",
+    "prediction_slices",
+    "row_slices",
+    "rows_of",
+    "slice_of",
+]
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:
@@ -134,6 +145,18 @@ def _as_arrow(name: str, values: Any) -> Any:
     return pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column
 
 
+def common_rows(labels: Any, predictions: Any) -> int:
+    """The number of rows of both.
+
+    Raises:
+        ShapeError: they differ.
+    """
+    rows = rows_of(predictions)
+    if rows_of(labels) != rows:
+        raise ShapeError(f"labels has {rows_of(labels):,} rows and predictions {rows:,}; pass one label a row.")
+    return rows
+
+
 def rows_of(values: Any) -> int:
     """The number of rows."""
     return int(values.num_rows if isinstance(values, pa.Table) else len(values))
@@ -156,3 +179,17 @@ def prediction_slices(predictions: Any, columns: tuple[str, ...] | None, step: i
             yield start, _without_axis(block)
         else:
             yield start, part
+
+
+def row_slices(
+    labels: Any,
+    predictions: Any,
+    weights: NDArray[np.float64] | None,
+    columns: tuple[str, ...] | None,
+    step: int,
+    place: Place,
+) -> Iterator[tuple[Any, Any, Any, Place]]:
+    """Predictions, labels, weights and place of `step` rows at a time."""
+    for start, block in prediction_slices(predictions, columns, step):
+        part = None if weights is None else weights[start : start + step]
+        yield block, slice_of(labels, start, start + step), part, Place(place.source, place.first_row + start)

@@ -12,8 +12,8 @@ from xent.report.model import Report
 from xent.scoring.classes import Resolved, by_name, resolve
 from xent.scoring.data import Data, InFiles, InMemory, Progress
 from xent.scoring.kinds import guess_kind
-from xent.scoring.plan import Kind, Label, Plan, Task, plain
-from xent.scoring.state import State
+from xent.scoring.plan import Kind, Label, Plan, Task, listed
+from xent.scoring.summary import summarise
 from xent.scoring.totals import total
 
 __all__ = ["evaluate", "scan"]
@@ -66,9 +66,7 @@ def evaluate(
         (0.2798, 0.6365)
     """
     data = InMemory(labels, predictions, sample_weight)
-    options = {"normalize": normalize, "clip": clip, "top": top}
-    state, notes, warnings = _judged(data, kind, task, classes, options)
-    return state.report(unit=unit, notes=notes, warnings=warnings)
+    return _judged(data, kind, task, classes, unit, {"normalize": normalize, "clip": clip, "top": top})
 
 
 def scan(
@@ -123,14 +121,12 @@ def scan(
     table = open_files(paths) if is_files else open_frame(source)
     columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
     data = InFiles(table, columns, progress)
-    options = {"normalize": normalize, "clip": clip, "top": top}
-    state, notes, warnings = _judged(data, kind, task, classes, options)
-    return state.report(unit=unit, notes=notes, warnings=warnings)
+    return _judged(data, kind, task, classes, unit, {"normalize": normalize, "clip": clip, "top": top})
 
 
 def _judged(
-    data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: dict[str, Any]
-) -> tuple[State, tuple[str, ...], tuple[str, ...]]:
+    data: Data, kind: str, task: str, classes: Sequence[Label] | None, unit: str | None, options: dict[str, Any]
+) -> Report:
     labels, block = data.first()
     columns = 1 if block.ndim == 1 else block.shape[1]
     label_order = None
@@ -151,7 +147,7 @@ def _judged(
     sums = total(plan, data.batches(resolved.order, label_order), numbered=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return State.of(plan, sums), tuple(notes), (resolved.warning,) if resolved.warning else ()
+    return summarise(plan, sums, unit, tuple(notes), (resolved.warning,) if resolved.warning else ())
 
 
 def _targets(
@@ -180,7 +176,7 @@ def _targets(
             )
         note = "columns of labels and predictions matched by name"
     if classes is not None:
-        found = tuple(plain(label) for label in classes)
+        found = listed(classes)
         if len(found) != columns:
             raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
         wanted = by_name(found, names)

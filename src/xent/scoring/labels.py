@@ -1,5 +1,6 @@
 """Labels → codes: which class each label names, whatever the type it is written in."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,10 @@ from xent.errors import LabelError, ShapeError
 from xent.scoring.plan import Label
 from xent.sources.arrays import numpy_array
 
-__all__ = ["Vocabulary", "as_targets", "chunks_of", "distinct", "in_order", "is_text", "kind_of", "text_forms"]
+__all__ = ["Vocabulary", "as_number", "as_targets", "chunks_of", "distinct", "in_order", "kind_of", "text_forms"]
 
 Int64 = NDArray[np.int64]
 FEW = 8  # classes
-
-
-def is_text(values: Any) -> bool:
-    """Whether labels (a NumPy array or an Arrow column) are written as text."""
-    return kind_of(values) == "text"
 
 
 def kind_of(values: Any) -> str:
@@ -94,11 +90,17 @@ def in_order(labels: set[Any]) -> list[Any]:
 
 
 def _sorting(label: Any) -> tuple[bool, float, str]:
-    """Numbers, also as text, by value; then text."""
+    number = as_number(label)
+    return (number is None, number or 0.0, str(label))
+
+
+def as_number(label: Label) -> float | None:
+    """A label that is a finite number, or text that reads as one; "nan" and "inf" are names."""
     try:
-        return (False, float(label), str(label))
+        number = float(label)
     except ValueError:
-        return (True, 0.0, str(label))
+        return None
+    return number if math.isfinite(number) else None
 
 
 def text_forms(label: Label) -> tuple[str, ...]:
@@ -113,15 +115,10 @@ def text_forms(label: Label) -> tuple[str, ...]:
 
 def _as_numbers(classes: tuple[Label, ...]) -> list[float] | None:
     """Classes that are numbers, or text that all reads as one: "0", "1.0", "true"."""
-    words = {"true": 1, "false": 0}
-    try:
-        return [words[c.lower()] if str(c).lower() in words else float(c) for c in map(_unboxed, classes)]
-    except ValueError:
-        return None
-
-
-def _unboxed(label: Label) -> Any:
-    return str(label) if isinstance(label, bool) else label
+    words = {"true": 1.0, "false": 0.0}
+    numbers = [words.get(str(label).lower(), as_number(label)) for label in classes]
+    known = [number for number in numbers if number is not None]
+    return known if len(known) == len(classes) else None
 
 
 class Vocabulary:
@@ -177,7 +174,7 @@ class Vocabulary:
             values = labels.dictionary
             values = values.cast(pa.string()) if pa.types.is_string_view(values.type) else values
             labels = values.take(labels.indices)
-        if is_text(labels):
+        if kind_of(labels) == "text":
             return self._of_text(labels, place)
         if pa.types.is_decimal(labels.type):
             labels = labels.cast(pa.float64())

@@ -58,8 +58,6 @@ def index_outcomes(plan: Plan, block: Floats, codes: Int64, used: Used, place: P
 
 def target_outcomes(plan: Plan, block: Floats, targets: Float64, used: Used, place: Place) -> Outcomes:
     """Score rows with a target for each class: soft labels, or several labels; both (rows, classes)."""
-    if plan.kind == "logits":
-        checks.refuse_huge(block, place)
     block, normalized = _normalized(plan, block, used, place)
     rows, classes = block.shape
     hits: Float64
@@ -88,22 +86,19 @@ def _counts(plan: Plan, targets: Float64) -> Any:
 
 def _label_terms(plan: Plan, block: Floats, targets: Float64, place: Place) -> Float64:
     """Binary cross-entropy of each label (rows, labels); targets between 0 and 1 take the convex sum of the two."""
-    ok = True
+    checks.refuse_entries(plan.kind, block, place)
+    flat = np.ascontiguousarray(block).reshape(-1)
     sides = []
     for side in (0, 1):
-        flat = np.ascontiguousarray(block).reshape(-1)
         nats, hits = np.empty(flat.size), np.empty(flat.size, np.bool_)
         codes = np.full(flat.size, side, np.int64)
         if plan.kind == "log_probabilities":
             nats[:] = _both_columns(flat)[:, side] * -1.0 + 0.0
-            ok = ok and bool((flat <= 0.0).all())
         elif plan.kind == "logits":
-            ok = spec.logit_column(flat, codes, nats, hits) and ok
+            spec.logit_column(flat, codes, nats, hits)
         else:
-            ok = spec.probability_column(flat, codes, nats, hits) and ok
+            spec.probability_column(flat, codes, nats, hits)
         sides.append(nats.reshape(block.shape))
-    if not ok:
-        checks.refuse_entries(plan.kind, block, place)
     with np.errstate(invalid="ignore"):
         absent = np.where(targets < 1.0, (1.0 - targets) * sides[0], 0.0)
         present = np.where(targets > 0.0, targets * sides[1], 0.0)
@@ -112,15 +107,7 @@ def _label_terms(plan: Plan, block: Floats, targets: Float64, place: Place) -> F
 
 def _class_terms(plan: Plan, block: Floats, place: Place) -> Float64:
     """−log of the probability of every class (rows, classes)."""
-    first = np.zeros(len(block), np.int64)
-    nats, hits = np.empty(len(block)), np.empty(len(block), np.bool_)
-    kernel = {
-        "probabilities": spec.probability_rows,
-        "logits": spec.logit_rows,
-        "log_probabilities": spec.log_probability_rows,
-    }[plan.kind]
-    if not kernel(block, first, nats, hits):
-        checks.refuse(plan.kind, block, place)
+    checks.refuse(plan.kind, block, place)
     wide = block.astype(np.float64)
     if plan.kind == "logits":
         peak, loss = spec.peak_nats(wide, spec.first_largest(wide))

@@ -1,5 +1,6 @@
 """What is scored and how: the part of a state that two states must share to be added."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Any, Literal
@@ -8,7 +9,7 @@ import numpy as np
 
 from xent.errors import OptionError
 
-__all__ = ["KINDS", "TASKS", "Kind", "Label", "Plan", "Task", "plain"]
+__all__ = ["KINDS", "TASKS", "Kind", "Label", "Plan", "Task", "listed"]
 
 Kind = Literal["probabilities", "logits", "log_probabilities"]
 Task = Literal["binary", "multiclass", "multilabel"]
@@ -36,13 +37,13 @@ class Plan:
         _one_of("kind", self.kind, KINDS)
         _one_of("task", self.task, TASKS)
         if not all(isinstance(label, str | int | float) for label in self.classes):
-            raise OptionError(f"classes must be text, numbers or booleans, but are {_listed(self.classes)}.")
+            raise OptionError(f"classes must be text, numbers or booleans, but are {_shown(self.classes)}.")
         if min(len(set(map(str, self.classes))), len(set(self.classes))) < len(self.classes):
-            raise OptionError(f"classes has a name twice: {_listed(self.classes)}. Give each class once.")
+            raise OptionError(f"classes has a name twice: {_shown(self.classes)}. Give each class once.")
         least = 1 if self.task == "multilabel" else 2
         if len(self.classes) < least or (self.task == "binary" and len(self.classes) != 2):
             raise OptionError(
-                f"classes has {len(self.classes)} entries ({_listed(self.classes)}), but a {self.task} task needs "
+                f"classes has {len(self.classes)} entries ({_shown(self.classes)}), but a {self.task} task needs "
                 f"{'2' if self.task == 'binary' else f'at least {least}'}. Pass classes=[...] with all of them, also "
                 "those that no label names."
             )
@@ -72,11 +73,17 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise OptionError(f"{name} is {value!r}, but must be one of {', '.join(map(repr, allowed))}.")
 
 
-def _listed(classes: tuple[Label, ...]) -> str:
+def _shown(classes: tuple[Label, ...]) -> str:
     shown = ", ".join(repr(c) for c in classes[:10])
     return shown + (", …" if len(classes) > 10 else "")
 
 
-def plain(value: Any) -> Any:
-    """A NumPy scalar as the Python value that JSON knows."""
-    return value.item() if isinstance(value, np.generic) else value
+def listed(classes: Any) -> tuple[Label, ...]:
+    """The caller's classes in their order, NumPy scalars as the Python values that JSON knows.
+
+    Raises:
+        OptionError: they have no order, or are a text.
+    """
+    if isinstance(classes, str | set | frozenset) or not isinstance(classes, Iterable):
+        raise OptionError(f"classes is {classes!r}, but must be a list, in the order of the prediction columns.")
+    return tuple(label.item() if isinstance(label, np.generic) else label for label in classes)

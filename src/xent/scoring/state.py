@@ -5,15 +5,15 @@ import json
 import operator
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, StateError
 from xent.report.model import Report
 from xent.scoring.chunks import MOST_ROWS
-from xent.scoring.inputs import as_labels, as_predictions, as_weights, prediction_slices, rows_of, slice_of
-from xent.scoring.plan import Kind, Label, Plan, Task, plain
+from xent.scoring.inputs import as_labels, as_predictions, as_weights, common_rows, row_slices
+from xent.scoring.plan import Kind, Label, Plan, Task, listed
 from xent.scoring.summary import summarise
 from xent.scoring.sums import Sums
 from xent.scoring.totals import class_count, columns_of, total
@@ -76,18 +76,14 @@ class State:
         if unit is not None:
             unit_base(unit)
         if classes is not None:
-            if isinstance(classes, str | set | frozenset) or not isinstance(classes, Iterable):
-                raise OptionError(
-                    f"classes is {classes!r}, but must be a list, in the order of the prediction columns."
-                )
-            self.plan = self._plan(tuple(plain(label) for label in classes))
+            self.plan = self._plan(listed(classes))
 
     @classmethod
-    def of(cls, plan: Plan, sums: Sums | None = None, unit: str | None = None) -> "State":
-        """A state with a plan that was made elsewhere."""
+    def of(cls, plan: Plan, sums: Sums, unit: str | None = None) -> "State":
+        """A state of sums that were made elsewhere."""
         state = cls(kind=plan.kind, normalize=plan.normalize, clip=plan.clip, top=plan.top, task=plan.task, unit=unit)
         state.plan = plan
-        state.sums = sums or Sums(top=plan.top)
+        state.sums = sums
         return state
 
     def _plan(self, classes: tuple[Label, ...]) -> Plan:
@@ -123,22 +119,11 @@ class State:
             ProbabilityError, LabelError, WeightError, ShapeError, ArgumentTypeError: naming the first row at fault.
         """
         labels, predictions = as_labels(labels), as_predictions(predictions)
-        rows = rows_of(predictions)
-        if rows_of(labels) != rows:
-            raise ShapeError(f"labels has {rows_of(labels):,} rows and predictions {rows:,}; pass one label a row.")
-        sample_weight = as_weights(sample_weight, rows)
+        sample_weight = as_weights(sample_weight, common_rows(labels, predictions))
         place = Place("" if source is None else os.fspath(source), 0 if first_row is None else _row_number(first_row))
         plan = self.plan or self._plan(tuple(range(class_count(predictions))))
         columns = columns_of(plan, predictions)
-        batches = (
-            (
-                values,
-                slice_of(labels, start, start + MOST_ROWS),
-                None if sample_weight is None else sample_weight[start : start + MOST_ROWS],
-                place._replace(first_row=place.first_row + start),
-            )
-            for start, values in prediction_slices(predictions, columns, MOST_ROWS)
-        )
+        batches = row_slices(labels, predictions, sample_weight, columns, MOST_ROWS, place)
         found = total(plan, batches, numbered=first_row is not None)
         with _ADDING:
             self.sums = self.sums + found
@@ -183,7 +168,7 @@ class State:
         classes = "no classes yet" if self.plan is None else f"{len(self.plan.classes)} classes, {self.plan.task}"
         return f"State({classes}, {self.rows:,} rows)"
 
-    def report(self, *, unit: str | None = None, notes: tuple[str, ...] = (), warnings: tuple[str, ...] = ()) -> Report:
+    def report(self, *, unit: str | None = None) -> Report:
         """What the rows so far say.
 
         Raises:
@@ -191,7 +176,7 @@ class State:
         """
         if self.plan is None:
             raise ShapeError("there are no rows to report on. Call update with at least one row first.")
-        return summarise(self.plan, self.sums, self.unit if unit is None else unit, notes, warnings)
+        return summarise(self.plan, self.sums, self.unit if unit is None else unit)
 
     def to_json(self) -> str:
         """The state as text; `from_json` gives an equal state."""

@@ -10,7 +10,6 @@ from xent.scoring.sums import Sums
 __all__ = ["checks", "rule_of_thumb", "verdict", "warnings"]
 
 RULE = (
-    (0.0, "perfect"),
     (0.02, "great"),
     (0.05, "on the right track"),
     (0.20, "fine"),
@@ -46,14 +45,8 @@ def verdict(plan: Plan, sums: Sums, loss: float, baseline: float, skills: tuple[
 
 def rule_of_thumb(loss: float) -> str:
     """What the folklore for two classes says of a loss in nats, and why it does not carry to other class counts."""
-    word = "something is broken"
-    if loss <= 0.0:
-        word = "perfect"
-    else:
-        for bound, name in RULE[1:]:
-            if loss < bound:
-                word = name
-                break
+    below = (name for bound, name in RULE if loss < bound)
+    word = "perfect" if loss <= 0.0 else next(below, "something is broken")
     return (
         f"{word} (for two classes, in nats: 0 perfect, < 0.02 great, < 0.05 on the right track, < 0.20 fine, > 0.30 not "
         "great, > 1.0 terrible, > 2.0 something is broken; for two classes alone, as knowing nothing costs 0.693 with two "
