@@ -67,6 +67,12 @@ _ON_FIRST_USE = {  # what needs pyarrow, which takes longer to load than all of 
     "State": "xent.scoring.state",
     "evaluate": "xent.scoring.judge",
     "scan": "xent.scoring.judge",
+    "RowStatistics": "xent.formulas.rows",
+    "linear_cross_entropy": "xent.losses.linear",
+    "linear_row_statistics": "xent.losses.linear",
+    "row_statistics": "xent.losses.softmax",
+    "sigmoid_cross_entropy": "xent.losses.sigmoid",
+    "softmax_cross_entropy": "xent.losses.softmax",
 }
 
 

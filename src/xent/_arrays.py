@@ -16,11 +16,18 @@ __all__ = [
     "Array",
     "Namespace",
     "arrays_of",
+    "beside",
     "broadcast_shape",
+    "constant",
+    "device_of",
+    "integers",
     "is_true_or_traced",
+    "labels_beside",
     "log",
     "namespace_of",
     "number",
+    "positions",
+    "values_of",
     "widen",
 ]
 
@@ -36,7 +43,16 @@ def namespace_of(*arrays: Array) -> Namespace:
     """
     if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
         return np
+    torch = sys.modules.get("torch")
+    if torch is not None and all(isinstance(array, torch.Tensor) for array in arrays):
+        return _torch_namespace()  # in a way that torch.compile can follow
     return array_api_compat.array_namespace(*arrays)
+
+
+def _torch_namespace() -> Namespace:
+    import array_api_compat.torch
+
+    return array_api_compat.torch
 
 
 def arrays_of(**values: Any) -> tuple[Array, ...]:
@@ -47,23 +63,44 @@ def arrays_of(**values: Any) -> tuple[Array, ...]:
     take the floating dtype of the arrays beside them, or their library's default.
     """
     given = [value for value in values.values() if _is_array(value)]
-    try:
-        xp = namespace_of(*given)
-    except TypeError as error:
-        kinds = ", ".join(f"{name} is a {type(value).__module__} array" for name, value in values.items())
-        raise ArgumentTypeError(f"{kinds}; all arrays must come from one library.\nConvert them to one.") from error
+    xp = _library(**values)
     nested = {name: _from_nested(name, value) for name, value in values.items() if not _is_array(value)}
     if not given:
         return tuple(nested.values())
     floating = [_floating_dtype(xp, name, value) for name, value in values.items() if name not in nested]
     known = [dtype for dtype in floating if dtype is not None]
     dtype = xp.result_type(*known) if known else xp.asarray(0.0).dtype
-    # A traced JAX array has no device to ask for, and JAX moves uncommitted arrays by itself.
-    device = None if array_api_compat.is_jax_array(given[0]) else array_api_compat.device(given[0])
+    device = device_of(given[0])
     return tuple(
         xp.asarray(nested[name].tolist(), dtype=dtype, device=device) if name in nested else _cast(xp, value, dtype)
         for name, value in values.items()
     )
+
+
+def beside(name: str, value: Any, array: Array) -> Array:
+    """Bring a number, nested lists or an array to the library, device and dtype of `array`, 16-bit dtypes widened."""
+    xp = namespace_of(array)
+    dtype = xp.float32 if xp.finfo(array.dtype).bits < 32 else array.dtype
+    if not _is_array(value):
+        return xp.asarray(_from_nested(name, value).tolist(), dtype=dtype, device=device_of(array))
+    _library(**{name: value, "the array beside it": array})
+    _floating_dtype(xp, name, value)
+    return _cast(xp, value, dtype)
+
+
+def labels_beside(name: str, value: Any, array: Array) -> Array:
+    """Bring nested lists or an array to the library and device of `array`, keeping integers and floats what they are."""
+    if _is_array(value):
+        _library(**{name: value, "the array beside it": array})
+        return value
+    nested = _nested(name, value)
+    return namespace_of(array).asarray(nested.tolist() if nested.size else nested, device=device_of(array))
+
+
+def device_of(array: Array) -> Any:
+    """Give the device to make arrays on that are to go with `array`."""
+    # A traced JAX array has no device to ask for, and JAX moves uncommitted arrays by itself.
+    return None if array_api_compat.is_jax_array(array) else array_api_compat.device(array)
 
 
 def widen(array: Array) -> Array:
@@ -88,11 +125,38 @@ def is_true_or_traced(flag: Array) -> bool:
 
 def number(scalar: Array) -> float:
     """Give the value of a scalar that gradients may flow through."""
-    if array_api_compat.is_jax_array(scalar):
-        scalar = sys.modules["jax"].lax.stop_gradient(scalar)
-    elif array_api_compat.is_torch_array(scalar):
-        scalar = scalar.detach()
-    return float(scalar)
+    return float(constant(scalar))
+
+
+def constant(array: Array) -> Array:
+    """Give the array as one through which no gradient flows."""
+    if array_api_compat.is_torch_array(array):
+        return array.detach()
+    if array_api_compat.is_jax_array(array):
+        return sys.modules["jax"].lax.stop_gradient(array)
+    return array
+
+
+def values_of(array: Array) -> Any:
+    """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
+    if array_api_compat.is_torch_array(array):
+        array = array.detach()
+        array = (widen(array) if array.is_floating_point() else array).cpu()
+    return np.asarray(array)
+
+
+def integers(array: Array) -> Array:
+    """Give integers in a dtype that can count as an index and be negative; 64 bits but where JAX has none."""
+    xp = namespace_of(array)
+    if array_api_compat.is_jax_array(array):
+        wide = array.dtype in (xp.dtype("int64"), xp.dtype("uint32"), xp.dtype("uint64"))
+        return _cast(xp, array, xp.asarray(0).dtype if wide else xp.dtype("int32"))
+    return _cast(xp, array, xp.int64)
+
+
+def positions(array: Array) -> Array:
+    """Give 0, 1, … along the last axis, on the array's device."""
+    return namespace_of(array).arange(array.shape[-1], device=device_of(array))
 
 
 def broadcast_shape(**arrays: Array) -> tuple[int, ...]:
@@ -114,8 +178,23 @@ def _is_array(value: Any) -> bool:
     return array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic)
 
 
+def _library(**values: Any) -> Namespace:
+    """Give the one library of the named arrays, or say that there are several."""
+    try:
+        return namespace_of(*(value for value in values.values() if _is_array(value)))
+    except TypeError as error:
+        kinds = ", ".join(f"{name} is a {type(value).__module__} array" for name, value in values.items())
+        raise ArgumentTypeError(f"{kinds}; all arrays must come from one library.\nConvert them to one.") from error
+
+
 def _from_nested(name: str, value: Any) -> Any:
     """Read nested lists or a number as NumPy float64; NumPy scalars and columns keep a floating dtype."""
+    array = _nested(name, value)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _nested(name: str, value: Any) -> Any:
+    """Read nested lists, a number or a column as NumPy numbers."""
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -127,7 +206,7 @@ def _from_nested(name: str, value: Any) -> Any:
             f"{name} is a {type(value).__name__} of dtype {array.dtype}, but must hold real numbers.\n"
             "Pass an array, a number or nested lists of numbers."
         )
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    return array
 
 
 def _floating_dtype(xp: Namespace, name: str, array: Array) -> Any:

@@ -1,0 +1,210 @@
+"""Questions asked of logits, labels, weights and options before a loss is computed from them.
+
+Shapes and options are always checked. Values are checked where reading them costs no waiting for a device: on the
+CPU, outside of `jit`, `vmap` and `torch.compile`. Elsewhere a label that names no class makes its row NaN.
+"""
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from xent._arrays import Array, namespace_of, values_of
+from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
+
+__all__ = [
+    "class_labels",
+    "fits",
+    "has_classes",
+    "label_kind",
+    "label_smoothing",
+    "layer",
+    "positive_option",
+    "probabilities_as_logits",
+    "reduction",
+    "same_shape",
+    "soft_labels",
+    "weight_of_classes",
+    "yes_or_no",
+]
+
+SUM_TOLERANCE = 1e-3  # as for distributions
+REDUCTIONS = ("none", "sum", "mean")
+
+
+def reduction(name: str, denominator: Any) -> None:
+    """Refuse a reduction that is not one, and a denominator where nothing is divided."""
+    if name not in REDUCTIONS:
+        raise OptionError(
+            f'reduction is {name!r}, but must be "none", "sum" or "mean".\nUse "none" for a loss per row.'
+        )
+    if denominator is not None and name != "mean":
+        raise OptionError(
+            f'denominator is given, but reduction is {name!r}.\nPass reduction="mean", or divide yourself.'
+        )
+
+
+def label_smoothing(value: float) -> None:
+    """Refuse a label_smoothing outside of [0, 1]."""
+    if not 0.0 <= value <= 1.0:
+        raise OptionError(
+            f"label_smoothing is {value!r}, but must be in [0, 1].\nPass 0.1 to spread 10 % of the truth."
+        )
+
+
+def positive_option(name: str, value: float | None, *, zero: bool = False) -> None:
+    """Refuse an option that is not a finite number above 0, or at least 0."""
+    if value is not None and not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+        least = "0 or more" if zero else "above 0"
+        raise OptionError(f"{name} is {value!r}, but must be finite and {least}.\nLeave it out to do without.")
+
+
+def has_classes(name: str, logits: Array) -> None:
+    """Refuse logits without a class axis, or with no class on it."""
+    if logits.ndim == 0 or logits.shape[-1] == 0:
+        raise ShapeError(
+            f"{name} has shape {tuple(logits.shape)}, but must be (..., classes) with at least one class.\n"
+            "Put the classes on the last axis."
+        )
+
+
+def layer(features: Array, weight: Array, bias: Array | None) -> None:
+    """Refuse a linear layer whose parts do not fit together."""
+    if features.ndim == 0 or weight.ndim != 2 or features.shape[-1] != weight.shape[1] or weight.shape[0] == 0:
+        raise ShapeError(
+            f"features has shape {tuple(features.shape)} and weight {tuple(weight.shape)}, but they must be (..., dim) and "
+            "(classes, dim).\nPass weight as torch.nn.Linear keeps it; transpose one of shape (dim, classes)."
+        )
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise ShapeError(
+            f"bias has shape {tuple(bias.shape)}, but weight has {weight.shape[0]} classes.\nPass one bias a class."
+        )
+
+
+def label_kind(labels: Array, rows: tuple[int, ...], classes: int) -> str:
+    """Say whether labels are classes ("index") or weights over the classes ("soft"), by shape and dtype."""
+    xp = namespace_of(labels)
+    shape = tuple(labels.shape)
+    if shape == (*rows, classes) and not (shape == rows and xp.isdtype(labels.dtype, "integral")):
+        return "soft"
+    if shape != rows:
+        raise ShapeError(
+            f"labels has shape {shape}, but logits has shape {(*rows, classes)}, so labels must be {rows} of integers, or "
+            f"{(*rows, classes)} of weights.\nPass one class a row, or one weight for every logit."
+        )
+    if not xp.isdtype(labels.dtype, "integral"):
+        raise ArgumentTypeError(
+            f"labels has dtype {labels.dtype} and shape {shape}, but classes are numbered by integers.\n"
+            f"Pass integers in [0, {classes}), or weights of shape {(*rows, classes)}."
+        )
+    return "index"
+
+
+def class_labels(labels: Array, classes: int, ignore_index: int | None) -> None:
+    """Refuse labels that name no class, but for those that mark rows to skip."""
+    xp = namespace_of(labels)
+    if 0 in labels.shape or (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < classes):
+        return
+    bad = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        bad = bad & (labels != ignore_index)
+    if not bool(xp.any(bad)):
+        return
+    flat = values_of(bad)
+    index = tuple(int(i) for i in np.argwhere(flat)[0])
+    where, value = ", ".join(map(str, index)), int(labels[index])
+    count, total = int(flat.sum()), flat.size
+    skip = (
+        f"ignore_index is {ignore_index}"
+        if ignore_index is not None
+        else f"If {value} marks rows to skip, pass ignore_index={value}"
+    )
+    raise LabelError(
+        f"labels[{where}] is {value}, but logits has {classes} classes, so labels must be in [0, {classes}); "
+        f"{count:,} of {total:,} labels {'is' if count == 1 else 'are'} outside.\n{skip}."
+    )
+
+
+def soft_labels(labels: Array) -> None:
+    """Refuse soft labels with a negative or NaN entry, or a row that does not sum to 1."""
+    flat = values_of(labels).reshape(-1, labels.shape[-1])
+    negative = ~(flat >= 0.0)
+    if negative.any():
+        row, column = (int(i) for i in np.argwhere(negative)[0])
+        raise ProbabilityError(
+            f"labels row {row}, class {column} is {flat[row, column]:.6g}, but soft labels must be in [0, 1]; "
+            f"{int(negative.sum()):,} of {flat.size:,} entries are not.\nPass probabilities, or classes as integers."
+        )
+    off = np.abs(flat.sum(axis=-1) - 1.0)
+    wrong = ~(off <= max(SUM_TOLERANCE, float(namespace_of(labels).finfo(labels.dtype).eps)))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ProbabilityError(
+            f"labels row {row} sums to {flat[row].sum():.6g}, not 1 ({int(wrong.sum()):,} of {len(flat):,} rows are off by "
+            f"more than {SUM_TOLERANCE:g}; the largest is row {int(np.argmax(off))}).\n"
+            "Divide each row by its sum, or use sample_weight for rows that count for more or less."
+        )
+
+
+def yes_or_no(labels: Array) -> None:
+    """Refuse labels of a sigmoid loss outside of [0, 1]."""
+    xp = namespace_of(labels)
+    if 0 in labels.shape or (float(xp.min(labels)) >= 0.0 and float(xp.max(labels)) <= 1.0):
+        return
+    values = values_of(labels)
+    bad = ~((values >= 0.0) & (values <= 1.0))
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    raise LabelError(
+        f"labels[{', '.join(map(str, index))}] is {values[index]:.6g}, but labels must be in [0, 1]; {int(bad.sum()):,} of "
+        f"{bad.size:,} are outside.\nPass 1 for yes, 0 for no, or the probability of yes."
+    )
+
+
+def weight_of_classes(name: str, weight: Array, classes: int) -> None:
+    """Refuse weights that are not one for each class."""
+    if tuple(weight.shape) != (classes,):
+        raise ShapeError(
+            f"{name} has shape {tuple(weight.shape)}, but there are {classes} classes.\nPass one weight a class: ({classes},)."
+        )
+
+
+def fits(name: str, weight: Array, shape: tuple[int, ...]) -> None:
+    """Refuse weights that do not broadcast to that shape."""
+    try:
+        fitting = np.broadcast_shapes(tuple(weight.shape), shape) == shape
+    except ValueError:
+        fitting = False
+    if not fitting:
+        raise ShapeError(
+            f"{name} has shape {tuple(weight.shape)}, but must broadcast to {shape}.\n"
+            "Pass one weight each, with axes of length 1 where it is the same."
+        )
+
+
+def same_shape(labels: Array, logits: Array) -> None:
+    """Refuse labels of another shape than the logits: broadcasting would score each with all."""
+    if tuple(labels.shape) != tuple(logits.shape):
+        raise ShapeError(
+            f"labels has shape {tuple(labels.shape)}, but logits has shape {tuple(logits.shape)}; they must be equal.\n"
+            "Reshape one to the other, as by labels[:, None] for logits of shape (rows, 1)."
+        )
+
+
+_warned = False
+
+
+def probabilities_as_logits(logits: Array) -> None:
+    """Warn, once in a process, about logits whose first rows are all in [0, 1] and sum to 1."""
+    global _warned
+    if _warned or logits.shape[0] < 2 or logits.shape[-1] < 2:
+        return
+    first = values_of(logits[:8])
+    if first.min() >= 0.0 and (np.abs(first.sum(axis=-1) - 1.0) < 1e-5).all():
+        _warned = True
+        warnings.warn(
+            "logits looks like probabilities: its first rows are in [0, 1] and sum to 1. The softmax of probabilities is "
+            "nearly uniform and learns slowly; pass the outputs of the last layer before its softmax.",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,92 @@
+"""Cross-entropy of independent yes-or-no questions: binary and multi-label classifiers."""
+
+import math
+from typing import Any
+
+from xent._arrays import Array, arrays_of, beside, namespace_of
+from xent.checks import losses as checks
+from xent.formulas.rows import weighted
+from xent.losses.adapters import adapter_of
+from xent.losses.reduction import reduced
+
+__all__ = ["sigmoid_cross_entropy"]
+
+
+def sigmoid_cross_entropy(
+    logits: Any,
+    labels: Any,
+    *,
+    pos_weight: Any = None,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    label_smoothing: float = 0.0,
+    reduction: str = "mean",
+    denominator: Any = None,
+) -> Array:
+    """Cross-entropy of sigmoid(logits) against yes-or-no labels, one question per logit.
+
+    Loss = s·c·(pos_weight·y·softplus(−z) + (1 − y)·softplus(z)), with c the class_weight, s the sample_weight.
+
+    Args:
+        logits: any shape, floating; questions along the last axis where weights are given for them.
+        labels: the shape of `logits`, 1 for yes, 0 for no, or the probability of yes; floating, integer or boolean.
+        pos_weight: broadcasts to `logits`, multiplies the loss of yes.
+        class_weight: (questions,), multiplies each question's loss.
+        sample_weight: broadcasts to `logits`, multiplies the loss. (rows, 1) weighs rows.
+        label_smoothing: ε in [0, 1]: y becomes (1 − ε)·y + ε/2.
+        reduction: "mean" (over the denominator), "sum", or "none" for a loss per logit.
+        denominator: of the mean, a number or a scalar array; None: the sum of s·c over all logits.
+
+    Returns:
+        A scalar, or the shape of `logits` for "none", in nats, in the library and dtype of `logits`; float32 for
+        16-bit logits. The mean over nothing is 0.
+
+    Raises:
+        LabelError: a label is outside of [0, 1] (on the CPU).
+        ShapeError, OptionError, ArgumentTypeError: arguments that do not fit together or are out of range.
+
+    Source:
+        Cox, "The Regression Analysis of Binary Sequences" (1958), section 2.
+
+    Example:
+        >>> import numpy as np, xent
+        >>> float(xent.sigmoid_cross_entropy(np.array([0.0, 100.0]), [1, 1]).round(4))
+        0.3466
+    """
+    (logits,) = arrays_of(logits=logits)
+    checks.reduction(reduction, denominator)
+    checks.label_smoothing(label_smoothing)
+    adapter = adapter_of(logits)
+    labels = beside("labels", labels, logits)
+    checks.same_shape(labels, logits)
+    if adapter.readable(logits, labels):
+        checks.yes_or_no(labels)
+    if label_smoothing:
+        labels = (1.0 - label_smoothing) * labels + 0.5 * label_smoothing
+    positive = labels
+    if pos_weight is not None:
+        positive = labels * _fitting("pos_weight", pos_weight, logits)
+    weight = _weight(logits, class_weight, sample_weight)
+    loss = adapter.sigmoid_nll(logits, positive, 1.0 - labels)
+    counted: Any = math.prod(logits.shape)
+    if weight is not None:
+        loss = weighted(weight, loss)
+        counted = namespace_of(loss).sum(namespace_of(loss).broadcast_to(weight, loss.shape))
+    return reduced(loss, tuple(logits.shape), reduction, counted if denominator is None else denominator)
+
+
+def _weight(logits: Array, class_weight: Any, sample_weight: Any) -> Array | None:
+    weight = None
+    if class_weight is not None:
+        weight = beside("class_weight", class_weight, logits)
+        checks.weight_of_classes("class_weight", weight, logits.shape[-1] if logits.ndim else 1)
+    if sample_weight is not None:
+        rows = _fitting("sample_weight", sample_weight, logits)
+        weight = rows if weight is None else weight * rows
+    return weight
+
+
+def _fitting(name: str, value: Any, logits: Array) -> Array:
+    weight = beside(name, value, logits)
+    checks.fits(name, weight, tuple(logits.shape))
+    return weight

@@ -1,0 +1,115 @@
+"""Cross-entropy of the softmax of logits: the loss of classifiers and language models."""
+
+from typing import Any
+
+from xent._arrays import Array, arrays_of
+from xent.checks import losses as checks
+from xent.formulas.rows import RowStatistics, row_loss, softcap as capped
+from xent.losses.adapters import adapter_of
+from xent.losses.options import Options, flat_rows, problem
+from xent.losses.reduction import reduced
+
+__all__ = ["row_statistics", "softmax_cross_entropy", "softmax_loss"]
+
+
+def softmax_cross_entropy(
+    logits: Any,
+    labels: Any,
+    *,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    z_loss: float = 0.0,
+    softcap: float | None = None,
+    reduction: str = "mean",
+    denominator: Any = None,
+) -> Array:
+    """Cross-entropy of softmax(logits) against labels, exact even where the label leads by 80.
+
+    Row loss = s·(Σ_j c_j t_j (logsumexp − z_j) + z_loss·logsumexp²), with c the class_weight, s the sample_weight and
+    t the label's distribution.
+
+    Args:
+        logits: (..., classes), floating; inputs are never overwritten.
+        labels: (...) classes as integers of any dtype, or (..., classes) weights that sum to 1.
+        class_weight: (classes,), multiplies each class's term.
+        sample_weight: (...), multiplies each row's loss.
+        ignore_index: label of the rows to skip: they take no part, whatever their logits are. Any integer.
+        label_smoothing: ε in [0, 1]: t becomes (1 − ε)·t + ε/classes.
+        z_loss: weight of the squared log-normaliser.
+        softcap: k bends the logits into (−k, k) first: k·tanh(z/k).
+        reduction: "mean" (over the denominator), "sum", or "none" for a loss per row.
+        denominator: of the mean, a number or a scalar array; None: the sum of s·c over the rows counted. Pass the
+            count of all micro-batches to accumulate gradients over them.
+
+    Returns:
+        A scalar, or (...) for "none", in nats, in the library and dtype of `logits`; float32 for 16-bit logits.
+        The mean over nothing is 0.
+
+    Raises:
+        LabelError: a label names no class (on the CPU; elsewhere its row's loss is NaN).
+        ProbabilityError: soft labels have a negative or NaN entry, or do not sum to 1.
+        ShapeError, OptionError, ArgumentTypeError: arguments that do not fit together or are out of range.
+
+    Source:
+        Shannon (1948), section 6; label smoothing: Szegedy et al. 2016, section 7; z-loss: Chowdhery et al. 2022
+        (PaLM), section 5; softcap: Gemma Team 2024 (Gemma 2), section 2.
+
+    Example:
+        >>> import numpy as np, xent
+        >>> logits = np.array([[20.0, 0.0, 0.0], [0.0, 1.0, 2.0]], np.float32)
+        >>> [f"{nats:.5g}" for nats in xent.softmax_cross_entropy(logits, [0, 1], reduction="none")]
+        ['4.1223e-09', '1.4076']
+    """
+    options = Options(class_weight, sample_weight, ignore_index, label_smoothing, z_loss, reduction, denominator)
+    return softmax_loss(logits, labels, softcap, options)
+
+
+def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
+    """`softmax_cross_entropy` with its options in one value."""
+    (logits,) = arrays_of(logits=logits)
+    checks.has_classes("logits", logits)
+    checks.positive_option("softcap", softcap)
+    adapter = adapter_of(logits)
+    shape, classes = tuple(logits.shape[:-1]), int(logits.shape[-1])
+    rows = flat_rows(logits)
+    if adapter.readable(rows):
+        checks.probabilities_as_logits(rows)
+    asked = problem(labels, logits, shape, classes, options, adapter)
+    statistics = adapter.statistics(capped(rows, softcap), asked.targets)
+    return reduced(row_loss(statistics, asked.weights), shape, options.reduction, asked.denominator)
+
+
+def row_statistics(logits: Any, labels: Any, *, ignore_index: int | None = None) -> RowStatistics:
+    """All that a loss needs to know of each row of logits: −log softmax(logits)[label], and the log-normaliser.
+
+    Args:
+        logits: (..., classes), floating.
+        labels: (...) classes as integers of any dtype, or (..., classes) weights that sum to 1.
+        ignore_index: label of the rows to skip; their statistics are 0.
+
+    Returns:
+        RowStatistics(nll, logsumexp), each (...), in nats, differentiable, in the library and dtype of `logits`;
+        float32 for 16-bit logits.
+
+    Raises:
+        LabelError, ProbabilityError, ShapeError, ArgumentTypeError: as `softmax_cross_entropy`.
+
+    Source:
+        The log-normaliser as peak + log1p(tail): `xent.formulas.rows`.
+
+    Example:
+        >>> import numpy as np, xent
+        >>> rows = xent.row_statistics(np.array([[0.0, 0.0], [2.0, 0.0]]), [0, 1])
+        >>> rows.nll.round(3), rows.logsumexp.round(3)
+        (array([0.693, 2.127]), array([0.693, 2.127]))
+    """
+    (logits,) = arrays_of(logits=logits)
+    checks.has_classes("logits", logits)
+    adapter = adapter_of(logits)
+    shape, classes = tuple(logits.shape[:-1]), int(logits.shape[-1])
+    options = Options(ignore_index=ignore_index, reduction="none")
+    asked = problem(labels, logits, shape, classes, options, adapter)
+    nll, logsumexp = adapter.statistics(flat_rows(logits), asked.targets)
+    return RowStatistics(reduced(nll, shape, "none", None), reduced(logsumexp, shape, "none", None))
