@@ -21,6 +21,7 @@ __all__ = [
     "constant",
     "device_of",
     "integers",
+    "is_tensor",
     "is_true_or_traced",
     "labels_beside",
     "log",
@@ -41,12 +42,17 @@ def namespace_of(*arrays: Array) -> Namespace:
 
     NumPy since 2.0 is one itself; array-api-compat's twin of it takes longer to load than all of xent.
     """
-    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+    if arrays and all(is_tensor(array) for array in arrays):
+        return _torch_namespace()
+    if all(isinstance(array, (np.ndarray, np.generic)) for array in arrays):
         return np
-    torch = sys.modules.get("torch")
-    if torch is not None and all(isinstance(array, torch.Tensor) for array in arrays):
-        return _torch_namespace()  # in a way that torch.compile can follow
     return array_api_compat.array_namespace(*arrays)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether a value is PyTorch's, asked in a way that `torch.compile` can follow."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
 
 
 def _torch_namespace() -> Namespace:
@@ -99,6 +105,8 @@ def labels_beside(name: str, value: Any, array: Array) -> Array:
 
 def device_of(array: Array) -> Any:
     """Give the device to make arrays on that are to go with `array`."""
+    if is_tensor(array):
+        return array.device
     # A traced JAX array has no device to ask for, and JAX moves uncommitted arrays by itself.
     return None if array_api_compat.is_jax_array(array) else array_api_compat.device(array)
 
@@ -118,7 +126,7 @@ def is_true_or_traced(flag: Array) -> bool:
             return True
         raise
     except RuntimeError as error:  # torch.func.vmap
-        if array_api_compat.is_torch_array(flag) and "vmap" in str(error):
+        if is_tensor(flag) and "vmap" in str(error):
             return True
         raise
 
@@ -130,7 +138,7 @@ def number(scalar: Array) -> float:
 
 def constant(array: Array) -> Array:
     """Give the array as one through which no gradient flows."""
-    if array_api_compat.is_torch_array(array):
+    if is_tensor(array):
         return array.detach()
     if array_api_compat.is_jax_array(array):
         return sys.modules["jax"].lax.stop_gradient(array)
@@ -139,7 +147,7 @@ def constant(array: Array) -> Array:
 
 def values_of(array: Array) -> Any:
     """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
-    if array_api_compat.is_torch_array(array):
+    if is_tensor(array):
         array = array.detach()
         array = (widen(array) if array.is_floating_point() else array).cpu()
     return np.asarray(array)
@@ -148,7 +156,7 @@ def values_of(array: Array) -> Any:
 def integers(array: Array) -> Array:
     """Give integers in a dtype that can count as an index and be negative; 64 bits but where JAX has none."""
     xp = namespace_of(array)
-    if array_api_compat.is_jax_array(array):
+    if not is_tensor(array) and array_api_compat.is_jax_array(array):
         wide = array.dtype in (xp.dtype("int64"), xp.dtype("uint32"), xp.dtype("uint64"))
         return _cast(xp, array, xp.asarray(0).dtype if wide else xp.dtype("int32"))
     return _cast(xp, array, xp.int64)
@@ -175,7 +183,7 @@ def log(array: Array) -> Array:
 
 
 def _is_array(value: Any) -> bool:
-    return array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic)
+    return is_tensor(value) or (array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic))
 
 
 def _library(**values: Any) -> Namespace:

@@ -1,14 +1,15 @@
-"""Which of the twin kernels a block gets: both give the same bits, so only time depends on the answer."""
+"""Which of the twin kernels a block gets. Those for scoring give the same bits, so only time depends on the answer."""
 
 import functools
 import importlib.util
 import sys
 from types import ModuleType
 
-from xent.kernels import score_numpy
+from xent.kernels import rows_numpy, score_numpy
 
-__all__ = ["numba_installed", "score_kernels", "threads_pay"]
+__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "threads_pay"]
 
+_WORTH_COMPILING = 1 << 14  # logits
 _WORTH_LOADING = 1 << 18  # numbers of a chunk of many; loading Numba takes as long as NumPy needs for 10M
 
 
@@ -17,6 +18,21 @@ def score_kernels(numbers: int) -> ModuleType:
     if numba_installed() and (numbers >= _WORTH_LOADING or "xent.kernels.score_numba" in sys.modules):
         return _compiled()
     return score_numpy
+
+
+def row_kernels(numbers: int) -> ModuleType:
+    """`rows_numba` for that many logits if Numba is installed and they are worth loading it, else `rows_numpy`."""
+    return compiled_rows() if numbers >= _WORTH_COMPILING else rows_numpy
+
+
+@functools.cache
+def compiled_rows() -> ModuleType:
+    """`rows_numba`; `rows_numpy` where Numba is not installed, does not load, or finds no folder for its code."""
+    try:
+        from xent.kernels import rows_numba
+    except (ImportError, RuntimeError):
+        return rows_numpy
+    return rows_numba
 
 
 @functools.cache

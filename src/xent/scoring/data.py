@@ -23,7 +23,7 @@ from xent.scoring.inputs import (
 )
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.memory import reused
-from xent.scoring.parallel import available_cpus
+from xent.kernels.pool import available_cpus
 from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names

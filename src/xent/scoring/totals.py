@@ -13,7 +13,8 @@ from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
-from xent.scoring.parallel import available_cpus, ordered_map
+from xent.scoring.parallel import ordered_map
+from xent.kernels.pool import available_cpus
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums, Worst, merge_worst
 from xent.sources.blocks import prediction_block

@@ -1,0 +1,61 @@
+"""Threads of our own over ranges of rows: kernels let go of the interpreter's lock.
+
+Not Numba's: its thread layers abort a process on concurrent calls or after a fork.
+"""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["available_cpus", "over_ranges"]
+
+GRAIN = 1 << 16  # numbers that one thread takes at a time, at least: some 50 µs
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}  # by number of threads
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threads: int) -> None:
+    """Call work(first, last) for ranges that together are the rows, `numbers` numbers in all, on several threads.
+
+    The caller's thread takes its share, so that nested and concurrent calls always get on.
+    """
+    parts = min(rows, numbers // GRAIN, 8 * threads)
+    threads = min(threads, parts)
+    if threads <= 1:
+        work(0, rows)
+        return
+    step = -(-rows // parts)
+    starts = itertools.count(0, step)  # its `next` is atomic
+
+    def take() -> None:
+        while (first := next(starts)) < rows:
+            work(first, min(first + step, rows))
+
+    others = [_pool(threads - 1).submit(take) for _ in range(threads - 1)]
+    take()
+    for other in others:
+        if not other.cancel():  # one that has not begun would find nothing left
+            other.result()
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    with _lock:
+        if threads not in _pools:
+            if not _pools and hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_forget)
+            _pools[threads] = ThreadPoolExecutor(threads, thread_name_prefix="xent")
+        return _pools[threads]
+
+
+def _forget() -> None:
+    """A forked child has none of its parent's threads, and perhaps a lock that no one will release."""
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()

@@ -1,0 +1,185 @@
+"""Single numbers in compiled loops: reading 16-bit floats, exp and log1p that vectorise, floats in order of their bits.
+
+Nothing here is compiled with `reassoc`: it would undo the two-part argument reduction of exp, without which float32
+loses digits at large arguments. `math.exp` stays scalar in Numba, hence the polynomials.
+"""
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic, overload
+
+__all__ = ["exp", "log1p", "narrowed", "ordered", "unordered", "widened"]
+
+exact = numba.njit(error_model="numpy", fastmath={"contract"})
+
+LOWEST = np.float32(-110.0)  # exp of it is 0 in float32
+LOG2_E = np.float32(math.log2(math.e))
+# log 2 in two parts, the first so short that its product with an integer is exact (Cody & Waite 1980, chapter 6)
+LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(math.log(2.0) - 0.693359375)
+ROUND = np.float32(1.5 * 2.0**23)  # adding it and taking it off rounds to an integer
+ROUND_BITS = np.int32(ROUND.view(np.int32))
+RAISED, LOWERED = np.int32(127 + 64), np.float32(2.0**-64)  # keeps the exponent in range down to the least denormal
+E = tuple(np.float32(1.0 / math.factorial(k)) for k in range(8))
+ONE, TWO = np.float32(1.0), np.float32(2.0)
+ODD = tuple(np.float32(1.0 / k) for k in range(1, 19, 2))
+
+LOWEST_64 = -760.0
+LN2_HIGH_64, LN2_LOW_64 = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+ROUND_64 = 1.5 * 2.0**52
+ROUND_BITS_64 = np.int64(np.float64(ROUND_64).view(np.int64))
+RAISED_64, LOWERED_64 = np.int64(1023 + 512), 2.0**-512
+E_64 = tuple(1.0 / math.factorial(k) for k in range(14))
+ODD_64 = tuple(1.0 / k for k in range(1, 35, 2))
+
+SIGN_32, SIGN_64 = np.int32(31), np.int64(63)
+REST_32, REST_64 = np.int32(0x7FFFFFFF), np.int64(0x7FFFFFFFFFFFFFFF)
+
+
+@intrinsic
+def _bits(context: Any, x: Any) -> Any:
+    """The bits of a float as an integer of its size."""
+    result = types.int32 if x == types.float32 else types.int64
+    return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
+
+
+@intrinsic
+def _float(context: Any, x: Any) -> Any:
+    """The float with those bits."""
+    result = types.float32 if x == types.int32 else types.float64
+    return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
+
+
+@exact
+def _exp_32(x: Any) -> Any:
+    x = LOWEST if x < LOWEST else x  # keeps NaN
+    shifted = x * LOG2_E + ROUND
+    steps = shifted - ROUND
+    r = (x - steps * LN2_HIGH) - steps * LN2_LOW
+    p = ((((E[7] * r + E[6]) * r + E[5]) * r + E[4]) * r + E[3]) * r + E[2]
+    power = _float(np.int32((_bits(shifted) - ROUND_BITS + RAISED) << np.int32(23)))
+    return ((p * (r * r) + r) + ONE) * power * LOWERED
+
+
+@exact
+def _exp_64(x: Any) -> Any:
+    x = LOWEST_64 if x < LOWEST_64 else x
+    shifted = x * 1.4426950408889634 + ROUND_64
+    steps = shifted - ROUND_64
+    r = (x - steps * LN2_HIGH_64) - steps * LN2_LOW_64
+    p = ((((E_64[13] * r + E_64[12]) * r + E_64[11]) * r + E_64[10]) * r + E_64[9]) * r + E_64[8]
+    p = (((((p * r + E_64[7]) * r + E_64[6]) * r + E_64[5]) * r + E_64[4]) * r + E_64[3]) * r + E_64[2]
+    power = _float(np.int64((_bits(shifted) - ROUND_BITS_64 + RAISED_64) << np.int64(52)))
+    return ((p * (r * r) + r) + 1.0) * power * LOWERED_64
+
+
+@exact
+def _log1p_32(x: Any) -> Any:
+    s = x / (TWO + x)
+    z = s * s
+    p = (((ODD[7] * z + ODD[6]) * z + ODD[5]) * z + ODD[4]) * z + ODD[3]
+    return TWO * s * (((p * z + ODD[2]) * z + ODD[1]) * z + ONE)
+
+
+@exact
+def _log1p_64(x: Any) -> Any:
+    s = x / (2.0 + x)
+    z = s * s
+    p = ((((ODD_64[16] * z + ODD_64[15]) * z + ODD_64[14]) * z + ODD_64[13]) * z + ODD_64[12]) * z + ODD_64[11]
+    p = (((((p * z + ODD_64[10]) * z + ODD_64[9]) * z + ODD_64[8]) * z + ODD_64[7]) * z + ODD_64[6]) * z + ODD_64[5]
+    return 2.0 * s * (((((p * z + ODD_64[4]) * z + ODD_64[3]) * z + ODD_64[2]) * z + ODD_64[1]) * z + 1.0)
+
+
+@exact
+def _from_bfloat16(x: Any) -> Any:
+    return _float(np.int32(np.int32(x) << np.int32(16)))
+
+
+@exact
+def _from_float16(x: Any) -> Any:
+    """The exponent's bias is mended by a product, which denormals survive; infinity and NaN need their own exponent."""
+    rest = np.int32(np.int32(x) & np.int32(0x7FFF))
+    size = _bits(_float(np.int32(rest << np.int32(13))) * np.float32(2.0**112))
+    special = np.int32(0x7F800000) if rest >= np.int32(0x7C00) else np.int32(0)
+    sign = np.int32(np.int32(x) & np.int32(0x8000)) << np.int32(16)
+    return _float(np.int32(size | special | np.int32(sign)))
+
+
+@exact
+def _to_bfloat16(x: Any) -> Any:
+    """Rounded to nearest, ties to even; NaN stays NaN."""
+    bits = _bits(x)
+    odd = np.int32(np.int32(bits >> np.int32(16)) & np.int32(1))
+    rounded = np.int32(np.int32(bits + np.int32(0x7FFF)) + odd) >> np.int32(16)
+    return np.uint16(np.int32(0x7FC0) if x != x else np.int32(rounded))
+
+
+@exact
+def _ordered_32(x: Any) -> Any:
+    bits = _bits(x)
+    return np.int32(bits ^ ((bits >> SIGN_32) & REST_32))
+
+
+@exact
+def _ordered_64(x: Any) -> Any:
+    bits = _bits(x)
+    return np.int64(bits ^ ((bits >> SIGN_64) & REST_64))
+
+
+@exact
+def _unordered_32(bits: Any) -> Any:
+    return _float(np.int32(bits ^ ((bits >> SIGN_32) & REST_32)))
+
+
+@exact
+def _unordered_64(bits: Any) -> Any:
+    return _float(np.int64(bits ^ ((bits >> SIGN_64) & REST_64)))
+
+
+def exp(x: Any) -> Any:
+    """exp(x) for x ≤ 0."""
+
+
+def log1p(x: Any) -> Any:
+    """log(1 + x) for 0 ≤ x ≤ 1, by the series of artanh(x/(2 + x))."""
+
+
+def ordered(x: Any) -> Any:
+    """An integer that grows with the float; NaN lies beyond the infinities."""
+
+
+def unordered(bits: Any) -> Any:
+    """The float of that integer."""
+
+
+def widened(x: Any) -> Any:
+    """A stored number as float32 or float64; uint16 holds bfloat16, int16 holds float16."""
+
+
+def narrowed(x: Any, like: Any) -> Any:
+    """A number to be stored where `like` is: rounded to bfloat16 where that is uint16."""
+
+
+overload(exp, strict=False)(lambda x: (lambda x: _exp_32(x)) if x == types.float32 else (lambda x: _exp_64(x)))
+overload(log1p, strict=False)(lambda x: (lambda x: _log1p_32(x)) if x == types.float32 else (lambda x: _log1p_64(x)))
+overload(ordered, strict=False)(lambda x: (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x)))
+overload(unordered, strict=False)(
+    lambda bits: (lambda bits: _unordered_32(bits)) if bits == types.int32 else (lambda bits: _unordered_64(bits))
+)
+
+
+@overload(widened, strict=False)
+def _(x: Any) -> Any:
+    if x == types.uint16:
+        return lambda x: _from_bfloat16(x)
+    if x == types.int16:
+        return lambda x: _from_float16(x)
+    return lambda x: x
+
+
+@overload(narrowed, strict=False)
+def _(x: Any, like: Any) -> Any:
+    return (lambda x, like: _to_bfloat16(x)) if like == types.uint16 else (lambda x, like: x)
