@@ -1,28 +1,20 @@
-"""The kernels on NumPy arrays, forward and backward; NumPy has no gradients of its own, so both are spelled out."""
+"""The kernels on NumPy arrays: values. NumPy has no gradients of its own; `xent.value_and_grad` spells them out."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from xent.formulas import rows as formulas
-from xent.formulas.rows import Normaliser, RowStatistics, Targets
+from xent.autodiff import arrays, linear_arrays
+from xent.autodiff.linear_arrays import Machine, Wanted
+from xent.formulas.linear import Layer
+from xent.formulas.rows import RowStatistics, RowWeights, Targets
 from xent.kernels import choice
-from xent.kernels.pool import available_cpus, over_ranges
+from xent.kernels.blockwise import ArrayProducts, LinearArrays
+from xent.kernels.pool import available_cpus
 
-__all__ = ["Forward", "backward", "forward", "part", "readable", "sigmoid_nll", "statistics", "wide"]
+__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "machine", "readable", "sigmoid_nll", "statistics"]
 
 Array = NDArray[Any]
-Kernels = Any
-
-
-class Forward(NamedTuple):
-    """What the way forward found, which is all that the way back needs besides the logits."""
-
-    statistics: RowStatistics
-    rows: Normaliser
-    mass: Array | None = None  # (rows,), of soft targets away from the peak
-    at_peak: Array | None = None  # (rows,), and at it
 
 
 def readable(*arrays: Array) -> bool:
@@ -32,114 +24,33 @@ def readable(*arrays: Array) -> bool:
 
 def statistics(logits: Array, targets: Targets) -> RowStatistics:
     """Row statistics, each (rows,)."""
-    return forward(logits, targets, choice.row_kernels(logits.size), available_cpus()).statistics
+    return arrays.forward(logits, targets, choice.row_kernels(logits.size), available_cpus()).statistics
 
 
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
     """What each logit costs: positive·softplus(−z) + negative·softplus(z)."""
     kernels = choice.row_kernels(logits.size)
-    z, yes, no = _flat(logits, positive, negative)
-    out = np.empty(z.shape, wide(z))
-
-    def work(first: int, last: int) -> None:
-        rows = slice(first, last)
-        kernels.sigmoid_nll(z[rows], yes[rows], no[rows], out[rows])
-
-    over_ranges(work, z.size, z.size, available_cpus())
-    return out.reshape(logits.shape)
+    return arrays.sigmoid_forward(logits, positive, negative, kernels, available_cpus())
 
 
-def sigmoid_gradient(logits: Array, positive: Array, negative: Array, on_nll: Array) -> Array:
-    """∂ Σ on_nll·sigmoid_nll by the logits."""
-    kernels = choice.row_kernels(logits.size)
-    z, yes, no, on = _flat(logits, positive, negative, on_nll)
-    out = np.empty(z.shape, stored(z))
-
-    def work(first: int, last: int) -> None:
-        rows = slice(first, last)
-        kernels.sigmoid_gradient(z[rows], yes[rows], no[rows], on[rows], out[rows])
-
-    over_ranges(work, z.size, z.size, available_cpus())
-    return out.reshape(logits.shape)
+def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
+    """Row statistics of a linear layer's logits, each (rows,)."""
+    return linear_arrays.statistics(LinearArrays(*layer), targets, machine(layer, max_memory)).statistics
 
 
-def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Forward:
-    """Statistics of rows of logits (rows, classes)."""
-    z = _with_classes_side_by_side(z)
-    labels, soft, on_label = _filled(targets, z)
-    peak, tail, label_logit, spread, mass, at_peak = (np.empty(len(z), wide(z)) for _ in range(6))
-
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        kernels.normaliser(z[i], labels[i], peak[i], tail[i], label_logit[i])
-        if soft is not None:
-            kernels.soft_spread(z[i], soft[i], labels[i], on_label[i], peak[i], spread[i], mass[i], at_peak[i])
-
-    over_ranges(work, len(z), z.size, threads)
-    rows = Normaliser(peak, tail)
-    if soft is None:
-        return Forward(formulas.index_statistics(rows, label_logit), rows)
-    return Forward(formulas.soft_statistics(rows, spread, mass + at_peak), rows, mass, at_peak)
+def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array:
+    """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
+    return linear_arrays.entropy(LinearArrays(*layer), labels, machine(layer, max_memory))[0]
 
 
-def backward(
-    z: Array, targets: Targets, found: Forward, on_nll: Array, on_logsumexp: Array, out: Array, kernels: Kernels, threads: int
-) -> None:
-    """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
-    z = _with_classes_side_by_side(z)
-    labels, soft, on_label = _filled(targets, z)
-    peak = found.rows.peak
-    if soft is None:
-        scale, entry, _ = formulas.index_gradient(found.rows, found.statistics.nll, on_nll, on_logsumexp)
-    else:
-        scale, entry, on_soft = formulas.soft_gradient(found.rows, found.mass, found.at_peak, on_nll, on_logsumexp)
-
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        if soft is None:
-            kernels.gradient(z[i], labels[i], peak[i], scale[i], entry[i], out[i])
-        else:
-            kernels.soft_gradient(
-                z[i], soft[i], labels[i], on_label[i], peak[i], scale[i], on_soft[i], entry[i], out[i]
-            )
-
-    over_ranges(work, len(z), z.size, threads)
+def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, max_memory: int) -> Array:
+    """Σ of the rows' losses."""
+    nothing = Wanted(False, False, False)
+    total, *_ = linear_arrays.loss(LinearArrays(*layer), targets, weights, machine(layer, max_memory), nothing)
+    return total
 
 
-def part(targets: Targets, rows: slice) -> Targets:
-    """The targets of some of the rows."""
-    labels, soft, on_label = targets
-    return Targets(
-        None if labels is None else labels[rows],
-        soft if soft is None or len(soft) == 1 else soft[rows],
-        None if on_label is None else on_label[rows],
-    )
-
-
-def wide(z: Array) -> type:
-    """The dtype of arithmetic on logits and of results: float32 for 16-bit logits."""
-    return np.float64 if z.dtype == np.float64 else np.float32
-
-
-def stored(z: Array) -> type:
-    """The dtype of a gradient by logits: their own; float32 for float16, which kernels read and do not write."""
-    return np.float32 if z.dtype == np.float16 else z.dtype
-
-
-def _filled(targets: Targets, z: Array) -> tuple[Array, Array | None, Array]:
-    """Labels, soft targets and what the labels weigh on top, as the kernels take them."""
-    labels, soft, on_label = targets
-    labels = np.zeros(len(z), np.int64) if labels is None else labels
-    if soft is None:
-        return labels, None, labels
-    soft = np.broadcast_to(_with_classes_side_by_side(soft), z.shape)
-    return labels, soft, np.zeros(len(z), wide(z)) if on_label is None else np.ascontiguousarray(on_label)
-
-
-def _with_classes_side_by_side(rows: Array) -> Array:
-    beside = rows.shape[1] < 2 or rows.strides[1] == rows.itemsize
-    return rows if beside and rows.strides[0] >= 0 else np.ascontiguousarray(rows)
-
-
-def _flat(*arrays: Array) -> list[Array]:
-    return [np.ascontiguousarray(array).reshape(-1) for array in np.broadcast_arrays(*arrays)]
+def machine(layer: Layer, max_memory: int) -> Machine:
+    """NumPy's products and all CPUs."""
+    kernels = choice.row_kernels(len(layer.features) * len(layer.weight))
+    return Machine(kernels, ArrayProducts(), available_cpus(), max_memory)

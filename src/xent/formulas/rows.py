@@ -17,6 +17,8 @@ __all__ = [
     "RowWeights",
     "Targets",
     "entropy",
+    "entropy_gradient",
+    "entropy_of",
     "index_gradient",
     "index_statistics",
     "merge",
@@ -157,6 +159,16 @@ def soft_gradient(rows: Normaliser, mass: Array, mass_at_peak: Array, on_nll: Ar
         entry=on_logsumexp + on_nll * mass - whole * (rows.tail / (1.0 + rows.tail)),
         on_soft=on_nll,
     )
+
+
+def entropy_of(rows: Normaliser, spread: Array) -> Array:
+    """Entropy of softmax(z), with spread = Σ exp(z − peak)·(peak − z): Σ p (logsumexp − z)."""
+    return namespace_of(spread).log1p(rows.tail) + spread / (1.0 + rows.tail)
+
+
+def entropy_gradient(rows: Normaliser, spread: Array, on: Array) -> tuple[Array, Array]:
+    """∂ Σ on·entropy by z_j = scale·exp(z_j − peak)·(peak − z_j + excess): give scale and excess, (rows,) each."""
+    return on / (1.0 + rows.tail), -spread / (1.0 + rows.tail)
 
 
 def row_loss(rows: RowStatistics, weights: RowWeights) -> Array:

@@ -1,0 +1,199 @@
+"""The linear layer's losses on PyTorch tensors: blocks of logits by the kernels, products by PyTorch."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xent._arrays import widen
+from xent.autodiff import arrays, linear_arrays, plain
+from xent.autodiff.linear_arrays import Machine, Wanted
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed
+from xent.formulas import rows as formulas
+from xent.formulas.linear import Layer, logits_of
+from xent.formulas.rows import RowStatistics, RowWeights, Targets
+from xent.kernels import choice
+from xent.kernels.blockwise import Gradients, LinearArrays
+
+__all__ = ["linear_entropy", "linear_loss", "linear_statistics"]
+
+CLASSES = 4096  # whose weights are widened at a time
+
+
+def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
+    """Row statistics of a linear layer's logits, each (rows,); the way back computes the logits again."""
+    if not kernels_serve(*layer[:3], *targets) or needs_gradient(*targets[1:]):
+        return formulas.row_statistics(logits_of(_wide(layer)), targets)
+    return RowStatistics(*_Statistics.apply(*layer[:3], *targets, layer.softcap, max_memory))
+
+
+def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
+    """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
+    if not kernels_serve(*layer[:3], labels):
+        return plain.linear_entropy(_wide(layer), labels, max_memory)
+    entropy: Tensor = _Entropy.apply(*layer[:3], labels, layer.softcap, max_memory)
+    return entropy
+
+
+def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, max_memory: int) -> Tensor:
+    """Σ of the rows' losses; where gradients can be asked for, they are computed on the way forward."""
+    square = weights.square if isinstance(weights.square, Tensor) else None
+    if not kernels_serve(*layer[:3], *targets) or needs_gradient(weights.nll, square, *targets[1:]):
+        return formulas.row_loss(linear_statistics(layer, targets, max_memory), weights).sum()
+    wanted = Wanted(*(needs_gradient(part) for part in layer[:3]))
+    loss: Tensor = _Loss.apply(*layer[:3], *targets, *weights, layer.softcap, max_memory, wanted)
+    return loss
+
+
+class Products:
+    """PyTorch's matrix products, 16-bit operands widened where a result is to keep float32's digits."""
+
+    def multiply(self, a: Any, b: Any, out: Any) -> None:
+        """a·b into out."""
+        left, right, to = tensor_of(a), tensor_of(b), tensor_of(out)
+        if left.dtype == right.dtype == to.dtype:
+            torch.mm(left, right, out=to)
+        elif left.dtype == right.dtype:  # features and weights of 16 bits: the logits keep all digits
+            left = left.to(to.dtype)
+            for first in range(0, to.shape[1], CLASSES):
+                some = slice(first, first + CLASSES)
+                torch.mm(left, right[:, some].to(to.dtype), out=to[:, some])
+        else:  # gradients of logits and weights of 16 bits: what comes out is rounded to 16 bits anyway
+            to.copy_(torch.mm(left.to(right.dtype), right))
+
+    def add(self, a: Any, b: Any, out: Any) -> None:
+        """a·b added to out."""
+        to = tensor_of(out)
+        torch.addmm(to, tensor_of(a).to(to.dtype), tensor_of(b).to(to.dtype), out=to)
+
+
+class _Statistics(torch.autograd.Function):
+    """Row statistics of a linear layer by the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
+        """features, weight, bias, labels, soft, on_label, softcap, max_memory → nll, logsumexp."""
+        tensors, (softcap, max_memory) = given[:6], given[6:]
+        layer, targets = _arrays_of(tensors, softcap)
+        found = linear_arrays.statistics(layer, targets, _machine(max_memory))
+        ctx.save_for_backward(*tensors)
+        ctx.found, ctx.softcap, ctx.max_memory = found, softcap, max_memory
+        ctx.set_materialize_grads(False)
+        return tensor_of(found.statistics.nll), tensor_of(found.statistics.logsumexp)
+
+    @staticmethod
+    def backward(ctx: Any, *on: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Block by block again, or by the formulas where the gradient is to have a gradient."""
+        tensors = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
+            statistics = differentiable(lambda: formulas.row_statistics(logits_of(layer), targets), tensors[:3], on)
+            return *statistics, *[None] * 5
+        layer_arrays, targets_arrays = _arrays_of(tensors, ctx.softcap)
+        on_rows = (_or_zeros(value, layer_arrays) for value in on)
+        wanted = Wanted(*ctx.needs_input_grad[:3])
+        gradients = linear_arrays.statistics_gradient(
+            layer_arrays, targets_arrays, ctx.found, *on_rows, _machine(ctx.max_memory), wanted
+        )
+        return *_as_tensors(gradients, tensors), *[None] * 5
+
+
+class _Entropy(torch.autograd.Function):
+    """Entropy of a linear layer's softmax by the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """features, weight, bias, labels, softcap, max_memory → entropy."""
+        tensors, (softcap, max_memory) = given[:4], given[4:]
+        layer, targets = _arrays_of((*tensors, None, None), softcap)
+        entropy, *ctx.found = linear_arrays.entropy(layer, targets.labels, _machine(max_memory))
+        ctx.save_for_backward(*tensors)
+        ctx.softcap, ctx.max_memory = softcap, max_memory
+        return tensor_of(entropy)
+
+    @staticmethod
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """Block by block again, or by the formulas where the gradient is to have a gradient."""
+        tensors = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            layer = _wide(Layer(*tensors[:3], ctx.softcap))
+            function = lambda: [plain.linear_entropy(layer, tensors[3], ctx.max_memory)]  # noqa: E731
+            return *differentiable(function, tensors[:3], [on]), None, None, None
+        layer_arrays, targets = _arrays_of((*tensors, None, None), ctx.softcap)
+        gradients = linear_arrays.entropy_gradient(
+            layer_arrays, targets.labels, *ctx.found, viewed(on), _machine(ctx.max_memory), Wanted(*ctx.needs_input_grad[:3])
+        )
+        return *_as_tensors(gradients, tensors), None, None, None
+
+
+class _Loss(torch.autograd.Function):
+    """Σ of the rows' losses, and its gradients with it: three matrix products in all."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """features, weight, bias, labels, soft, on_label, on_nll, square, softcap, max_memory, wanted → the sum."""
+        tensors, (on_nll, square, softcap, max_memory, wanted) = given[:6], given[6:]
+        layer, targets = _arrays_of(tensors, softcap)
+        weights = RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square)
+        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, _machine(max_memory), wanted)
+        ctx.gradients = None if gradients is None else _as_tensors(gradients, tensors)
+        ctx.save_for_backward(*tensors, on_nll)
+        ctx.square, ctx.softcap, ctx.max_memory, ctx.wanted = square, softcap, max_memory, wanted
+        return torch.as_tensor(total)
+
+    @staticmethod
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        """What the way forward found, given away: a second time it is computed again."""
+        *tensors, on_nll = ctx.saved_tensors
+        weights = RowWeights(on_nll, ctx.square)
+        if torch.is_grad_enabled():
+            layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
+
+            def loss() -> list[Tensor]:
+                return [formulas.row_loss(formulas.row_statistics(logits_of(layer), targets), weights).sum()]
+
+            return *differentiable(loss, tensors[:3], [on]), *[None] * 8
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            gradients = _again(ctx, tensors, weights)
+        if float(on) != 1.0:
+            gradients = [None if gradient is None else gradient.mul_(on) for gradient in gradients]
+        return *gradients, *[None] * 8
+
+
+def _again(ctx: Any, tensors: Any, weights: RowWeights) -> list[Tensor | None]:
+    """The gradients of `_Loss` from the logits, computed once more."""
+    layer, targets = _arrays_of(tensors, ctx.softcap)
+    square = viewed(weights.square) if isinstance(weights.square, Tensor) else weights.square
+    ones = np.ones_like(ctx.found.statistics.nll)
+    on = formulas.row_loss_gradient(ctx.found.statistics, RowWeights(viewed(weights.nll), square), ones)
+    machine = _machine(ctx.max_memory)
+    return _as_tensors(linear_arrays.statistics_gradient(layer, targets, ctx.found, *on, machine, ctx.wanted), tensors)
+
+
+def _machine(max_memory: int) -> Machine:
+    return Machine(choice.compiled_rows(), Products(), torch.get_num_threads(), max_memory)
+
+
+def _wide(layer: Layer) -> Layer:
+    """The layer in float32 at least."""
+    features, weight, bias, softcap = layer
+    return Layer(widen(features), widen(weight), None if bias is None else widen(bias), softcap)
+
+
+def _arrays_of(tensors: Any, softcap: float | None) -> tuple[LinearArrays, Targets]:
+    features, weight, bias, labels, soft, on_label = tensors
+    wide_bias = None if bias is None else viewed(widen(bias))
+    targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
+    return LinearArrays(viewed(features), viewed(weight), wide_bias, softcap), targets
+
+
+def _or_zeros(on: Tensor | None, layer: LinearArrays) -> Any:
+    return np.zeros(len(layer.features), arrays.wide(layer.weight)) if on is None else viewed(on)
+
+
+def _as_tensors(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
+    """In the dtype of what they are the gradients of."""
+    pairs = zip(gradients, tensors[:3], strict=True)
+    return [None if gradient is None else tensor_of(gradient, tensor.dtype) for gradient, tensor in pairs]

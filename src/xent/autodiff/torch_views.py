@@ -1,0 +1,50 @@
+"""What both halves of the PyTorch adapter need: when the kernels serve, tensors as arrays, gradients of gradients."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+__all__ = ["differentiable", "kernels_serve", "needs_gradient", "tensor_of", "viewed"]
+
+
+def kernels_serve(*tensors: Tensor | None) -> bool:
+    """Whether the tensors lie on the CPU and nothing but plain backward passes can be asked for."""
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return False
+    return all(tensor is None or tensor.device.type == "cpu" for tensor in tensors)
+
+
+def needs_gradient(*tensors: Tensor | None) -> bool:
+    """Whether a gradient by one of the tensors can be asked for."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+
+
+def differentiable(
+    function: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor | None], on: Sequence[Tensor | None]
+) -> list[Tensor | None]:
+    """Gradients of a formula by its inputs, themselves differentiable; None for an input that needs none."""
+    asked = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
+    known = [(value, upstream) for value, upstream in zip(function(), on, strict=True) if upstream is not None]
+    if not asked or not known:
+        return [None for _ in inputs]
+    values, upstreams = zip(*known, strict=True)
+    found = iter(torch.autograd.grad(values, asked, upstreams, create_graph=True, allow_unused=True))
+    return [next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs]
+
+
+def viewed(tensor: Tensor | None) -> Any:
+    """The tensor's memory as a NumPy array; bfloat16 as uint16."""
+    if tensor is None:
+        return None
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def tensor_of(array: Any, dtype: torch.dtype | None = None) -> Tensor:
+    """The array's memory as a tensor, uint16 as bfloat16; in another dtype if that is asked for."""
+    tensor = torch.from_numpy(array)
+    tensor = tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
+    return tensor if dtype is None else tensor.to(dtype)

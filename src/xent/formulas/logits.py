@@ -1,0 +1,102 @@
+"""Row statistics and their slopes from whole rows of logits, in array code that compiles to single passes.
+
+`formulas.rows.row_statistics` says the same in a form for automatic differentiation; this one is for libraries
+that get the derivative as a rule. Sums are of plain arithmetic, without a choice in them, for compilers fuse such
+sums with the pass over the logits and store every other argument of a sum.
+"""
+
+from xent._arrays import Array, namespace_of, positions
+from xent.formulas.rows import (
+    Normaliser,
+    Targets,
+    index_gradient,
+    index_statistics,
+    soft_gradient,
+    soft_statistics,
+    weighted,
+)
+
+__all__ = ["at_label", "logsumexp", "nll", "nll_by_logits", "nll_by_on_label", "nll_by_soft", "normaliser", "terms"]
+
+
+def normaliser(logits: Array, peak: Array, same_peak: Array) -> Normaliser:
+    """The normaliser of rows with that peak (rows,). NaN where the peak is infinite.
+
+    `same_peak` is the peak again, as a value that a compiler does not know to be the same, lest the two sums share
+    (and store) what they have in common.
+    """
+    xp = namespace_of(logits)
+    gap = logits - peak[:, None]
+    lower = xp.sum(-xp.sign(gap) * xp.exp(gap), axis=-1)
+    others_at_peak = xp.sum(xp.sign(logits - same_peak[:, None]), axis=-1) + (logits.shape[-1] - 1.0)
+    return Normaliser(peak, lower + others_at_peak)
+
+
+def terms(logits: Array, peak: Array) -> Array:
+    """exp(z_j − peak), which is ∂tail/∂z_j too: (rows, classes)."""
+    return namespace_of(logits).exp(logits - peak[:, None])
+
+
+def logsumexp(rows: Normaliser) -> Array:
+    """Peak + log1p(tail)."""
+    return rows.peak + namespace_of(rows.tail).log1p(rows.tail)
+
+
+def at_label(logits: Array, labels: Array) -> Array:
+    """Each row's logit at its label, NaN at one that names no class."""
+    xp = namespace_of(logits)
+    known = (labels >= 0) & (labels < logits.shape[-1])
+    index = xp.where(known, labels, xp.zeros_like(labels))
+    picked = xp.take_along_axis(logits, index[:, None], axis=-1)[:, 0]
+    return xp.where(known, picked, xp.full_like(picked, xp.nan))
+
+
+def nll(logits: Array, rows: Normaliser, targets: Targets) -> Array:
+    """Σ_j t_j (logsumexp − z_j): (rows,)."""
+    xp = namespace_of(logits)
+    labels, soft, on_label = targets
+    spread_out = 0.0
+    if soft is not None:
+        spread = xp.sum(weighted(soft, rows.peak[:, None] - logits), axis=-1)
+        spread_out = soft_statistics(rows, spread, xp.sum(soft, axis=-1)).nll
+        if labels is None or on_label is None:
+            return spread_out
+    own = index_statistics(rows, at_label(logits, labels)).nll
+    return spread_out + (own if on_label is None else weighted(on_label, own))
+
+
+def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Targets) -> Array:
+    """∂nll/∂z_j: (rows, classes). NaN where the label names no class."""
+    xp = namespace_of(logits)
+    labels, soft, on_label = targets
+    one, zero = xp.ones_like(rows_nll), xp.zeros_like(rows_nll)
+    is_label = None if labels is None else positions(logits) == labels[:, None]
+    if soft is None and on_label is None:
+        gradient = index_gradient(rows, rows_nll, one, zero)
+        special, rest = is_label, gradient.scale[:, None] * terms(logits, rows.peak)
+    else:
+        target = 0.0 if soft is None else soft
+        if on_label is not None:
+            target = target + xp.where(is_label, on_label[:, None], zero[:, None])
+        is_lower = -xp.sign(logits - rows.peak[:, None])
+        lower, upper = xp.sum(is_lower * target, axis=-1), xp.sum((1.0 - is_lower) * target, axis=-1)
+        gradient = soft_gradient(rows, lower, upper, one, zero)
+        alone = xp.sum(1.0 - is_lower, axis=-1) == 1.0
+        special = (is_lower == 0.0) & alone[:, None]
+        rest = gradient.scale[:, None] * terms(logits, rows.peak) - target
+    slope = xp.where(special, gradient.entry[:, None], rest)
+    return slope if labels is None else xp.where((labels < logits.shape[-1])[:, None], slope, xp.full_like(slope, xp.nan))
+
+
+def nll_by_soft(logits: Array, rows: Normaliser, soft: Array) -> Array:
+    """∂nll/∂soft_j = logsumexp − z_j: (rows, classes). 0 where an infinite one has no weight."""
+    xp = namespace_of(logits)
+    gaps = (rows.peak[:, None] - logits) + xp.log1p(rows.tail)[:, None]
+    return xp.where((soft == 0) & xp.isinf(gaps), xp.zeros_like(gaps), gaps)
+
+
+def nll_by_on_label(logits: Array, rows: Normaliser, labels: Array, on_label: Array) -> Array:
+    """∂nll/∂on_label: the label's own nll, (rows,)."""
+    xp = namespace_of(logits)
+    own = index_statistics(rows, at_label(logits, labels)).nll
+    return xp.where((on_label == 0) & xp.isinf(own), xp.zeros_like(own), own)
