@@ -73,6 +73,7 @@ _ON_FIRST_USE = {  # what needs pyarrow, which takes longer to load than all of 
     "row_statistics": "xent.losses.softmax",
     "sigmoid_cross_entropy": "xent.losses.sigmoid",
     "softmax_cross_entropy": "xent.losses.softmax",
+    "value_and_grad": "xent.losses.value_and_grad",
 }
 
 

@@ -42,11 +42,16 @@ def namespace_of(*arrays: Array) -> Namespace:
 
     NumPy since 2.0 is one itself; array-api-compat's twin of it takes longer to load than all of xent.
     """
-    if arrays and all(is_tensor(array) for array in arrays):
-        return _torch_namespace()
-    if all(isinstance(array, (np.ndarray, np.generic)) for array in arrays):
-        return np
-    return array_api_compat.array_namespace(*arrays)
+    torch = sys.modules.get("torch")
+    for array in arrays:
+        if torch is None or not isinstance(array, torch.Tensor):
+            break
+    else:
+        return _torch_namespace() if arrays else np
+    for array in arrays:
+        if not isinstance(array, (np.ndarray, np.generic)):
+            return array_api_compat.array_namespace(*arrays)
+    return np
 
 
 def is_tensor(value: Any) -> bool:
@@ -56,9 +61,9 @@ def is_tensor(value: Any) -> bool:
 
 
 def _torch_namespace() -> Namespace:
-    import array_api_compat.torch
+    import array_api_compat.torch as namespace
 
-    return array_api_compat.torch
+    return namespace
 
 
 def arrays_of(**values: Any) -> tuple[Array, ...]:

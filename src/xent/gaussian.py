@@ -13,10 +13,10 @@ These are entropies of densities: they depend on the unit that x is measured in,
 import math
 from typing import Any, NamedTuple
 
-from xent.formulas import distributions as formulas
 from xent._arrays import Array, arrays_of, broadcast_shape, log, namespace_of, widen
 from xent.checks import distributions as checks
 from xent.errors import OptionError, ShapeError
+from xent.formulas import distributions as formulas
 from xent.units import from_nats
 
 __all__ = ["cross_entropy", "entropy", "from_mean_squared_error", "kl_divergence"]

@@ -9,9 +9,9 @@ returned as float32. Values are checked where they can be read: not inside `jax.
 
 from typing import Any
 
-from xent.formulas import distributions as formulas
 from xent._arrays import Array, namespace_of
 from xent.checks import distributions as checks
+from xent.formulas import distributions as formulas
 from xent.units import from_nats
 
 __all__ = [

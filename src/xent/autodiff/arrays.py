@@ -32,57 +32,69 @@ class Forward(NamedTuple):
 
     statistics: RowStatistics
     rows: Normaliser
-    mass: Array | None = None  # (rows,), of soft targets away from the peak
-    at_peak: Array | None = None  # (rows,), and at it
+    mass: Any = None  # (rows,), of soft targets away from the peak
+    at_peak: Any = None  # (rows,), and at it
 
 
 def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Forward:
     """Statistics of rows of logits (rows, classes)."""
     z = _with_classes_side_by_side(z)
     labels, soft, on_label = _filled(targets, z)
-    peak, tail, label_logit, spread, mass, at_peak = (np.empty(len(z), wide(z)) for _ in range(6))
+    nll, logsumexp, peak, tail, mass, at_peak = _rows(6, z)
 
-    def work(first: int, last: int) -> None:
+    def of_classes(first: int, last: int) -> None:
         i = slice(first, last)
-        kernels.normaliser(z[i], labels[i], peak[i], tail[i], label_logit[i])
-        if soft is not None:
-            kernels.soft_spread(z[i], soft[i], labels[i], on_label[i], peak[i], spread[i], mass[i], at_peak[i])
+        rows = Normaliser(peak[i], tail[i])
+        kernels.normaliser(z[i], labels[i], *rows, nll[i])
+        nll[i], logsumexp[i] = formulas.index_statistics(rows, nll[i])
 
-    over_ranges(work, len(z), z.size, threads)
-    rows = Normaliser(peak, tail)
-    if soft is None:
-        return Forward(formulas.index_statistics(rows, label_logit), rows)
-    return Forward(formulas.soft_statistics(rows, spread, mass + at_peak), rows, mass, at_peak)
+    def of_soft(first: int, last: int) -> None:
+        i = slice(first, last)
+        rows = Normaliser(peak[i], tail[i])
+        kernels.normaliser(z[i], labels[i], *rows, nll[i])
+        kernels.soft_spread(z[i], soft[i], labels[i], on_label[i], peak[i], nll[i], mass[i], at_peak[i])
+        nll[i], logsumexp[i] = formulas.soft_statistics(rows, nll[i], mass[i] + at_peak[i])
+
+    over_ranges(of_classes if soft is None else of_soft, len(z), z.size, threads)
+    found = Forward(RowStatistics(nll, logsumexp), Normaliser(peak, tail))
+    return found if soft is None else found._replace(mass=mass, at_peak=at_peak)
 
 
 def backward(
-    z: Array, targets: Targets, found: Forward, on_nll: Array, on_logsumexp: Array, out: Array, kernels: Kernels, threads: int
+    z: Array,
+    targets: Targets,
+    found: Forward,
+    on_nll: Array,
+    on_logsumexp: Array,
+    out: Array,
+    kernels: Kernels,
+    threads: int,
 ) -> None:
     """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
     z = _with_classes_side_by_side(z)
     labels, soft, on_label = _filled(targets, z)
-    peak = found.rows.peak
-    if soft is None:
-        scale, entry, _ = formulas.index_gradient(found.rows, found.statistics.nll, on_nll, on_logsumexp)
-    else:
-        scale, entry, on_soft = formulas.soft_gradient(found.rows, found.mass, found.at_peak, on_nll, on_logsumexp)
+    (nll, _), rows, mass, at_peak = found
 
-    def work(first: int, last: int) -> None:
+    def of_classes(first: int, last: int) -> None:
         i = slice(first, last)
-        if soft is None:
-            kernels.gradient(z[i], labels[i], peak[i], scale[i], entry[i], out[i])
-        else:
-            kernels.soft_gradient(
-                z[i], soft[i], labels[i], on_label[i], peak[i], scale[i], on_soft[i], entry[i], out[i]
-            )
+        part = Normaliser(rows.peak[i], rows.tail[i])
+        slopes = formulas.index_gradient(part, nll[i], on_nll[i], on_logsumexp[i])
+        kernels.gradient(z[i], labels[i], part.peak, slopes.scale, slopes.entry, out[i])
 
-    over_ranges(work, len(z), z.size, threads)
+    def of_soft(first: int, last: int) -> None:
+        i = slice(first, last)
+        part = Normaliser(rows.peak[i], rows.tail[i])
+        slopes = formulas.soft_gradient(part, mass[i], at_peak[i], on_nll[i], on_logsumexp[i])
+        targets_here = (soft[i], labels[i], on_label[i])
+        kernels.soft_gradient(z[i], *targets_here, part.peak, slopes.scale, slopes.on_soft, slopes.entry, out[i])
+
+    over_ranges(of_classes if soft is None else of_soft, len(z), z.size, threads)
 
 
 def sigmoid_forward(z: Array, positive: Array, negative: Array, kernels: Kernels, threads: int) -> Array:
     """What each logit costs: positive·softplus(−z) + negative·softplus(z). Any shape."""
     flat, yes, no = _flat(z, positive, negative)
-    out = np.empty(flat.shape, wide(z))
+    (out,) = _rows(1, flat)
 
     def work(first: int, last: int) -> None:
         i = slice(first, last)
@@ -97,7 +109,7 @@ def sigmoid_backward(
 ) -> Array:
     """∂ Σ on_nll·sigmoid_forward by the logits."""
     flat, yes, no, on = _flat(z, positive, negative, on_nll)
-    out = np.empty(flat.shape, stored(z))
+    out: Array = np.empty(flat.shape, stored(z))
 
     def work(first: int, last: int) -> None:
         i = slice(first, last)
@@ -110,7 +122,7 @@ def sigmoid_backward(
 def entropy(z: Array, kernels: Kernels, threads: int) -> tuple[Array, Normaliser, Array]:
     """Entropy of softmax(z) in each row (rows, classes), and the normaliser and spread that the way back needs."""
     labels = np.zeros(len(z), np.int64)
-    peak, tail, at, spread = (np.empty(len(z), wide(z)) for _ in range(4))
+    peak, tail, at, spread = _rows(4, z)
 
     def work(first: int, last: int) -> None:
         i = slice(first, last)
@@ -146,7 +158,7 @@ def part(targets: Targets, rows: Any) -> Targets:
     )
 
 
-def wide(z: Array) -> type:
+def wide(z: Array) -> Any:
     """The dtype of arithmetic on logits and of results: float32 for 16-bit logits."""
     return np.float64 if z.dtype == np.float64 else np.float32
 
@@ -156,12 +168,17 @@ def itemsize(z: Array) -> int:
     return np.dtype(wide(z)).itemsize
 
 
-def stored(z: Array) -> type:
+def stored(z: Array) -> Any:
     """The dtype of a gradient by logits: their own; float32 for float16, which kernels read and do not write."""
     return np.float32 if z.dtype == np.float16 else z.dtype
 
 
-def _filled(targets: Targets, z: Array) -> tuple[Array, Array | None, Array]:
+def _rows(count: int, z: Array) -> Array:
+    """So many numbers for each row of z, in the dtype of arithmetic: (count, rows)."""
+    return np.empty((count, len(z)), wide(z))
+
+
+def _filled(targets: Targets, z: Array) -> tuple[Array, Any, Array]:
     """Labels, soft targets and what the labels weigh on top, as the kernels take them."""
     labels, soft, on_label = targets
     labels = np.zeros(len(z), np.int64) if labels is None else labels

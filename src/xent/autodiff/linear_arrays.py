@@ -46,14 +46,26 @@ def statistics(layer: LinearArrays, targets: Targets, machine: Machine) -> Forwa
 
 
 def statistics_gradient(
-    layer: LinearArrays, targets: Targets, found: Forward, on_nll: Array, on_logsumexp: Array, machine: Machine, wanted: Wanted
+    layer: LinearArrays,
+    targets: Targets,
+    found: Forward,
+    on_nll: Array,
+    on_logsumexp: Array,
+    machine: Machine,
+    wanted: Wanted,
 ) -> Gradients:
     """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the layer's parts; the logits are computed again."""
 
     def visit(rows: Any, logits: Array) -> None:
         arrays.backward(
-            logits, arrays.part(targets, rows), _some(found, rows), on_nll[rows], on_logsumexp[rows], logits,
-            machine.kernels, machine.threads,
+            logits,
+            arrays.part(targets, rows),
+            _some(found, rows),
+            on_nll[rows],
+            on_logsumexp[rows],
+            logits,
+            machine.kernels,
+            machine.threads,
         )
 
     gradients = _zeros(layer, wanted)
@@ -62,22 +74,24 @@ def statistics_gradient(
 
 
 def loss(
-    layer: LinearArrays, targets: Targets, weights: RowWeights, machine: Machine, wanted: Wanted
-) -> tuple[Any, Forward, Gradients | None]:
-    """Σ of the rows' losses, what was found of each row, and the gradients of that sum: three products in all."""
+    layer: LinearArrays, targets: Targets, weights: RowWeights, divisor: Any, machine: Machine, wanted: Wanted
+) -> tuple[Any, Forward, Gradients]:
+    """Σ of the rows' losses over the divisor, what was found of each row, and its gradients: three products in all."""
     found = _nothing_found(layer, targets)
-    gradients = _zeros(layer, wanted) if any(wanted) else None
+    gradients = _zeros(layer, wanted)
 
     def visit(rows: Any, logits: Array) -> None:
         chosen = arrays.part(targets, rows)
         here = arrays.forward(logits, chosen, machine.kernels, machine.threads)
         _keep(found, rows, here)
-        if gradients is not None:
-            on = formulas.row_loss_gradient(here.statistics, _weights(weights, rows), np.ones_like(here.statistics.nll))
+        if any(wanted):
+            on = formulas.row_loss_gradient(
+                here.statistics, _weights(weights, rows), np.full_like(here.statistics.nll, 1.0 / divisor)
+            )
             arrays.backward(logits, chosen, here, *on, logits, machine.kernels, machine.threads)
 
-    _visit(layer, targets.labels, machine, visit, gradients)
-    return formulas.row_loss(found.statistics, weights).sum(), found, gradients
+    _visit(layer, targets.labels, machine, visit, gradients if any(wanted) else None)
+    return formulas.row_loss(found.statistics, weights).sum() / divisor, found, gradients
 
 
 def entropy(layer: LinearArrays, labels: Array | None, machine: Machine) -> tuple[Array, Normaliser, Array]:
@@ -93,7 +107,13 @@ def entropy(layer: LinearArrays, labels: Array | None, machine: Machine) -> tupl
 
 
 def entropy_gradient(
-    layer: LinearArrays, labels: Array | None, found: Normaliser, spread: Array, on: Array, machine: Machine, wanted: Wanted
+    layer: LinearArrays,
+    labels: Array | None,
+    found: Normaliser,
+    spread: Array,
+    on: Array,
+    machine: Machine,
+    wanted: Wanted,
 ) -> Gradients:
     """∂ Σ on·entropy by the layer's parts."""
 
@@ -107,7 +127,11 @@ def entropy_gradient(
 
 
 def _visit(
-    layer: LinearArrays, labels: Array | None, machine: Machine, visit: Callable[[Any, Array], None], gradients: Gradients | None
+    layer: LinearArrays,
+    labels: Array | None,
+    machine: Machine,
+    visit: Callable[[Any, Array], None],
+    gradients: Gradients | None,
 ) -> None:
     """Visit the rows that are not skipped: the others cost no product."""
     counted = None if labels is None or (labels >= 0).all() else np.flatnonzero(labels >= 0)

@@ -7,17 +7,26 @@ from numpy.typing import NDArray
 from xent.autodiff import arrays, linear_arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.formulas.linear import Layer
-from xent.formulas.rows import RowStatistics, RowWeights, Targets
+from xent.formulas.rows import RowStatistics, RowWeights, Targets, row_loss
 from xent.kernels import choice
 from xent.kernels.blockwise import ArrayProducts, LinearArrays
 from xent.kernels.pool import available_cpus
 
-__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "machine", "readable", "sigmoid_nll", "statistics"]
+__all__ = [
+    "linear_entropy",
+    "linear_loss",
+    "linear_statistics",
+    "loss",
+    "machine",
+    "readable",
+    "sigmoid_nll",
+    "statistics",
+]
 
 Array = NDArray[Any]
 
 
-def readable(*arrays: Array) -> bool:
+def readable(*_: Array) -> bool:
     """Whether values can be looked at without waiting for a device."""
     return True
 
@@ -25,6 +34,11 @@ def readable(*arrays: Array) -> bool:
 def statistics(logits: Array, targets: Targets) -> RowStatistics:
     """Row statistics, each (rows,)."""
     return arrays.forward(logits, targets, choice.row_kernels(logits.size), available_cpus()).statistics
+
+
+def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> Any:
+    """Σ of the rows' losses, over the divisor."""
+    return row_loss(statistics(logits, targets), weights).sum() / divisor
 
 
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
@@ -43,11 +57,11 @@ def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array
     return linear_arrays.entropy(LinearArrays(*layer), labels, machine(layer, max_memory))[0]
 
 
-def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, max_memory: int) -> Array:
-    """Σ of the rows' losses."""
+def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Any:
+    """Σ of the rows' losses, over the divisor."""
     nothing = Wanted(False, False, False)
-    total, *_ = linear_arrays.loss(LinearArrays(*layer), targets, weights, machine(layer, max_memory), nothing)
-    return total
+    given, engine = LinearArrays(*layer), machine(layer, max_memory)
+    return linear_arrays.loss(given, targets, weights, divisor, engine, nothing)[0]
 
 
 def machine(layer: Layer, max_memory: int) -> Machine:

@@ -14,13 +14,13 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays
 from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_statistics
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed, wide_dtype
 from xent.formulas import rows as formulas
 from xent.formulas import sigmoid
-from xent.formulas.rows import RowStatistics, Targets
+from xent.formulas.rows import RowStatistics, RowWeights, Targets
 from xent.kernels import choice
 
-__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "readable", "sigmoid_nll", "statistics"]
+__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "loss", "readable", "sigmoid_nll", "statistics"]
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -37,6 +37,15 @@ def statistics(logits: Tensor, targets: Targets) -> RowStatistics:
     return RowStatistics(*_Rows.apply(logits, *targets))
 
 
+def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) -> Tensor:
+    """Σ of the rows' losses, over the divisor."""
+    given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
+    if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
+        return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
+    total: Tensor = _Loss.apply(logits, *targets, *weights, float(divisor))
+    return total
+
+
 def sigmoid_nll(logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """What each logit costs: positive·softplus(−z) + negative·softplus(z)."""
     if not kernels_serve(logits, positive, negative) or needs_gradient(positive, negative):
@@ -49,7 +58,7 @@ class _Rows(torch.autograd.Function):
     """Row statistics by the kernels."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, labels: Any, soft: Any, on_label: Any) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(ctx: Any, logits: Tensor, labels: Any, soft: Any, on_label: Any) -> tuple[Tensor, Tensor]:
         """(rows, classes) → nll, logsumexp."""
         targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
         found = arrays.forward(viewed(logits), targets, choice.compiled_rows(), torch.get_num_threads())
@@ -59,12 +68,17 @@ class _Rows(torch.autograd.Function):
         return tensor_of(found.statistics.nll), tensor_of(found.statistics.logsumexp)
 
     @staticmethod
-    def backward(ctx: Any, *on: Tensor | None) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, *on: Tensor | None) -> tuple[Tensor | None, ...]:
         """By the kernels, or by the formulas where the gradient is to have a gradient."""
         logits, labels, soft, on_label = ctx.saved_tensors
         if torch.is_grad_enabled():
             targets = Targets(labels, soft, on_label)
-            return *differentiable(lambda: formulas.row_statistics(widen(logits), targets), [logits], on), None, None, None
+            return (
+                *differentiable(lambda: formulas.row_statistics(widen(logits), targets), [logits], on),
+                None,
+                None,
+                None,
+            )
         z = viewed(logits)
         on_nll, on_logsumexp = (np.zeros(len(z), arrays.wide(z)) if value is None else viewed(value) for value in on)
         out = np.empty(z.shape, arrays.stored(z))
@@ -74,18 +88,53 @@ class _Rows(torch.autograd.Function):
         return tensor_of(out, logits.dtype), None, None, None
 
 
+class _Loss(torch.autograd.Function):
+    """Σ of the rows' losses over a divisor, by the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """logits, labels, soft, on_label, on_nll, square, divisor → the loss."""
+        *tensors, square, divisor = given
+        logits, labels, soft, on_label, on_nll = map(viewed, tensors)
+        weights = RowWeights(on_nll, viewed(square) if isinstance(square, Tensor) else square)
+        targets = Targets(labels, soft, on_label)
+        found = arrays.forward(logits, targets, choice.compiled_rows(), torch.get_num_threads())
+        ctx.save_for_backward(*tensors)
+        ctx.found, ctx.weights, ctx.targets, ctx.square, ctx.divisor = found, weights, targets, square, divisor
+        total = formulas.row_loss(found.statistics, weights).sum() / divisor
+        return torch.tensor(total, dtype=wide_dtype(tensors[0]))
+
+    @staticmethod
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
+        """By the kernels, or by the formulas where the gradient is to have a gradient."""
+        logits, labels, soft, on_label, on_nll = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, ctx.square)
+
+            def loss() -> list[Tensor]:
+                return [formulas.row_loss(formulas.row_statistics(widen(logits), targets), weights).sum() / ctx.divisor]
+
+            return *differentiable(loss, [logits], [on]), *[None] * 6
+        z, statistics = viewed(logits), ctx.found.statistics
+        on_rows = np.full_like(statistics.nll, float(on) / ctx.divisor)
+        slopes = formulas.row_loss_gradient(statistics, ctx.weights, on_rows)
+        out = np.empty(z.shape, arrays.stored(z))
+        arrays.backward(z, ctx.targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
+        return tensor_of(out, logits.dtype), *[None] * 6
+
+
 class _Sigmoid(torch.autograd.Function):
     """Sigmoid cross-entropy by the kernels."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, logits: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         """Any shape → the same."""
         ctx.save_for_backward(logits, positive, negative)
         given = map(viewed, (logits, positive, negative))
         return tensor_of(arrays.sigmoid_forward(*given, choice.compiled_rows(), torch.get_num_threads()))
 
     @staticmethod
-    def backward(ctx: Any, on_nll: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, on_nll: Tensor) -> tuple[Tensor | None, ...]:
         """By the kernels, or by the formulas where the gradient is to have a gradient."""
         logits, positive, negative = ctx.saved_tensors
         if torch.is_grad_enabled():

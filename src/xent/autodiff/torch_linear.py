@@ -9,7 +9,7 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed, wide_dtype
 from xent.formulas import rows as formulas
 from xent.formulas.linear import Layer, logits_of
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
@@ -36,13 +36,13 @@ def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tens
     return entropy
 
 
-def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, max_memory: int) -> Tensor:
-    """Σ of the rows' losses; where gradients can be asked for, they are computed on the way forward."""
-    square = weights.square if isinstance(weights.square, Tensor) else None
-    if not kernels_serve(*layer[:3], *targets) or needs_gradient(weights.nll, square, *targets[1:]):
-        return formulas.row_loss(linear_statistics(layer, targets, max_memory), weights).sum()
+def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Tensor:
+    """Σ of the rows' losses over the divisor; where gradients can be asked for, they are computed on the way forward."""
+    given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
+    if not kernels_serve(*layer[:3], targets.labels, *given) or needs_gradient(*given):
+        return formulas.row_loss(linear_statistics(layer, targets, max_memory), weights).sum() / divisor
     wanted = Wanted(*(needs_gradient(part) for part in layer[:3]))
-    loss: Tensor = _Loss.apply(*layer[:3], *targets, *weights, layer.softcap, max_memory, wanted)
+    loss: Tensor = _Loss.apply(*layer[:3], *targets, *weights, float(divisor), layer.softcap, max_memory, wanted)
     return loss
 
 
@@ -113,7 +113,7 @@ class _Entropy(torch.autograd.Function):
         return tensor_of(entropy)
 
     @staticmethod
-    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """Block by block again, or by the formulas where the gradient is to have a gradient."""
         tensors = ctx.saved_tensors
         if torch.is_grad_enabled():
@@ -122,28 +122,33 @@ class _Entropy(torch.autograd.Function):
             return *differentiable(function, tensors[:3], [on]), None, None, None
         layer_arrays, targets = _arrays_of((*tensors, None, None), ctx.softcap)
         gradients = linear_arrays.entropy_gradient(
-            layer_arrays, targets.labels, *ctx.found, viewed(on), _machine(ctx.max_memory), Wanted(*ctx.needs_input_grad[:3])
+            layer_arrays,
+            targets.labels,
+            *ctx.found,
+            viewed(on),
+            _machine(ctx.max_memory),
+            Wanted(*ctx.needs_input_grad[:3]),
         )
         return *_as_tensors(gradients, tensors), None, None, None
 
 
 class _Loss(torch.autograd.Function):
-    """Σ of the rows' losses, and its gradients with it: three matrix products in all."""
+    """Σ of the rows' losses over a divisor, and its gradients with it: three matrix products in all."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
-        """features, weight, bias, labels, soft, on_label, on_nll, square, softcap, max_memory, wanted → the sum."""
-        tensors, (on_nll, square, softcap, max_memory, wanted) = given[:6], given[6:]
+        """features, weight, bias, labels, soft, on_label, on_nll, square, divisor, softcap, max_memory, wanted → loss."""
+        tensors, (on_nll, square, divisor, softcap, max_memory, wanted) = given[:6], given[6:]
         layer, targets = _arrays_of(tensors, softcap)
         weights = RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square)
-        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, _machine(max_memory), wanted)
-        ctx.gradients = None if gradients is None else _as_tensors(gradients, tensors)
+        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, divisor, _machine(max_memory), wanted)
+        ctx.gradients = _as_tensors(gradients, tensors)
         ctx.save_for_backward(*tensors, on_nll)
-        ctx.square, ctx.softcap, ctx.max_memory, ctx.wanted = square, softcap, max_memory, wanted
-        return torch.as_tensor(total)
+        ctx.square, ctx.divisor, ctx.softcap, ctx.max_memory, ctx.wanted = square, divisor, softcap, max_memory, wanted
+        return torch.tensor(total, dtype=wide_dtype(tensors[0]))
 
     @staticmethod
-    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
         *tensors, on_nll = ctx.saved_tensors
         weights = RowWeights(on_nll, ctx.square)
@@ -151,23 +156,25 @@ class _Loss(torch.autograd.Function):
             layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
 
             def loss() -> list[Tensor]:
-                return [formulas.row_loss(formulas.row_statistics(logits_of(layer), targets), weights).sum()]
+                return [
+                    formulas.row_loss(formulas.row_statistics(logits_of(layer), targets), weights).sum() / ctx.divisor
+                ]
 
-            return *differentiable(loss, tensors[:3], [on]), *[None] * 8
+            return *differentiable(loss, tensors[:3], [on]), *[None] * 9
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             gradients = _again(ctx, tensors, weights)
         if float(on) != 1.0:
             gradients = [None if gradient is None else gradient.mul_(on) for gradient in gradients]
-        return *gradients, *[None] * 8
+        return *gradients, *[None] * 9
 
 
 def _again(ctx: Any, tensors: Any, weights: RowWeights) -> list[Tensor | None]:
     """The gradients of `_Loss` from the logits, computed once more."""
     layer, targets = _arrays_of(tensors, ctx.softcap)
     square = viewed(weights.square) if isinstance(weights.square, Tensor) else weights.square
-    ones = np.ones_like(ctx.found.statistics.nll)
-    on = formulas.row_loss_gradient(ctx.found.statistics, RowWeights(viewed(weights.nll), square), ones)
+    share = np.full_like(ctx.found.statistics.nll, 1.0 / ctx.divisor)
+    on = formulas.row_loss_gradient(ctx.found.statistics, RowWeights(viewed(weights.nll), square), share)
     machine = _machine(ctx.max_memory)
     return _as_tensors(linear_arrays.statistics_gradient(layer, targets, ctx.found, *on, machine, ctx.wanted), tensors)
 

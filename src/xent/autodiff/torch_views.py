@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["differentiable", "kernels_serve", "needs_gradient", "tensor_of", "viewed"]
+__all__ = ["differentiable", "kernels_serve", "needs_gradient", "tensor_of", "viewed", "wide_dtype"]
 
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
@@ -48,3 +48,8 @@ def tensor_of(array: Any, dtype: torch.dtype | None = None) -> Tensor:
     tensor = torch.from_numpy(array)
     tensor = tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
     return tensor if dtype is None else tensor.to(dtype)
+
+
+def wide_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype of results: float32 for 16-bit tensors."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32

@@ -103,18 +103,17 @@ def label_kind(labels: Array, rows: tuple[int, ...], classes: int) -> str:
 
 def class_labels(labels: Array, classes: int, ignore_index: int | None) -> None:
     """Refuse labels that name no class, but for those that mark rows to skip."""
-    xp = namespace_of(labels)
-    if 0 in labels.shape or (int(xp.min(labels)) >= 0 and int(xp.max(labels)) < classes):
+    values = values_of(labels)
+    if not values.size or (values.max() < classes and values.min() >= 0):
         return
-    bad = (labels < 0) | (labels >= classes)
+    bad = (values < 0) | (values >= classes)
     if ignore_index is not None:
-        bad = bad & (labels != ignore_index)
-    if not bool(xp.any(bad)):
+        bad &= values != ignore_index
+    if not bad.any():
         return
-    flat = values_of(bad)
-    index = tuple(int(i) for i in np.argwhere(flat)[0])
-    where, value = ", ".join(map(str, index)), int(labels[index])
-    count, total = int(flat.sum()), flat.size
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    where, value = ", ".join(map(str, index)), int(values[index])
+    count, total = int(bad.sum()), bad.size
     skip = (
         f"ignore_index is {ignore_index}"
         if ignore_index is not None
@@ -197,9 +196,11 @@ _warned = False
 def probabilities_as_logits(logits: Array) -> None:
     """Warn, once in a process, about logits whose first rows are all in [0, 1] and sum to 1."""
     global _warned
-    if _warned or logits.shape[0] < 2 or logits.shape[-1] < 2:
+    if _warned or logits.ndim < 2 or 0 in logits.shape or logits.shape[-2] < 2 or logits.shape[-1] < 2:
         return
-    first = values_of(logits[:8])
+    while logits.ndim > 2:
+        logits = logits[0]
+    first = values_of(logits[:4])
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1) - 1.0) < 1e-5).all():
         _warned = True
         warnings.warn(

@@ -9,6 +9,7 @@ from xent._arrays import Array, namespace_of, positions
 from xent.formulas.rows import (
     Normaliser,
     Targets,
+    entropy_gradient,
     index_gradient,
     index_statistics,
     soft_gradient,
@@ -16,7 +17,19 @@ from xent.formulas.rows import (
     weighted,
 )
 
-__all__ = ["at_label", "logsumexp", "nll", "nll_by_logits", "nll_by_on_label", "nll_by_soft", "normaliser", "terms"]
+__all__ = [
+    "at_label",
+    "entropy_by_logits",
+    "logsumexp",
+    "nll",
+    "nll_by_logits",
+    "nll_by_on_label",
+    "nll_by_soft",
+    "normaliser",
+    "spread",
+    "spread_by_logits",
+    "terms",
+]
 
 
 def normaliser(logits: Array, peak: Array, same_peak: Array) -> Normaliser:
@@ -85,7 +98,9 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
         special = (is_lower == 0.0) & alone[:, None]
         rest = gradient.scale[:, None] * terms(logits, rows.peak) - target
     slope = xp.where(special, gradient.entry[:, None], rest)
-    return slope if labels is None else xp.where((labels < logits.shape[-1])[:, None], slope, xp.full_like(slope, xp.nan))
+    if labels is None:
+        return slope
+    return xp.where((labels < logits.shape[-1])[:, None], slope, xp.full_like(slope, xp.nan))
 
 
 def nll_by_soft(logits: Array, rows: Normaliser, soft: Array) -> Array:
@@ -100,3 +115,19 @@ def nll_by_on_label(logits: Array, rows: Normaliser, labels: Array, on_label: Ar
     xp = namespace_of(logits)
     own = index_statistics(rows, at_label(logits, labels)).nll
     return xp.where((on_label == 0) & xp.isinf(own), xp.zeros_like(own), own)
+
+
+def spread(logits: Array, peak: Array) -> Array:
+    """Σ exp(z_j − peak)·(peak − z_j), of which and the tail `formulas.rows.entropy_of` is made: (rows,)."""
+    return namespace_of(logits).sum(weighted(terms(logits, peak), peak[:, None] - logits), axis=-1)
+
+
+def spread_by_logits(logits: Array, peak: Array) -> Array:
+    """∂spread/∂z_j: (rows, classes)."""
+    return weighted(terms(logits, peak), (peak[:, None] - logits) - 1.0)
+
+
+def entropy_by_logits(logits: Array, rows: Normaliser, spread: Array) -> Array:
+    """∂entropy/∂z_j: (rows, classes)."""
+    scale, excess = entropy_gradient(rows, spread, namespace_of(spread).ones_like(spread))
+    return scale[:, None] * weighted(terms(logits, rows.peak), (rows.peak[:, None] - logits) + excess[:, None])

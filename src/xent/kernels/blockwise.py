@@ -101,7 +101,9 @@ def _finish(logits: Array, layer: LinearArrays, slope: Array | None) -> None:
         logits *= layer.softcap
 
 
-def _collect(features: Array, slopes: Array, rows: Any, weight: Array, products: Products, gradients: Gradients) -> None:
+def _collect(
+    features: Array, slopes: Array, rows: Any, weight: Array, products: Products, gradients: Gradients
+) -> None:
     """What a block's logit gradients (rows, classes) add to the layer's gradients."""
     if gradients.features is not None:
         if isinstance(rows, slice):

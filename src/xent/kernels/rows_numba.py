@@ -44,7 +44,14 @@ def soft_spread(
 
 
 def soft_gradient(
-    z: Array, soft: Array, labels: Array, on_label: Array, peak: Array, scale: Array, on_soft: Array, entry: Array,
+    z: Array,
+    soft: Array,
+    labels: Array,
+    on_label: Array,
+    peak: Array,
+    scale: Array,
+    on_soft: Array,
+    entry: Array,
     out: Array,
 ) -> None:
     """As in `rows_numpy`."""

@@ -64,7 +64,14 @@ def soft_spread(
 
 
 def soft_gradient(
-    z: Array, soft: Array, labels: Array, on_label: Array, peak: Array, scale: Array, on_soft: Array, entry: Array,
+    z: Array,
+    soft: Array,
+    labels: Array,
+    on_label: Array,
+    peak: Array,
+    scale: Array,
+    on_soft: Array,
+    entry: Array,
     out: Array,
 ) -> None:
     """scale·exp(z − peak) − on_soft·t into out, which may be z, and `entry` at the peak if it has no equal."""

@@ -40,14 +40,14 @@ REST_32, REST_64 = np.int32(0x7FFFFFFF), np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @intrinsic
-def _bits(context: Any, x: Any) -> Any:
+def _bits(_: Any, x: Any) -> Any:
     """The bits of a float as an integer of its size."""
     result = types.int32 if x == types.float32 else types.int64
     return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
 
 
 @intrinsic
-def _float(context: Any, x: Any) -> Any:
+def _float(_: Any, x: Any) -> Any:
     """The float with those bits."""
     result = types.float32 if x == types.int32 else types.float64
     return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
@@ -165,7 +165,9 @@ def narrowed(x: Any, like: Any) -> Any:
 
 overload(exp, strict=False)(lambda x: (lambda x: _exp_32(x)) if x == types.float32 else (lambda x: _exp_64(x)))
 overload(log1p, strict=False)(lambda x: (lambda x: _log1p_32(x)) if x == types.float32 else (lambda x: _log1p_64(x)))
-overload(ordered, strict=False)(lambda x: (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x)))
+overload(ordered, strict=False)(
+    lambda x: (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x))
+)
 overload(unordered, strict=False)(
     lambda bits: (lambda bits: _unordered_32(bits)) if bits == types.int32 else (lambda bits: _unordered_64(bits))
 )

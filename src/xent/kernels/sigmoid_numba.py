@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from xent.kernels.softmax_numba import loop
 from xent.kernels.scalars_numba import exp, log1p, narrowed, widened
+from xent.kernels.softmax_numba import loop
 
 __all__ = ["sigmoid_gradient", "sigmoid_nll"]
 

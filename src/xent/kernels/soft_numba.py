@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from xent.kernels.softmax_numba import PART, loop
 from xent.kernels.scalars_numba import exp, narrowed, widened
+from xent.kernels.softmax_numba import PART, loop
 
 __all__ = ["entropy_gradient", "entropy_spread", "soft_gradient", "soft_spread"]
 
@@ -14,8 +14,17 @@ Array = Any
 
 @loop
 def soft_spread(
-    z: Array, step: int, classes: int, soft: Array, soft_step: int, labels: Array, on_label: Array, peak: Array,
-    spread: Array, mass: Array, at_peak: Array,
+    z: Array,
+    step: int,
+    classes: int,
+    soft: Array,
+    soft_step: int,
+    labels: Array,
+    on_label: Array,
+    peak: Array,
+    spread: Array,
+    mass: Array,
+    at_peak: Array,
 ) -> None:
     """Σ t (peak − z), Σ t away from the peak, and t at the peak; t is `soft`, and `on_label` more at the label."""
     zero = peak.dtype.type(0)
@@ -42,8 +51,20 @@ def soft_spread(
 
 @loop
 def soft_gradient(
-    z: Array, step: int, classes: int, soft: Array, soft_step: int, labels: Array, on_label: Array, scratch: Array,
-    peak: Array, scale: Array, on_soft: Array, entry: Array, out: Array, out_step: int,
+    z: Array,
+    step: int,
+    classes: int,
+    soft: Array,
+    soft_step: int,
+    labels: Array,
+    on_label: Array,
+    scratch: Array,
+    peak: Array,
+    scale: Array,
+    on_soft: Array,
+    entry: Array,
+    out: Array,
+    out_step: int,
 ) -> None:
     """scale·exp(z − peak) − on_soft·t into out, which may be z, and `entry` at the peak if it has no equal."""
     zero = peak.dtype.type(0)
@@ -91,8 +112,16 @@ def entropy_spread(z: Array, step: int, classes: int, labels: Array, peak: Array
 
 @loop
 def entropy_gradient(
-    z: Array, step: int, classes: int, labels: Array, scratch: Array, peak: Array, scale: Array, excess: Array,
-    out: Array, out_step: int,
+    z: Array,
+    step: int,
+    classes: int,
+    labels: Array,
+    scratch: Array,
+    peak: Array,
+    scale: Array,
+    excess: Array,
+    out: Array,
+    out_step: int,
 ) -> None:
     """scale·exp(z − peak)·(peak − z + excess) into out, which may be z; 0 in rows skipped or of no weight."""
     zero = peak.dtype.type(0)

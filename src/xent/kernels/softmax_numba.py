@@ -94,8 +94,16 @@ def normaliser_of_narrow_rows(
 
 @loop
 def gradient(
-    z: Array, step: int, classes: int, labels: Array, scratch: Array, peak: Array, scale: Array, entry: Array,
-    out: Array, out_step: int,
+    z: Array,
+    step: int,
+    classes: int,
+    labels: Array,
+    scratch: Array,
+    peak: Array,
+    scale: Array,
+    entry: Array,
+    out: Array,
+    out_step: int,
 ) -> None:
     """scale·exp(z − peak) into out, which may be z, and `entry` at the label; 0 in rows skipped or of no weight."""
     zero = peak.dtype.type(0)
@@ -119,8 +127,16 @@ def gradient(
 
 @loop
 def gradient_of_narrow_rows(
-    z: Array, step: int, classes: int, labels: Array, scratch: Array, peak: Array, scale: Array, entry: Array,
-    out: Array, out_step: int,
+    z: Array,
+    step: int,
+    classes: int,
+    labels: Array,
+    scratch: Array,
+    peak: Array,
+    scale: Array,
+    entry: Array,
+    out: Array,
+    out_step: int,
 ) -> None:
     """The same for rows so short that exp is taken over many of them in one loop."""
     zero = peak.dtype.type(0)

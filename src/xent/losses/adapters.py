@@ -6,6 +6,7 @@ import array_api_compat
 import numpy as np
 
 from xent._arrays import Array, is_tensor
+from xent.autodiff import plain
 
 __all__ = ["adapter_of"]
 
@@ -13,11 +14,15 @@ __all__ = ["adapter_of"]
 def adapter_of(array: Array) -> ModuleType:
     """The module of `xent.autodiff` for that array."""
     if is_tensor(array):
-        from xent.autodiff import torch as adapter
-    elif isinstance(array, np.ndarray):
-        from xent.autodiff import numpy as adapter
-    elif array_api_compat.is_jax_array(array):
-        from xent.autodiff import jax as adapter
-    else:
-        from xent.autodiff import plain as adapter
-    return adapter
+        from xent.autodiff import torch
+
+        return torch
+    if isinstance(array, np.ndarray):
+        from xent.autodiff import numpy
+
+        return numpy
+    if array_api_compat.is_jax_array(array):
+        from xent.autodiff import jax
+
+        return jax
+    return plain

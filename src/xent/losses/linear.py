@@ -1,17 +1,16 @@
 """Cross-entropy of a linear layer's softmax, without ever holding rows × classes numbers."""
 
-import math
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, arrays_of, beside, namespace_of
+from xent._arrays import Array, arrays_of, beside
 from xent.checks import losses as checks
 from xent.formulas.linear import Layer
-from xent.formulas.rows import RowWeights, row_loss
+from xent.formulas.rows import row_loss
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
 from xent.losses.reduction import divisor, reduced
 
-__all__ = ["LinearRowStatistics", "linear_cross_entropy", "linear_loss", "linear_row_statistics"]
+__all__ = ["LinearRowStatistics", "linear_cross_entropy", "linear_loss", "linear_row_statistics", "prepared"]
 
 MAX_MEMORY = 24 << 20  # bytes of temporaries
 
@@ -74,13 +73,12 @@ def linear_loss(
     features: Any, weight: Any, labels: Any, bias: Any, softcap: float | None, max_memory: int | None, options: Options
 ) -> Array:
     """`linear_cross_entropy` with its options in one value."""
-    layer, asked, adapter = _prepared(features, weight, labels, bias, softcap, max_memory, options)
+    layer, asked, adapter = prepared(features, weight, labels, bias, softcap, max_memory, options)
     memory = max_memory or MAX_MEMORY
     if options.reduction == "none":
         statistics = adapter.linear_statistics(layer, asked.targets, memory)
         return reduced(row_loss(statistics, asked.weights), asked.shape, "none", None)
-    scale = 1.0 if options.reduction == "sum" else 1.0 / divisor(layer.features, asked.denominator)
-    return adapter.linear_loss(layer, asked.targets, _scaled(asked, layer, scale), memory)
+    return adapter.linear_loss(layer, asked.targets, asked.weights, divisor(layer.features, asked.denominator), memory)
 
 
 def linear_row_statistics(
@@ -124,7 +122,7 @@ def linear_row_statistics(
         (array([1.3863, 1.3863]), array([1.3863, 1.3863]))
     """
     options = Options(ignore_index=ignore_index, reduction="none")
-    layer, asked, adapter = _prepared(features, weight, labels, bias, softcap, max_memory, options)
+    layer, asked, adapter = prepared(features, weight, labels, bias, softcap, max_memory, options)
     memory = max_memory or MAX_MEMORY
     rows = adapter.linear_statistics(layer, asked.targets, memory)
     uncertain = adapter.linear_entropy(layer, asked.targets.labels, memory) if entropy else None
@@ -135,7 +133,7 @@ def linear_row_statistics(
     )
 
 
-def _prepared(
+def prepared(
     features: Any, weight: Any, labels: Any, bias: Any, softcap: float | None, max_memory: int | None, options: Options
 ) -> tuple[Layer, Problem, Any]:
     """Check the arguments; give the layer on (rows, dim), what the options mean, and the adapter."""
@@ -148,10 +146,3 @@ def _prepared(
     shape, classes = tuple(features.shape[:-1]), int(weight.shape[0])
     asked = problem(labels, features, shape, classes, options, adapter)
     return Layer(flat_rows(features), weight, bias, softcap), asked, adapter
-
-
-def _scaled(asked: Problem, layer: Layer, scale: Any) -> RowWeights:
-    """The rows' weights times the factor of the reduction."""
-    nll, square = asked.weights
-    ones = namespace_of(layer.features).ones(math.prod(asked.shape), dtype=beside("scale", 1.0, layer.features).dtype)
-    return RowWeights(scale * (ones if nll is None else nll), None if square is None else scale * square)

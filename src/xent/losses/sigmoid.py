@@ -1,15 +1,16 @@
 """Cross-entropy of independent yes-or-no questions: binary and multi-label classifiers."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from xent._arrays import Array, arrays_of, beside, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import weighted
 from xent.losses.adapters import adapter_of
+from xent.losses.options import Options
 from xent.losses.reduction import reduced
 
-__all__ = ["sigmoid_cross_entropy"]
+__all__ = ["Questions", "prepared", "sigmoid_cross_entropy"]
 
 
 def sigmoid_cross_entropy(
@@ -53,26 +54,45 @@ def sigmoid_cross_entropy(
         >>> float(xent.sigmoid_cross_entropy(np.array([0.0, 100.0]), [1, 1]).round(4))
         0.3466
     """
+    options = Options(None, sample_weight, None, label_smoothing, 0.0, reduction, denominator)
+    asked = prepared(logits, labels, pos_weight, class_weight, options)
+    loss = asked.adapter.sigmoid_nll(asked.logits, asked.positive, asked.negative)
+    loss = loss if asked.weight is None else weighted(asked.weight, loss)
+    return reduced(loss, tuple(loss.shape), reduction, asked.denominator)
+
+
+class Questions(NamedTuple):
+    """What the arguments of `sigmoid_cross_entropy` mean."""
+
+    logits: Array
+    positive: Array  # what yes and no weigh, each the shape of the logits
+    negative: Array
+    weight: Array | None
+    denominator: Any
+    adapter: Any
+
+
+def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, options: Options) -> Questions:
+    """Check the arguments, and say what they mean."""
     (logits,) = arrays_of(logits=logits)
-    checks.reduction(reduction, denominator)
-    checks.label_smoothing(label_smoothing)
+    checks.reduction(options.reduction, options.denominator)
+    checks.label_smoothing(options.label_smoothing)
     adapter = adapter_of(logits)
     labels = beside("labels", labels, logits)
     checks.same_shape(labels, logits)
-    if adapter.readable(logits, labels):
+    if options.checked and adapter.readable(logits, labels):
         checks.yes_or_no(labels)
-    if label_smoothing:
-        labels = (1.0 - label_smoothing) * labels + 0.5 * label_smoothing
-    positive = labels
-    if pos_weight is not None:
-        positive = labels * _fitting("pos_weight", pos_weight, logits)
-    weight = _weight(logits, class_weight, sample_weight)
-    loss = adapter.sigmoid_nll(logits, positive, 1.0 - labels)
-    counted: Any = math.prod(logits.shape)
-    if weight is not None:
-        loss = weighted(weight, loss)
-        counted = namespace_of(loss).sum(namespace_of(loss).broadcast_to(weight, loss.shape))
-    return reduced(loss, tuple(logits.shape), reduction, counted if denominator is None else denominator)
+    if options.label_smoothing:
+        labels = (1.0 - options.label_smoothing) * labels + 0.5 * options.label_smoothing
+    positive = labels if pos_weight is None else labels * _fitting("pos_weight", pos_weight, logits)
+    weight = _weight(logits, class_weight, options.sample_weight)
+    denominator = options.denominator
+    if denominator is None:
+        denominator = math.prod(logits.shape)
+        if weight is not None:
+            xp = namespace_of(weight)
+            denominator = xp.sum(xp.broadcast_to(weight, logits.shape))
+    return Questions(logits, positive, 1.0 - labels, weight, denominator, adapter)
 
 
 def _weight(logits: Array, class_weight: Any, sample_weight: Any) -> Array | None:

@@ -4,12 +4,13 @@ from typing import Any
 
 from xent._arrays import Array, arrays_of
 from xent.checks import losses as checks
-from xent.formulas.rows import RowStatistics, row_loss, softcap as capped
+from xent.formulas.rows import RowStatistics, row_loss
+from xent.formulas.rows import softcap as capped
 from xent.losses.adapters import adapter_of
-from xent.losses.options import Options, flat_rows, problem
-from xent.losses.reduction import reduced
+from xent.losses.options import Options, Problem, flat_rows, problem
+from xent.losses.reduction import divisor, reduced
 
-__all__ = ["row_statistics", "softmax_cross_entropy", "softmax_loss"]
+__all__ = ["prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
 
 
 def softmax_cross_entropy(
@@ -68,17 +69,22 @@ def softmax_cross_entropy(
 
 def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
     """`softmax_cross_entropy` with its options in one value."""
+    logits, asked, adapter = prepared(logits, labels, softcap, options)
+    rows = capped(flat_rows(logits), softcap)
+    if options.reduction != "none":
+        return adapter.loss(rows, asked.targets, asked.weights, divisor(rows, asked.denominator))
+    return reduced(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape, "none", None)
+
+
+def prepared(logits: Any, labels: Any, softcap: float | None, options: Options) -> tuple[Array, Problem, Any]:
+    """Check the arguments; give the logits, what the options mean, and the adapter."""
     (logits,) = arrays_of(logits=logits)
     checks.has_classes("logits", logits)
     checks.positive_option("softcap", softcap)
     adapter = adapter_of(logits)
-    shape, classes = tuple(logits.shape[:-1]), int(logits.shape[-1])
-    rows = flat_rows(logits)
-    if adapter.readable(rows):
-        checks.probabilities_as_logits(rows)
-    asked = problem(labels, logits, shape, classes, options, adapter)
-    statistics = adapter.statistics(capped(rows, softcap), asked.targets)
-    return reduced(row_loss(statistics, asked.weights), shape, options.reduction, asked.denominator)
+    if adapter.readable(logits):
+        checks.probabilities_as_logits(logits)
+    return logits, problem(labels, logits, tuple(logits.shape[:-1]), int(logits.shape[-1]), options, adapter), adapter
 
 
 def row_statistics(logits: Any, labels: Any, *, ignore_index: int | None = None) -> RowStatistics:
@@ -105,11 +111,6 @@ def row_statistics(logits: Any, labels: Any, *, ignore_index: int | None = None)
         >>> rows.nll.round(3), rows.logsumexp.round(3)
         (array([0.693, 2.127]), array([0.693, 2.127]))
     """
-    (logits,) = arrays_of(logits=logits)
-    checks.has_classes("logits", logits)
-    adapter = adapter_of(logits)
-    shape, classes = tuple(logits.shape[:-1]), int(logits.shape[-1])
-    options = Options(ignore_index=ignore_index, reduction="none")
-    asked = problem(labels, logits, shape, classes, options, adapter)
+    logits, asked, adapter = prepared(logits, labels, None, Options(ignore_index=ignore_index, reduction="none"))
     nll, logsumexp = adapter.statistics(flat_rows(logits), asked.targets)
-    return RowStatistics(reduced(nll, shape, "none", None), reduced(logsumexp, shape, "none", None))
+    return RowStatistics(reduced(nll, asked.shape, "none", None), reduced(logsumexp, asked.shape, "none", None))

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from xent.checks.predictions import Place
 from xent.errors import ShapeError
+from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import (
     as_labels,
@@ -23,7 +24,6 @@ from xent.scoring.inputs import (
 )
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.memory import reused
-from xent.kernels.pool import available_cpus
 from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names

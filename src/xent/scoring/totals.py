@@ -9,12 +9,12 @@ import pyarrow as pa
 from xent.checks.predictions import Place, weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import threads_pay
+from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
-from xent.kernels.pool import available_cpus
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums, Worst, merge_worst
 from xent.sources.blocks import prediction_block
