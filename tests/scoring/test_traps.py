@@ -254,3 +254,14 @@ def test_a_class_called_nan_is_a_name_with_its_place_in_the_order():
     report = evaluate(["nan", "b", "1"], [[0.6, 0.3, 0.1]] * 3)
     assert report.classes == ("1", "b", "nan")
     assert evaluate(["inf", "nan"], [[0.4, 0.6]] * 2, classes=["nan", "inf"]).accuracy == 0.5
+
+
+def test_integer_labels_that_share_a_float_are_told_apart():
+    labels = [2**60, 2**60 + 1, 2**60]
+    report = evaluate(labels, [[0.2, 0.8], [0.7, 0.3], [0.3, 0.7]])
+    assert math.isclose(report.loss, -(math.log(0.2) + 2 * math.log(0.3)) / 3, rel_tol=1e-15)
+
+
+def test_whole_floats_in_an_object_array_are_labels():
+    labels = np.array([0.0, 1.0], object)
+    assert evaluate(labels, [0.5, 0.6]).loss == evaluate([0, 1], [0.5, 0.6]).loss

@@ -134,7 +134,8 @@ class Vocabulary:
         self.texts = _text_array(list(self.by_text))
         self.text_codes = np.fromiter(self.by_text.values(), np.int64, len(self.by_text))
         numbers = _as_numbers(classes)
-        values = np.array(range(len(classes)) if numbers is None else numbers)
+        whole = all(type(label) is int for label in classes)  # beyond 2^53 several have one float
+        values = np.array(range(len(classes)) if numbers is None else classes if whole else numbers)
         self.positions = numbers is None
         self.is_range = bool((values == np.arange(len(classes))).all())
         self.order = np.argsort(values, kind="stable")
@@ -214,6 +215,8 @@ class Vocabulary:
         Raises:
             LabelError: naming the first such row.
         """
+        if isinstance(labels, np.ndarray) and labels.dtype.kind == "O":
+            labels = _to_arrow(labels)
         if not isinstance(labels, np.ndarray):
             if labels.null_count:
                 self._of_arrow(labels, Place())
