@@ -20,6 +20,7 @@ __all__ = [
     "broadcast_shape",
     "constant",
     "device_of",
+    "floats",
     "integers",
     "is_tensor",
     "is_true_or_traced",
@@ -101,6 +102,8 @@ def beside(name: str, value: Any, array: Array) -> Array:
 
 def labels_beside(name: str, value: Any, array: Array) -> Array:
     """Bring nested lists or an array to the library and device of `array`, keeping integers and floats what they are."""
+    if is_tensor(value) and is_tensor(array):
+        return value
     if _is_array(value):
         _library(**{name: value, "the array beside it": array})
         return value
@@ -114,6 +117,13 @@ def device_of(array: Array) -> Any:
         return array.device
     # A traced JAX array has no device to ask for, and JAX moves uncommitted arrays by itself.
     return None if array_api_compat.is_jax_array(array) else array_api_compat.device(array)
+
+
+def floats(name: str, value: Any) -> Array:
+    """Give a floating array as it is, nested lists as NumPy float64, integers in their library's default dtype."""
+    if is_tensor(value) and value.is_floating_point():
+        return value
+    return arrays_of(**{name: value})[0]
 
 
 def widen(array: Array) -> Array:
@@ -152,10 +162,10 @@ def constant(array: Array) -> Array:
 
 def values_of(array: Array) -> Any:
     """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
-    if is_tensor(array):
-        array = array.detach()
-        array = (widen(array) if array.is_floating_point() else array).cpu()
-    return np.asarray(array)
+    if not is_tensor(array):
+        return np.asarray(array)
+    array = array.detach().cpu()
+    return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy()
 
 
 def integers(array: Array) -> Array:

@@ -6,17 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.formulas import rows as formulas
-from xent.formulas.rows import Normaliser, RowStatistics, Targets
+from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
 from xent.kernels.pool import over_ranges
 
 __all__ = [
-    "Forward",
+    "Found",
+    "Problem",
     "backward",
     "entropy",
     "entropy_backward",
     "forward",
     "itemsize",
+    "loss",
     "part",
+    "part_of_weights",
     "sigmoid_backward",
     "sigmoid_forward",
     "stored",
@@ -27,43 +30,65 @@ Array = NDArray[Any]
 Kernels = Any
 
 
-class Forward(NamedTuple):
-    """What the way forward found, which is all that the way back needs besides the logits."""
+class Found(NamedTuple):
+    """What the way forward finds of each row, which is all that the way back needs besides the logits."""
 
     statistics: RowStatistics
     rows: Normaliser
     mass: Any = None  # (rows,), of soft targets away from the peak
     at_peak: Any = None  # (rows,), and at it
 
+    def part(self, rows: Any) -> "Found":
+        """What was found of some of the rows."""
+        (nll, logsumexp), (peak, tail), mass, at_peak = self
+        soft = () if mass is None else (mass[rows], at_peak[rows])
+        return Found(RowStatistics(nll[rows], logsumexp[rows]), Normaliser(peak[rows], tail[rows]), *soft)
 
-def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Forward:
-    """Statistics of rows of logits (rows, classes)."""
-    z = _with_classes_side_by_side(z)
-    labels, soft, on_label = _filled(targets, z)
-    nll, logsumexp, peak, tail, mass, at_peak = _rows(6, z)
 
-    def of_classes(first: int, last: int) -> None:
-        i = slice(first, last)
-        rows = Normaliser(peak[i], tail[i])
-        kernels.normaliser(z[i], labels[i], *rows, nll[i])
-        nll[i], logsumexp[i] = formulas.index_statistics(rows, nll[i])
+class Problem(NamedTuple):
+    """Rows of logits and their targets as the kernels take them, and where what is found of them goes."""
 
-    def of_soft(first: int, last: int) -> None:
-        i = slice(first, last)
-        rows = Normaliser(peak[i], tail[i])
-        kernels.normaliser(z[i], labels[i], *rows, nll[i])
-        kernels.soft_spread(z[i], soft[i], labels[i], on_label[i], peak[i], nll[i], mass[i], at_peak[i])
-        nll[i], logsumexp[i] = formulas.soft_statistics(rows, nll[i], mass[i] + at_peak[i])
+    z: Array  # (rows, classes), side by side in memory along the classes
+    labels: Array
+    soft: Any
+    on_label: Array
+    found: Found
+    kernels: Kernels
 
-    over_ranges(of_classes if soft is None else of_soft, len(z), z.size, threads)
-    found = Forward(RowStatistics(nll, logsumexp), Normaliser(peak, tail))
-    return found if soft is None else found._replace(mass=mass, at_peak=at_peak)
+    def find(self, i: slice) -> None:
+        """Fill in what there is to know of some rows."""
+        (nll, logsumexp), rows, mass, at_peak = self.found.part(i)
+        self.kernels.normaliser(self.z[i], self.labels[i], *rows, nll)
+        if self.soft is None:
+            nll[:], logsumexp[:] = formulas.index_statistics(rows, nll)
+            return
+        given = (self.soft[i], self.labels[i], self.on_label[i])
+        self.kernels.soft_spread(self.z[i], *given, rows.peak, nll, mass, at_peak)
+        nll[:], logsumexp[:] = formulas.soft_statistics(rows, nll, mass + at_peak)
+
+    def slope(self, i: slice, on_nll: Array, on_logsumexp: Array, out: Array) -> None:
+        """∂ Σ on_nll·nll + on_logsumexp·logsumexp of some rows by their logits, into out, which may be z."""
+        (nll, _), rows, mass, at_peak = self.found.part(i)
+        if self.soft is None:
+            scale, entry, _ = formulas.index_gradient(rows, nll, on_nll, on_logsumexp)
+            self.kernels.gradient(self.z[i], self.labels[i], rows.peak, scale, entry, out[i])
+            return
+        scale, entry, on_soft = formulas.soft_gradient(rows, mass, at_peak, on_nll, on_logsumexp)
+        given = (self.soft[i], self.labels[i], self.on_label[i])
+        self.kernels.soft_gradient(self.z[i], *given, rows.peak, scale, on_soft, entry, out[i])
+
+
+def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Found:
+    """Find all that there is to know of rows of logits (rows, classes)."""
+    problem = _problem(z, targets, _nothing(z, targets), kernels)
+    over_ranges(lambda first, last: problem.find(slice(first, last)), len(z), z.size, threads)
+    return problem.found
 
 
 def backward(
     z: Array,
     targets: Targets,
-    found: Forward,
+    found: Found,
     on_nll: Array,
     on_logsumexp: Array,
     out: Array,
@@ -71,24 +96,37 @@ def backward(
     threads: int,
 ) -> None:
     """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
-    z = _with_classes_side_by_side(z)
-    labels, soft, on_label = _filled(targets, z)
-    (nll, _), rows, mass, at_peak = found
+    problem = _problem(z, targets, found, kernels)
 
-    def of_classes(first: int, last: int) -> None:
+    def work(first: int, last: int) -> None:
         i = slice(first, last)
-        part = Normaliser(rows.peak[i], rows.tail[i])
-        slopes = formulas.index_gradient(part, nll[i], on_nll[i], on_logsumexp[i])
-        kernels.gradient(z[i], labels[i], part.peak, slopes.scale, slopes.entry, out[i])
+        problem.slope(i, on_nll[i], on_logsumexp[i], out)
 
-    def of_soft(first: int, last: int) -> None:
+    over_ranges(work, len(z), z.size, threads)
+
+
+def loss(
+    z: Array, targets: Targets, weights: RowWeights, divisor: float, out: Any, kernels: Kernels, threads: int
+) -> tuple[Any, Found]:
+    """Σ of the rows' losses over the divisor, and its gradient by the logits into out, which may be z, or be None.
+
+    A range of rows goes both ways while it is in the cache.
+    """
+    problem = _problem(z, targets, _nothing(z, targets), kernels)
+    statistics = problem.found.statistics
+    losses = np.empty_like(statistics.nll)
+
+    def work(first: int, last: int) -> None:
         i = slice(first, last)
-        part = Normaliser(rows.peak[i], rows.tail[i])
-        slopes = formulas.soft_gradient(part, mass[i], at_peak[i], on_nll[i], on_logsumexp[i])
-        targets_here = (soft[i], labels[i], on_label[i])
-        kernels.soft_gradient(z[i], *targets_here, part.peak, slopes.scale, slopes.on_soft, slopes.entry, out[i])
+        problem.find(i)
+        here, some = RowStatistics(statistics.nll[i], statistics.logsumexp[i]), part_of_weights(weights, i)
+        losses[i] = formulas.row_loss(here, some)
+        if out is not None:
+            share = np.full_like(here.nll, 1.0 / divisor)
+            problem.slope(i, *formulas.row_loss_gradient(here, some, share), out)
 
-    over_ranges(of_classes if soft is None else of_soft, len(z), z.size, threads)
+    over_ranges(work, len(z), z.size, threads)
+    return losses.sum() / divisor, problem.found
 
 
 def sigmoid_forward(z: Array, positive: Array, negative: Array, kernels: Kernels, threads: int) -> Array:
@@ -158,6 +196,11 @@ def part(targets: Targets, rows: Any) -> Targets:
     )
 
 
+def part_of_weights(weights: RowWeights, rows: Any) -> RowWeights:
+    """The weights of some of the rows."""
+    return RowWeights(*(value[rows] if isinstance(value, np.ndarray) and value.ndim else value for value in weights))
+
+
 def wide(z: Array) -> Any:
     """The dtype of arithmetic on logits and of results: float32 for 16-bit logits."""
     return np.float64 if z.dtype == np.float64 else np.float32
@@ -178,14 +221,20 @@ def _rows(count: int, z: Array) -> Array:
     return np.empty((count, len(z)), wide(z))
 
 
-def _filled(targets: Targets, z: Array) -> tuple[Array, Any, Array]:
-    """Labels, soft targets and what the labels weigh on top, as the kernels take them."""
+def _nothing(z: Array, targets: Targets) -> Found:
+    nll, logsumexp, peak, tail, *soft = _rows(4 if targets.soft is None else 6, z)
+    return Found(RowStatistics(nll, logsumexp), Normaliser(peak, tail), *soft)
+
+
+def _problem(z: Array, targets: Targets, found: Found, kernels: Kernels) -> Problem:
+    z = _with_classes_side_by_side(z)
     labels, soft, on_label = targets
-    labels = np.zeros(len(z), np.int64) if labels is None else labels
+    labels = np.zeros(len(z), np.int64) if labels is None else np.ascontiguousarray(labels)
     if soft is None:
-        return labels, None, labels
+        return Problem(z, labels, None, labels, found, kernels)
     soft = np.broadcast_to(_with_classes_side_by_side(soft), z.shape)
-    return labels, soft, np.zeros(len(z), wide(z)) if on_label is None else np.ascontiguousarray(on_label)
+    on_label = np.zeros(len(z), wide(z)) if on_label is None else np.ascontiguousarray(on_label)
+    return Problem(z, labels, soft, on_label, found, kernels)
 
 
 def _with_classes_side_by_side(rows: Array) -> Array:

@@ -13,7 +13,8 @@ from jax.custom_derivatives import SymbolicZero
 
 from xent._arrays import Array, widen
 from xent.autodiff import jax_linear
-from xent.formulas import logits as formulas, sigmoid
+from xent.formulas import logits as formulas
+from xent.formulas import sigmoid
 from xent.formulas.linear import Layer
 from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets, entropy_of, row_loss
 
@@ -50,7 +51,7 @@ def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
     targets = Targets(labels)
     inputs = jax_linear.inputs_of(layer, targets, RowWeights())
-    (entropy,) = jax_linear.of_rows(jax_linear.plan(_entropy_of, layer, targets, max_memory), inputs)
+    (entropy,) = jax_linear.of_rows(jax_linear.plan(_entropy_of, layer, targets, max_memory, 3), inputs)
     return entropy
 
 
@@ -97,18 +98,19 @@ def _push_nll_and_tail(primals: Any, tangents: Any) -> tuple[Any, Any]:
         lambda tangent: None if isinstance(tangent, SymbolicZero) else tangent, tangents, is_leaf=_is_symbolic
     )
 
-    @jax.checkpoint  # type: ignore[untyped-decorator]  # a reverse pass keeps the logits, not their slopes
+    @jax.checkpoint  # a reverse pass keeps the logits, not their slopes
     def push(logits: Array, rows: Normaliser, nll: Array, targets: Targets) -> tuple[Array, Array]:
         labels, soft, on_label = targets
         to_nll, to_tail = jnp.zeros_like(nll), jnp.zeros_like(nll)
         if on_logits is not None:
-            to_nll += jnp.sum(formulas.nll_by_logits(logits, rows, nll, targets) * on_logits, axis=-1)
-            to_tail += jnp.sum(formulas.terms(logits, rows.peak) * on_logits, axis=-1)
+            to_nll += _along(formulas.nll_by_logits(logits, rows, nll, targets), on_logits, labels)
+            to_tail += _along(formulas.terms(logits, rows.peak), on_logits, labels)
         if on_targets.soft is not None:
-            to_nll += jnp.sum(formulas.nll_by_soft(logits, rows, soft) * on_targets.soft, axis=-1)
+            to_nll += _along(formulas.nll_by_soft(logits, rows, soft), on_targets.soft, labels)
         if on_targets.on_label is not None:
-            to_nll += formulas.nll_by_on_label(logits, rows, labels, on_label) * on_targets.on_label
-        return _counted(to_nll, labels), _counted(to_tail, labels)
+            slope = _counted(formulas.nll_by_on_label(logits, rows, labels, on_label), labels)
+            to_nll += _counted(slope * on_targets.on_label, labels)
+        return to_nll, to_tail
 
     return (nll, tail), push(logits, Normaliser(peak, tail), nll, targets)
 
@@ -129,7 +131,7 @@ def _push_entropy_tail_spread(primals: Any, tangents: Any) -> tuple[Any, Any]:
     logits, peak = primals
     entropy, tail, spread = _entropy_tail_spread(*primals)
 
-    @jax.checkpoint  # type: ignore[untyped-decorator]
+    @jax.checkpoint
     def push(logits: Array, rows: Normaliser, spread: Array) -> tuple[Array, ...]:
         slopes = (
             formulas.entropy_by_logits(logits, rows, spread),
@@ -147,6 +149,13 @@ def _is_symbolic(tangent: Any) -> bool:
 
 def _peak(logits: Array) -> Array:
     return jax.lax.stop_gradient(jnp.max(logits, axis=-1))
+
+
+def _along(slope: Array, tangent: Array, labels: Array | None) -> Array:
+    """Σ_j slope_j·tangent_j, neither of which matters in a row to skip, be it NaN."""
+    if labels is not None:
+        slope = jnp.where(labels[:, None] < 0, 0.0, slope)
+    return _counted(jnp.sum(slope * tangent, axis=-1), labels)
 
 
 def _counted(values: Array, labels: Array | None) -> Array:

@@ -55,15 +55,15 @@ def inputs_of(layer: Layer, targets: Targets, weights: RowWeights) -> Inputs:
     return Inputs(layer.features, layer.weight, layer.bias, Rows(labels, soft, *of_rows))
 
 
-def plan(of_block: Any, layer: Layer, targets: Targets, max_memory: int) -> Plan:
+def plan(of_block: Any, layer: Layer, targets: Targets, max_memory: int, copies: int = 1) -> Plan:
     """Blocks of nearly equal numbers of rows, so many that all copies of a block's logits stay within the memory.
 
     How many copies XLA makes on a CPU was found by looking (`memory_analysis`): what is added to the products or bends
-    them costs one, 16-bit factors another, targets that are not a class four.
+    them costs one, 16-bit factors another, targets that are not a class five.
     """
-    copies = 1 + (layer.bias is not None or layer.softcap is not None)
+    copies += layer.bias is not None or layer.softcap is not None
     copies += _accurate(layer.features) != layer.features.dtype
-    copies += 0 if targets.soft is None and targets.on_label is None else 4
+    copies += 0 if targets.soft is None and targets.on_label is None else 5
     (rows, dim), classes = layer.features.shape, layer.weight.shape[0]
     size = _accurate(layer.features).itemsize
     blocks = max(1, -(-rows // max(1, max_memory * 7 // 8 // (size * copies * classes))))
@@ -72,9 +72,8 @@ def plan(of_block: Any, layer: Layer, targets: Targets, max_memory: int) -> Plan
     return Plan(of_block, layer.softcap, in_block, chunk)
 
 
-@partial(jax.jit, static_argnums=0)
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def of_rows(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
+def _of_rows(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
     """What `of_block` gives for all rows; the way back computes the logits again."""
 
     def of_block(whole: tuple[Array, ...], index: Array) -> tuple[Array, ...]:
@@ -86,7 +85,7 @@ def of_rows(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
 
 
 def _of_rows_forward(plan: Plan, inputs: Inputs) -> tuple[tuple[Array, ...], Inputs]:
-    return of_rows(plan, inputs), inputs
+    return _of_rows(plan, inputs), inputs
 
 
 def _of_rows_backward(plan: Plan, inputs: Inputs, on_outputs: tuple[Array, ...]) -> tuple[Inputs]:
@@ -94,14 +93,14 @@ def _of_rows_backward(plan: Plan, inputs: Inputs, on_outputs: tuple[Array, ...])
     return (_as_given(gradients, inputs),)
 
 
-of_rows.__wrapped__.defvjp(_of_rows_forward, _of_rows_backward)
+_of_rows.defvjp(_of_rows_forward, _of_rows_backward)
+of_rows = jax.jit(_of_rows, static_argnums=0)
 
 
-@partial(jax.jit, static_argnums=0)
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def total(plan: Plan, inputs: Inputs) -> Array:
+def _total(plan: Plan, inputs: Inputs) -> Array:
     """Σ over the rows of what `of_block` gives; gradients are computed on the way forward, those that are asked for."""
-    return jnp.sum(of_rows(plan, inputs)[0])
+    return jnp.sum(_of_rows(plan, inputs)[0])
 
 
 def _total_forward(plan: Plan, inputs: Any) -> tuple[Array, Any]:
@@ -116,7 +115,8 @@ def _total_backward(plan: Plan, kept: Any, on_total: Array) -> tuple[Inputs]:
     return (_as_given(jax.tree.map(lambda gradient: on_total * gradient, gradients), inputs),)
 
 
-total.__wrapped__.defvjp(_total_forward, _total_backward, symbolic_zeros=True)
+_total.defvjp(_total_forward, _total_backward, symbolic_zeros=True)
+total = jax.jit(_total, static_argnums=0)
 
 
 def _gradients(plan: Plan, inputs: Inputs, zeros: Any, on_outputs: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
@@ -138,7 +138,8 @@ def _gradients(plan: Plan, inputs: Inputs, zeros: Any, on_outputs: tuple[Array, 
         if by_bias is not None:
             by_bias = by_bias + jnp.sum(on_logits, axis=0)
         outputs = tuple(_put(all_of_it, index, part) for all_of_it, part in zip(outputs, found, strict=True))
-        return outputs, Inputs(by_features, by_weight, by_bias, _with_rows_part(by_rows, index, on_rows))
+        by_rows = _with_rows_part(by_rows, index, on_rows, inputs.features.shape[0])
+        return outputs, Inputs(by_features, by_weight, by_bias, by_rows)
 
     return _over_blocks(plan, inputs, of_block, (_no_outputs(plan, inputs), zeros))
 
@@ -206,13 +207,13 @@ def _with_weight_part(plan: Plan, sums: Array, on_logits: Array, features: Array
     return _over_classes(plan.classes, of_classes, sums, sums.shape[0])
 
 
-def _with_rows_part(sums: Any, index: Array, parts: Rows) -> Rows:
+def _with_rows_part(sums: Any, index: Array, parts: Rows, rows: int) -> Rows:
     """A row's own gradient is put; that of soft targets which all rows share is added up."""
 
     def joined(whole: Array | None, part: Array) -> Array | None:
         if whole is None:
             return None
-        return _put(whole, index, part) if part.shape[0] == index.shape[0] else whole + part
+        return _put(whole, index, part) if whole.shape[0] == rows else whole + part
 
     return Rows(*(joined(whole, part) for whole, part in zip(sums, parts, strict=True)))
 

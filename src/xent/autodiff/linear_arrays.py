@@ -1,5 +1,6 @@
 """The row kernels on the logits of a linear layer, a block of rows at a time, forward and backward, on NumPy arrays."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.autodiff import arrays
-from xent.autodiff.arrays import Forward
+from xent.autodiff.arrays import Found
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
 from xent.kernels.blockwise import Gradients, LinearArrays, Products, rows_of_a_block, visit_blocks
@@ -34,7 +35,7 @@ class Wanted(NamedTuple):
     bias: bool
 
 
-def statistics(layer: LinearArrays, targets: Targets, machine: Machine) -> Forward:
+def statistics(layer: LinearArrays, targets: Targets, machine: Machine) -> Found:
     """What the way forward finds of each row."""
     found = _nothing_found(layer, targets)
 
@@ -48,7 +49,7 @@ def statistics(layer: LinearArrays, targets: Targets, machine: Machine) -> Forwa
 def statistics_gradient(
     layer: LinearArrays,
     targets: Targets,
-    found: Forward,
+    found: Found,
     on_nll: Array,
     on_logsumexp: Array,
     machine: Machine,
@@ -60,7 +61,7 @@ def statistics_gradient(
         arrays.backward(
             logits,
             arrays.part(targets, rows),
-            _some(found, rows),
+            found.part(rows),
             on_nll[rows],
             on_logsumexp[rows],
             logits,
@@ -75,23 +76,22 @@ def statistics_gradient(
 
 def loss(
     layer: LinearArrays, targets: Targets, weights: RowWeights, divisor: Any, machine: Machine, wanted: Wanted
-) -> tuple[Any, Forward, Gradients]:
+) -> tuple[Any, Found, Gradients]:
     """Σ of the rows' losses over the divisor, what was found of each row, and its gradients: three products in all."""
     found = _nothing_found(layer, targets)
     gradients = _zeros(layer, wanted)
 
+    total = []
+
     def visit(rows: Any, logits: Array) -> None:
+        some, out = arrays.part_of_weights(weights, rows), logits if any(wanted) else None
         chosen = arrays.part(targets, rows)
-        here = arrays.forward(logits, chosen, machine.kernels, machine.threads)
-        _keep(found, rows, here)
-        if any(wanted):
-            on = formulas.row_loss_gradient(
-                here.statistics, _weights(weights, rows), np.full_like(here.statistics.nll, 1.0 / divisor)
-            )
-            arrays.backward(logits, chosen, here, *on, logits, machine.kernels, machine.threads)
+        here, found_here = arrays.loss(logits, chosen, some, divisor, out, machine.kernels, machine.threads)
+        total.append(float(here))
+        _keep(found, rows, found_here)
 
     _visit(layer, targets.labels, machine, visit, gradients if any(wanted) else None)
-    return formulas.row_loss(found.statistics, weights).sum() / divisor, found, gradients
+    return math.fsum(total), found, gradients
 
 
 def entropy(layer: LinearArrays, labels: Array | None, machine: Machine) -> tuple[Array, Normaliser, Array]:
@@ -144,31 +144,22 @@ def _zero_rows(layer: LinearArrays, count: int) -> list[Array]:
     return [np.zeros(len(layer.features), arrays.wide(layer.weight)) for _ in range(count)]
 
 
-def _nothing_found(layer: LinearArrays, targets: Targets) -> Forward:
+def _nothing_found(layer: LinearArrays, targets: Targets) -> Found:
     nll, logsumexp, peak, tail, mass, at_peak = _zero_rows(layer, 6)
     soft = targets.soft is not None
-    return Forward(
+    return Found(
         RowStatistics(nll, logsumexp), Normaliser(peak, tail), mass if soft else None, at_peak if soft else None
     )
 
 
-def _flat(found: Forward) -> list[Array]:
+def _flat(found: Found) -> list[Array]:
     values = (*found.statistics, *found.rows, found.mass, found.at_peak)
     return [value for value in values if value is not None]
 
 
-def _keep(found: Forward, rows: Any, here: Forward) -> None:
+def _keep(found: Found, rows: Any, here: Found) -> None:
     for whole, some in zip(_flat(found), _flat(here), strict=True):
         whole[rows] = some
-
-
-def _some(found: Forward, rows: Any) -> Forward:
-    nll, logsumexp, peak, tail, *soft = (value[rows] for value in _flat(found))
-    return Forward(RowStatistics(nll, logsumexp), Normaliser(peak, tail), *soft)
-
-
-def _weights(weights: RowWeights, rows: Any) -> RowWeights:
-    return RowWeights(*(value[rows] if isinstance(value, np.ndarray) and value.ndim else value for value in weights))
 
 
 def _zeros(layer: LinearArrays, wanted: Wanted) -> Gradients:

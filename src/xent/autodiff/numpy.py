@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from xent.autodiff import arrays, linear_arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.formulas.linear import Layer
-from xent.formulas.rows import RowStatistics, RowWeights, Targets, row_loss
+from xent.formulas.rows import RowStatistics, RowWeights, Targets
 from xent.kernels import choice
 from xent.kernels.blockwise import ArrayProducts, LinearArrays
 from xent.kernels.pool import available_cpus
@@ -38,7 +38,8 @@ def statistics(logits: Array, targets: Targets) -> RowStatistics:
 
 def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> Any:
     """Σ of the rows' losses, over the divisor."""
-    return row_loss(statistics(logits, targets), weights).sum() / divisor
+    kernels = choice.row_kernels(logits.size)
+    return arrays.loss(logits, targets, weights, divisor, None, kernels, available_cpus())[0]
 
 
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
@@ -61,7 +62,8 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
     """Σ of the rows' losses, over the divisor."""
     nothing = Wanted(False, False, False)
     given, engine = LinearArrays(*layer), machine(layer, max_memory)
-    return linear_arrays.loss(given, targets, weights, divisor, engine, nothing)[0]
+    total, *_ = linear_arrays.loss(given, targets, weights, divisor, engine, nothing)
+    return arrays.wide(layer.weight)(total)
 
 
 def machine(layer: Layer, max_memory: int) -> Machine:

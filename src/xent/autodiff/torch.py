@@ -14,7 +14,7 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays
 from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_statistics
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed, wide_dtype
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas import sigmoid
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
@@ -42,7 +42,7 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
     given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
     if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
-    total: Tensor = _Loss.apply(logits, *targets, *weights, float(divisor))
+    total: Tensor = _Loss.apply(logits, *targets, *weights, float(divisor), needs_gradient(logits))
     return total
 
 
@@ -89,24 +89,26 @@ class _Rows(torch.autograd.Function):
 
 
 class _Loss(torch.autograd.Function):
-    """Σ of the rows' losses over a divisor, by the kernels."""
+    """Σ of the rows' losses over a divisor, and its gradient with it, while each row is in the cache."""
 
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
-        """logits, labels, soft, on_label, on_nll, square, divisor → the loss."""
-        *tensors, square, divisor = given
-        logits, labels, soft, on_label, on_nll = map(viewed, tensors)
+        """logits, labels, soft, on_label, on_nll, square, divisor, wanted → the loss."""
+        *tensors, square, divisor, wanted = given
+        z, labels, soft, on_label, on_nll = map(viewed, tensors)
         weights = RowWeights(on_nll, viewed(square) if isinstance(square, Tensor) else square)
         targets = Targets(labels, soft, on_label)
-        found = arrays.forward(logits, targets, choice.compiled_rows(), torch.get_num_threads())
+        out = np.empty(z.shape, arrays.stored(z)) if wanted else None
+        kernels, threads = choice.compiled_rows(), torch.get_num_threads()
+        total, ctx.found = arrays.loss(z, targets, weights, divisor, out, kernels, threads)
         ctx.save_for_backward(*tensors)
-        ctx.found, ctx.weights, ctx.targets, ctx.square, ctx.divisor = found, weights, targets, square, divisor
-        total = formulas.row_loss(found.statistics, weights).sum() / divisor
-        return torch.tensor(total, dtype=wide_dtype(tensors[0]))
+        ctx.gradient = None if out is None else tensor_of(out)
+        ctx.targets, ctx.weights, ctx.square, ctx.divisor = targets, weights, square, divisor
+        return tensor_of(np.asarray(total, arrays.wide(z)))
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
-        """By the kernels, or by the formulas where the gradient is to have a gradient."""
+        """What the way forward found, given away: a second time it is computed again."""
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors
         if torch.is_grad_enabled():
             targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, ctx.square)
@@ -114,13 +116,16 @@ class _Loss(torch.autograd.Function):
             def loss() -> list[Tensor]:
                 return [formulas.row_loss(formulas.row_statistics(widen(logits), targets), weights).sum() / ctx.divisor]
 
-            return *differentiable(loss, [logits], [on]), *[None] * 6
-        z, statistics = viewed(logits), ctx.found.statistics
-        on_rows = np.full_like(statistics.nll, float(on) / ctx.divisor)
-        slopes = formulas.row_loss_gradient(statistics, ctx.weights, on_rows)
-        out = np.empty(z.shape, arrays.stored(z))
-        arrays.backward(z, ctx.targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
-        return tensor_of(out, logits.dtype), *[None] * 6
+            return *differentiable(loss, [logits], [on]), *[None] * 7
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            z, statistics = viewed(logits), ctx.found.statistics
+            share = np.full_like(statistics.nll, 1.0 / ctx.divisor)
+            slopes = formulas.row_loss_gradient(statistics, ctx.weights, share)
+            out = np.empty(z.shape, arrays.stored(z))
+            arrays.backward(z, ctx.targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
+            gradient = tensor_of(out)
+        return scaled(gradient, on, logits.dtype), *[None] * 7
 
 
 class _Sigmoid(torch.autograd.Function):

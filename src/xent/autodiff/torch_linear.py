@@ -9,7 +9,7 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, tensor_of, viewed, wide_dtype
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas.linear import Layer, logits_of
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
@@ -96,7 +96,7 @@ class _Statistics(torch.autograd.Function):
         gradients = linear_arrays.statistics_gradient(
             layer_arrays, targets_arrays, ctx.found, *on_rows, _machine(ctx.max_memory), wanted
         )
-        return *_as_tensors(gradients, tensors), *[None] * 5
+        return *_cast(gradients, tensors), *[None] * 5
 
 
 class _Entropy(torch.autograd.Function):
@@ -129,7 +129,7 @@ class _Entropy(torch.autograd.Function):
             _machine(ctx.max_memory),
             Wanted(*ctx.needs_input_grad[:3]),
         )
-        return *_as_tensors(gradients, tensors), None, None, None
+        return *_cast(gradients, tensors), None, None, None
 
 
 class _Loss(torch.autograd.Function):
@@ -145,7 +145,7 @@ class _Loss(torch.autograd.Function):
         ctx.gradients = _as_tensors(gradients, tensors)
         ctx.save_for_backward(*tensors, on_nll)
         ctx.square, ctx.divisor, ctx.softcap, ctx.max_memory, ctx.wanted = square, divisor, softcap, max_memory, wanted
-        return torch.tensor(total, dtype=wide_dtype(tensors[0]))
+        return tensor_of(np.asarray(total, arrays.wide(layer.weight)))
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
@@ -164,9 +164,8 @@ class _Loss(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
             gradients = _again(ctx, tensors, weights)
-        if float(on) != 1.0:
-            gradients = [None if gradient is None else gradient.mul_(on) for gradient in gradients]
-        return *gradients, *[None] * 9
+        pairs = zip(gradients, tensors[:3], strict=True)
+        return *(None if found is None else scaled(found, on, part.dtype) for found, part in pairs), *[None] * 9
 
 
 def _again(ctx: Any, tensors: Any, weights: RowWeights) -> list[Tensor | None]:
@@ -201,6 +200,16 @@ def _or_zeros(on: Tensor | None, layer: LinearArrays) -> Any:
 
 
 def _as_tensors(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
+    """In the dtype of what they are the gradients of, but for float16, in whose range they may not lie before scaling."""
+    pairs = zip(gradients, tensors[:3], strict=True)
+    return [None if found is None else tensor_of(found, _storage(part.dtype)) for found, part in pairs]
+
+
+def _cast(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
     """In the dtype of what they are the gradients of."""
     pairs = zip(gradients, tensors[:3], strict=True)
-    return [None if gradient is None else tensor_of(gradient, tensor.dtype) for gradient, tensor in pairs]
+    return [None if found is None else tensor_of(found, part.dtype) for found, part in pairs]
+
+
+def _storage(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype == torch.float16 else dtype

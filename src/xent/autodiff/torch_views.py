@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["differentiable", "kernels_serve", "needs_gradient", "tensor_of", "viewed", "wide_dtype"]
+__all__ = ["differentiable", "kernels_serve", "needs_gradient", "scaled", "tensor_of", "viewed"]
 
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
@@ -35,6 +35,11 @@ def differentiable(
     return [next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs]
 
 
+def scaled(gradient: Tensor, on: Tensor, dtype: torch.dtype) -> Tensor:
+    """A gradient that belongs to no one else, times what comes from above, in its final dtype."""
+    return (gradient if on.item() == 1.0 else gradient.mul_(on)).to(dtype)
+
+
 def viewed(tensor: Tensor | None) -> Any:
     """The tensor's memory as a NumPy array; bfloat16 as uint16."""
     if tensor is None:
@@ -48,8 +53,3 @@ def tensor_of(array: Any, dtype: torch.dtype | None = None) -> Tensor:
     tensor = torch.from_numpy(array)
     tensor = tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
     return tensor if dtype is None else tensor.to(dtype)
-
-
-def wide_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype of results: float32 for 16-bit tensors."""
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32

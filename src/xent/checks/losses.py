@@ -200,6 +200,8 @@ def probabilities_as_logits(logits: Array) -> None:
         return
     while logits.ndim > 2:
         logits = logits[0]
+    if values_of(logits[0]).min() < 0.0:
+        return
     first = values_of(logits[:4])
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1) - 1.0) < 1e-5).all():
         _warned = True

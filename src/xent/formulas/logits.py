@@ -86,7 +86,8 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
     is_label = None if labels is None else positions(logits) == labels[:, None]
     if soft is None and on_label is None:
         gradient = index_gradient(rows, rows_nll, one, zero)
-        special, rest = is_label, gradient.scale[:, None] * terms(logits, rows.peak)
+        special, at_special = is_label, gradient.entry[:, None]
+        rest = gradient.scale[:, None] * terms(logits, rows.peak)
     else:
         target = 0.0 if soft is None else soft
         if on_label is not None:
@@ -96,8 +97,11 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
         gradient = soft_gradient(rows, lower, upper, one, zero)
         alone = xp.sum(1.0 - is_lower, axis=-1) == 1.0
         special = (is_lower == 0.0) & alone[:, None]
-        rest = gradient.scale[:, None] * terms(logits, rows.peak) - target
-    slope = xp.where(special, gradient.entry[:, None], rest)
+        each = gradient.scale[:, None] * terms(logits, rows.peak)
+        rest = each - target
+        # What is added is 0 at the peak, and there for the derivative by the peak's logit, which the tail lacks.
+        at_special = gradient.entry[:, None] + (each - gradient.scale[:, None])
+    slope = xp.where(special, at_special, rest)
     if labels is None:
         return slope
     return xp.where((labels < logits.shape[-1])[:, None], slope, xp.full_like(slope, xp.nan))

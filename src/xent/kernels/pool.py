@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["available_cpus", "over_ranges"]
 
-GRAIN = 1 << 16  # numbers that one thread takes at a time, at least: some 50 µs
+GRAIN = 1 << 18  # numbers that one thread takes at a time: 1 MB of float32, some 100 µs
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}  # by number of threads
 
@@ -26,7 +26,7 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
 
     The caller's thread takes its share, so that nested and concurrent calls always get on.
     """
-    parts = min(rows, numbers // GRAIN, 8 * threads)
+    parts = min(rows, numbers // GRAIN)
     threads = min(threads, parts)
     if threads <= 1:
         work(0, rows)

@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, arrays_of, beside, namespace_of
+from xent._arrays import Array, beside, floats, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import weighted
 from xent.losses.adapters import adapter_of
@@ -74,7 +74,7 @@ class Questions(NamedTuple):
 
 def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, options: Options) -> Questions:
     """Check the arguments, and say what they mean."""
-    (logits,) = arrays_of(logits=logits)
+    logits = floats("logits", logits)
     checks.reduction(options.reduction, options.denominator)
     checks.label_smoothing(options.label_smoothing)
     adapter = adapter_of(logits)

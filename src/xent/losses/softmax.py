@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xent._arrays import Array, arrays_of
+from xent._arrays import Array, floats
 from xent.checks import losses as checks
 from xent.formulas.rows import RowStatistics, row_loss
 from xent.formulas.rows import softcap as capped
@@ -78,7 +78,7 @@ def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Optio
 
 def prepared(logits: Any, labels: Any, softcap: float | None, options: Options) -> tuple[Array, Problem, Any]:
     """Check the arguments; give the logits, what the options mean, and the adapter."""
-    (logits,) = arrays_of(logits=logits)
+    logits = floats("logits", logits)
     checks.has_classes("logits", logits)
     checks.positive_option("softcap", softcap)
     adapter = adapter_of(logits)

@@ -64,9 +64,7 @@ def value_and_grad(
         raise OptionError(f"loss is {loss!r}, but must be one of xent's: {losses}.\nPass one of them.")
     compute, names = known[loss]
     if wrt is not None and not set(wrt) <= set(names):
-        raise OptionError(
-            f"wrt is {wrt!r}, but {loss.__name__} can be differentiated by {names}.\nPass some of these."
-        )
+        raise OptionError(f"wrt is {wrt!r}, but {loss.__name__} can be differentiated by {names}.\nPass some of these.")
     signature = inspect.signature(loss)
     chosen = tuple(names if wrt is None else wrt)
 
@@ -85,14 +83,16 @@ def _softmax(
     logits, asked, _ = softmax.prepared(_numpy("logits", logits), labels, softcap, made)
     rows = capped(flat_rows(logits), softcap)
     kernels, threads = choice.row_kernels(rows.size), available_cpus()
-    found = arrays.forward(rows, asked.targets, kernels, threads)
-    value = reduced(row_loss(found.statistics, asked.weights), asked.shape, made.reduction, asked.denominator)
-    if not wrt:
+    out = np.empty(rows.shape, arrays.stored(rows)) if wrt else None
+    if made.reduction == "none":
+        found = arrays.forward(rows, asked.targets, kernels, threads)
+        value = reduced(row_loss(found.statistics, asked.weights), asked.shape, "none", None)
+        arrays.loss(rows, asked.targets, asked.weights, 1.0, out, kernels, threads)
+    else:
+        over = float(divisor(rows, asked.denominator))
+        value, _ = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
+    if out is None:
         return value, {}
-    share = _share(made.reduction, asked.denominator, rows)
-    on = row_loss_gradient(found.statistics, asked.weights, np.full_like(found.statistics.nll, share))
-    out = np.empty(rows.shape, arrays.stored(rows))
-    arrays.backward(rows, asked.targets, found, *on, out, kernels, threads)
     if softcap is not None:
         out *= softcap_slope(rows, softcap)
     return value, {"logits": out.reshape(logits.shape).astype(logits.dtype, copy=False)}
