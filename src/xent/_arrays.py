@@ -81,7 +81,9 @@ def arrays_of(**values: Any) -> tuple[Array, ...]:
         return tuple(nested.values())
     floating = [_floating_dtype(xp, name, value) for name, value in values.items() if name not in nested]
     known = [dtype for dtype in floating if dtype is not None]
-    dtype = xp.result_type(*known) if known else xp.asarray(0.0).dtype
+    dtype = known[0] if known else xp.asarray(0.0).dtype
+    for other in known:
+        dtype = dtype if other == dtype else _wider(xp, dtype, other)
     device = device_of(given[0])
     return tuple(
         xp.asarray(nested[name].tolist(), dtype=dtype, device=device) if name in nested else _cast(xp, value, dtype)
@@ -93,6 +95,8 @@ def beside(name: str, value: Any, array: Array) -> Array:
     """Bring a number, nested lists or an array to the library, device and dtype of `array`, 16-bit dtypes widened."""
     xp = namespace_of(array)
     dtype = xp.float32 if xp.finfo(array.dtype).bits < 32 else array.dtype
+    if isinstance(value, (int, float)):
+        return xp.asarray(value, dtype=dtype, device=device_of(array))
     if not _is_array(value):
         return xp.asarray(_from_nested(name, value).tolist(), dtype=dtype, device=device_of(array))
     _library(**{name: value, "the array beside it": array})
@@ -199,6 +203,14 @@ def log(array: Array) -> Array:
 
 def _is_array(value: Any) -> bool:
     return is_tensor(value) or (array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic))
+
+
+def _wider(xp: Namespace, one: Any, other: Any) -> Any:
+    """Give the dtype that holds both; `result_type` would, but `torch.compile` cannot follow it."""
+    bits, other_bits = xp.finfo(one).bits, xp.finfo(other).bits
+    if bits == other_bits:  # bfloat16 and float16
+        return xp.float32
+    return one if bits > other_bits else other
 
 
 def _library(**values: Any) -> Namespace:

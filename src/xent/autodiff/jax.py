@@ -44,21 +44,21 @@ def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits."""
     inputs = jax_linear.inputs_of(layer, targets, RowWeights())
-    return RowStatistics(*jax_linear.of_rows(jax_linear.plan(_statistics_of, layer, targets, max_memory), inputs))
+    return RowStatistics(*jax_linear.of_rows(jax_linear.plan(_statistics_of, 2, layer, targets, max_memory), inputs))
 
 
 def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
     targets = Targets(labels)
     inputs = jax_linear.inputs_of(layer, targets, RowWeights())
-    (entropy,) = jax_linear.of_rows(jax_linear.plan(_entropy_of, layer, targets, max_memory, 3), inputs)
+    (entropy,) = jax_linear.of_rows(jax_linear.plan(_entropy_of, 1, layer, targets, max_memory, 3), inputs)
     return entropy
 
 
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Array:
     """Σ of the rows' losses, over the divisor. Gradients are computed with the loss: three matrix products in all."""
     inputs = jax_linear.inputs_of(layer, targets, weights)
-    return jax_linear.total(jax_linear.plan(_loss_of, layer, targets, max_memory), inputs) / divisor
+    return jax_linear.total(jax_linear.plan(_loss_of, 1, layer, targets, max_memory), inputs) / divisor
 
 
 def readable(*arrays: Array) -> bool:

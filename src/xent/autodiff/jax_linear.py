@@ -5,7 +5,6 @@ classes at a time, in place; 16-bit factors are summed in float32.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -41,6 +40,7 @@ class Plan(NamedTuple):
     """What is known when a program is compiled."""
 
     of_block: Callable[[Array, Rows], tuple[Array, ...]]  # logits (rows, classes) → (rows,) each
+    outputs: int  # how many it gives
     softcap: float | None
     rows: int  # in a block
     classes: int  # whose weights' gradient is computed at a time
@@ -55,7 +55,7 @@ def inputs_of(layer: Layer, targets: Targets, weights: RowWeights) -> Inputs:
     return Inputs(layer.features, layer.weight, layer.bias, Rows(labels, soft, *of_rows))
 
 
-def plan(of_block: Any, layer: Layer, targets: Targets, max_memory: int, copies: int = 1) -> Plan:
+def plan(of_block: Any, outputs: int, layer: Layer, targets: Targets, max_memory: int, copies: int = 1) -> Plan:
     """Blocks of nearly equal numbers of rows, so many that all copies of a block's logits stay within the memory.
 
     How many copies XLA makes on a CPU was found by looking (`memory_analysis`): what is added to the products or bends
@@ -69,10 +69,9 @@ def plan(of_block: Any, layer: Layer, targets: Targets, max_memory: int, copies:
     blocks = max(1, -(-rows // max(1, max_memory * 7 // 8 // (size * copies * classes))))
     in_block = max(1, -(-rows // blocks))
     chunk = max(1, min(classes, max_memory // 8 // (size * (2 * dim + in_block))))
-    return Plan(of_block, layer.softcap, in_block, chunk)
+    return Plan(of_block, outputs, layer.softcap, in_block, chunk)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _of_rows(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
     """What `of_block` gives for all rows; the way back computes the logits again."""
 
@@ -93,11 +92,11 @@ def _of_rows_backward(plan: Plan, inputs: Inputs, on_outputs: tuple[Array, ...])
     return (_as_given(gradients, inputs),)
 
 
-_of_rows.defvjp(_of_rows_forward, _of_rows_backward)
-of_rows = jax.jit(_of_rows, static_argnums=0)
+_of_rows_with_rule = jax.custom_vjp(_of_rows, nondiff_argnums=(0,))
+_of_rows_with_rule.defvjp(_of_rows_forward, _of_rows_backward)
+of_rows = jax.jit(_of_rows_with_rule, static_argnums=0)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _total(plan: Plan, inputs: Inputs) -> Array:
     """Σ over the rows of what `of_block` gives; gradients are computed on the way forward, those that are asked for."""
     return jnp.sum(_of_rows(plan, inputs)[0])
@@ -115,8 +114,9 @@ def _total_backward(plan: Plan, kept: Any, on_total: Array) -> tuple[Inputs]:
     return (_as_given(jax.tree.map(lambda gradient: on_total * gradient, gradients), inputs),)
 
 
-_total.defvjp(_total_forward, _total_backward, symbolic_zeros=True)
-total = jax.jit(_total, static_argnums=0)
+_total_with_rule = jax.custom_vjp(_total, nondiff_argnums=(0,))
+_total_with_rule.defvjp(_total_forward, _total_backward, symbolic_zeros=True)
+total = jax.jit(_total_with_rule, static_argnums=0)
 
 
 def _gradients(plan: Plan, inputs: Inputs, zeros: Any, on_outputs: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:
@@ -148,6 +148,8 @@ def _over_blocks(plan: Plan, inputs: Inputs, of_block: Any, whole: Any) -> Any:
     """Fold `of_block(whole, index)` over blocks of rows."""
     labels = inputs.rows.labels
     rows = labels.shape[0]
+    if not rows:
+        return whole
     blocks = -(-rows // plan.rows)
     # Rows to skip go last, and after them rows there are not, which are filled when taken and dropped when put.
     order = jnp.concatenate([jnp.argsort(labels < 0, stable=True), jnp.arange(rows, blocks * plan.rows)])
@@ -248,10 +250,8 @@ def _accurate(array: Array) -> Any:
 
 
 def _no_outputs(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
-    """Zeros for what `of_block` gives: what it gives for rows to skip."""
-    features, rows = _block(inputs, jnp.zeros(plan.rows, jnp.int32))
-    found = jax.eval_shape(lambda: plan.of_block(_logits(plan, features, inputs), rows))
-    return tuple(jnp.zeros(inputs.features.shape[0], part.dtype) for part in found)
+    """What `of_block` gives for rows to skip."""
+    return (jnp.zeros(inputs.features.shape[0], _accurate(inputs.features)),) * plan.outputs
 
 
 def _zeros(inputs: Inputs) -> Any:

@@ -7,22 +7,22 @@ import torch
 from torch import Tensor
 
 from xent._arrays import widen
-from xent.autodiff import arrays, linear_arrays, plain
-from xent.autodiff.linear_arrays import Machine, Wanted
+from xent.autodiff import arrays, linear_arrays, plain, torch_compiled
+from xent.autodiff.linear_arrays import Wanted
+from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, machine
 from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas.linear import Layer, logits_of
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
-from xent.kernels import choice
-from xent.kernels.blockwise import Gradients, LinearArrays
+from xent.kernels.blockwise import LinearArrays
 
 __all__ = ["linear_entropy", "linear_loss", "linear_statistics"]
-
-CLASSES = 4096  # whose weights are widened at a time
 
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits, each (rows,); the way back computes the logits again."""
+    if torch.compiler.is_compiling() and not needs_gradient(*targets[1:]):
+        return torch_compiled.linear_statistics(layer, targets, max_memory)
     if not kernels_serve(*layer[:3], *targets) or needs_gradient(*targets[1:]):
         return formulas.row_statistics(logits_of(_wide(layer)), targets)
     return RowStatistics(*_Statistics.apply(*layer[:3], *targets, layer.softcap, max_memory))
@@ -39,6 +39,8 @@ def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tens
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Tensor:
     """Σ of the rows' losses over the divisor; where gradients can be asked for, they are computed on the way forward."""
     given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
+    if torch.compiler.is_compiling() and not needs_gradient(*given):
+        return torch_compiled.linear_loss(layer, targets, weights, divisor, max_memory)
     if not kernels_serve(*layer[:3], targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(linear_statistics(layer, targets, max_memory), weights).sum() / divisor
     wanted = Wanted(*(needs_gradient(part) for part in layer[:3]))
@@ -46,26 +48,14 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
     return loss
 
 
-class Products:
-    """PyTorch's matrix products, 16-bit operands widened where a result is to keep float32's digits."""
+def _wide(layer: Layer) -> Layer:
+    """The layer in float32 at least."""
+    features, weight, bias, softcap = layer
+    return Layer(widen(features), widen(weight), None if bias is None else widen(bias), softcap)
 
-    def multiply(self, a: Any, b: Any, out: Any) -> None:
-        """a·b into out."""
-        left, right, to = tensor_of(a), tensor_of(b), tensor_of(out)
-        if left.dtype == right.dtype == to.dtype:
-            torch.mm(left, right, out=to)
-        elif left.dtype == right.dtype:  # features and weights of 16 bits: the logits keep all digits
-            left = left.to(to.dtype)
-            for first in range(0, to.shape[1], CLASSES):
-                some = slice(first, first + CLASSES)
-                torch.mm(left, right[:, some].to(to.dtype), out=to[:, some])
-        else:  # gradients of logits and weights of 16 bits: what comes out is rounded to 16 bits anyway
-            to.copy_(torch.mm(left.to(right.dtype), right))
 
-    def add(self, a: Any, b: Any, out: Any) -> None:
-        """a·b added to out."""
-        to = tensor_of(out)
-        torch.addmm(to, tensor_of(a).to(to.dtype), tensor_of(b).to(to.dtype), out=to)
+def _or_zeros(on: Tensor | None, layer: LinearArrays) -> Any:
+    return np.zeros(len(layer.features), arrays.wide(layer.weight)) if on is None else viewed(on)
 
 
 class _Statistics(torch.autograd.Function):
@@ -75,8 +65,8 @@ class _Statistics(torch.autograd.Function):
     def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
         """features, weight, bias, labels, soft, on_label, softcap, max_memory → nll, logsumexp."""
         tensors, (softcap, max_memory) = given[:6], given[6:]
-        layer, targets = _arrays_of(tensors, softcap)
-        found = linear_arrays.statistics(layer, targets, _machine(max_memory))
+        layer, targets = arrays_of(tensors, softcap)
+        found = linear_arrays.statistics(layer, targets, machine(max_memory))
         ctx.save_for_backward(*tensors)
         ctx.found, ctx.softcap, ctx.max_memory = found, softcap, max_memory
         ctx.set_materialize_grads(False)
@@ -90,13 +80,13 @@ class _Statistics(torch.autograd.Function):
             layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
             statistics = differentiable(lambda: formulas.row_statistics(logits_of(layer), targets), tensors[:3], on)
             return *statistics, *[None] * 5
-        layer_arrays, targets_arrays = _arrays_of(tensors, ctx.softcap)
+        layer_arrays, targets_arrays = arrays_of(tensors, ctx.softcap)
         on_rows = (_or_zeros(value, layer_arrays) for value in on)
         wanted = Wanted(*ctx.needs_input_grad[:3])
         gradients = linear_arrays.statistics_gradient(
-            layer_arrays, targets_arrays, ctx.found, *on_rows, _machine(ctx.max_memory), wanted
+            layer_arrays, targets_arrays, ctx.found, *on_rows, machine(ctx.max_memory), wanted
         )
-        return *_cast(gradients, tensors), *[None] * 5
+        return *cast(gradients, tensors), *[None] * 5
 
 
 class _Entropy(torch.autograd.Function):
@@ -106,8 +96,8 @@ class _Entropy(torch.autograd.Function):
     def forward(ctx: Any, *given: Any) -> Tensor:
         """features, weight, bias, labels, softcap, max_memory → entropy."""
         tensors, (softcap, max_memory) = given[:4], given[4:]
-        layer, targets = _arrays_of((*tensors, None, None), softcap)
-        entropy, *ctx.found = linear_arrays.entropy(layer, targets.labels, _machine(max_memory))
+        layer, targets = arrays_of((*tensors, None, None), softcap)
+        entropy, *ctx.found = linear_arrays.entropy(layer, targets.labels, machine(max_memory))
         ctx.save_for_backward(*tensors)
         ctx.softcap, ctx.max_memory = softcap, max_memory
         return tensor_of(entropy)
@@ -120,16 +110,16 @@ class _Entropy(torch.autograd.Function):
             layer = _wide(Layer(*tensors[:3], ctx.softcap))
             function = lambda: [plain.linear_entropy(layer, tensors[3], ctx.max_memory)]  # noqa: E731
             return *differentiable(function, tensors[:3], [on]), None, None, None
-        layer_arrays, targets = _arrays_of((*tensors, None, None), ctx.softcap)
+        layer_arrays, targets = arrays_of((*tensors, None, None), ctx.softcap)
         gradients = linear_arrays.entropy_gradient(
             layer_arrays,
             targets.labels,
             *ctx.found,
             viewed(on),
-            _machine(ctx.max_memory),
+            machine(ctx.max_memory),
             Wanted(*ctx.needs_input_grad[:3]),
         )
-        return *_cast(gradients, tensors), None, None, None
+        return *cast(gradients, tensors), None, None, None
 
 
 class _Loss(torch.autograd.Function):
@@ -139,10 +129,10 @@ class _Loss(torch.autograd.Function):
     def forward(ctx: Any, *given: Any) -> Tensor:
         """features, weight, bias, labels, soft, on_label, on_nll, square, divisor, softcap, max_memory, wanted → loss."""
         tensors, (on_nll, square, divisor, softcap, max_memory, wanted) = given[:6], given[6:]
-        layer, targets = _arrays_of(tensors, softcap)
+        layer, targets = arrays_of(tensors, softcap)
         weights = RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square)
-        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, divisor, _machine(max_memory), wanted)
-        ctx.gradients = _as_tensors(gradients, tensors)
+        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, divisor, machine(max_memory), wanted)
+        ctx.gradients = as_tensors(gradients, tensors)
         ctx.save_for_backward(*tensors, on_nll)
         ctx.square, ctx.divisor, ctx.softcap, ctx.max_memory, ctx.wanted = square, divisor, softcap, max_memory, wanted
         return tensor_of(np.asarray(total, arrays.wide(layer.weight)))
@@ -170,46 +160,9 @@ class _Loss(torch.autograd.Function):
 
 def _again(ctx: Any, tensors: Any, weights: RowWeights) -> list[Tensor | None]:
     """The gradients of `_Loss` from the logits, computed once more."""
-    layer, targets = _arrays_of(tensors, ctx.softcap)
+    layer, targets = arrays_of(tensors, ctx.softcap)
     square = viewed(weights.square) if isinstance(weights.square, Tensor) else weights.square
     share = np.full_like(ctx.found.statistics.nll, 1.0 / ctx.divisor)
     on = formulas.row_loss_gradient(ctx.found.statistics, RowWeights(viewed(weights.nll), square), share)
-    machine = _machine(ctx.max_memory)
-    return _as_tensors(linear_arrays.statistics_gradient(layer, targets, ctx.found, *on, machine, ctx.wanted), tensors)
-
-
-def _machine(max_memory: int) -> Machine:
-    return Machine(choice.compiled_rows(), Products(), torch.get_num_threads(), max_memory)
-
-
-def _wide(layer: Layer) -> Layer:
-    """The layer in float32 at least."""
-    features, weight, bias, softcap = layer
-    return Layer(widen(features), widen(weight), None if bias is None else widen(bias), softcap)
-
-
-def _arrays_of(tensors: Any, softcap: float | None) -> tuple[LinearArrays, Targets]:
-    features, weight, bias, labels, soft, on_label = tensors
-    wide_bias = None if bias is None else viewed(widen(bias))
-    targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
-    return LinearArrays(viewed(features), viewed(weight), wide_bias, softcap), targets
-
-
-def _or_zeros(on: Tensor | None, layer: LinearArrays) -> Any:
-    return np.zeros(len(layer.features), arrays.wide(layer.weight)) if on is None else viewed(on)
-
-
-def _as_tensors(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
-    """In the dtype of what they are the gradients of, but for float16, in whose range they may not lie before scaling."""
-    pairs = zip(gradients, tensors[:3], strict=True)
-    return [None if found is None else tensor_of(found, _storage(part.dtype)) for found, part in pairs]
-
-
-def _cast(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
-    """In the dtype of what they are the gradients of."""
-    pairs = zip(gradients, tensors[:3], strict=True)
-    return [None if found is None else tensor_of(found, part.dtype) for found, part in pairs]
-
-
-def _storage(dtype: torch.dtype) -> torch.dtype:
-    return torch.float32 if dtype == torch.float16 else dtype
+    engine = machine(ctx.max_memory)
+    return as_tensors(linear_arrays.statistics_gradient(layer, targets, ctx.found, *on, engine, ctx.wanted), tensors)

@@ -1,0 +1,152 @@
+"""The linear layer's losses as operators that `torch.compile` takes as they are, without looking into the blocks."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from xent.autodiff import linear_arrays
+from xent.autodiff.linear_arrays import Wanted
+from xent.autodiff.torch_machine import arrays_of, cast, machine
+from xent.autodiff.torch_views import tensor_of, viewed
+from xent.formulas.linear import Layer
+from xent.formulas.rows import RowStatistics, RowWeights, Targets
+
+__all__ = ["linear_loss", "linear_statistics"]
+
+
+def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Tensor:
+    """Σ of the rows' losses over the divisor, its gradients found on the way forward."""
+    wanted = [part is not None and part.requires_grad for part in layer[:3]]
+    square = (
+        weights.square
+        if isinstance(weights.square, Tensor | None)
+        else torch.tensor(weights.square, dtype=torch.float64)
+    )
+    over = divisor if isinstance(divisor, Tensor) else torch.tensor(float(divisor), dtype=torch.float64)
+    loss: Tensor = _loss(*layer[:3], *targets, weights.nll, square, over, layer.softcap, max_memory, wanted)[0]
+    return loss
+
+
+def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
+    """Row statistics of a linear layer's logits, each (rows,); the way back computes the logits again."""
+    return RowStatistics(*_statistics(*layer[:3], *targets, layer.softcap, max_memory)[:2])
+
+
+@torch.library.custom_op("xent::linear_loss", mutates_args=())
+def _loss(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    soft: Tensor | None,
+    on_label: Tensor | None,
+    on_nll: Tensor | None,
+    square: Tensor | None,
+    divisor: Tensor,
+    softcap: float | None,
+    max_memory: int,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The loss, and its gradients by features, weight and bias, empty where not wanted."""
+    tensors = (features, weight, bias, labels, soft, on_label)
+    layer, targets = arrays_of(tensors, softcap)
+    weights = RowWeights(viewed(on_nll), viewed(square))
+    total, _, gradients = linear_arrays.loss(
+        layer, targets, weights, float(divisor), machine(max_memory), Wanted(*wanted)
+    )
+    found = [features.new_empty(0) if gradient is None else gradient for gradient in cast(gradients, tensors)]
+    return torch.tensor(total, dtype=_wide(weight)), found[0], found[1], found[2]
+
+
+@_loss.register_fake
+def _(features: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor, ...]:
+    parts = zip((features, weight, bias), rest[-1], strict=True)
+    shapes = [features.new_empty(0) if part is None or not want else torch.empty_like(part) for part, want in parts]
+    return features.new_empty((), dtype=_wide(weight)), *shapes
+
+
+def _keep_gradients(ctx: Any, inputs: Any, output: Any) -> None:
+    ctx.wanted = inputs[-1]
+    ctx.save_for_backward(*output[1:])
+
+
+def _scale_gradients(ctx: Any, on: Tensor, *_: Any) -> tuple[Any, ...]:
+    pairs = zip(ctx.saved_tensors, ctx.wanted, strict=True)
+    return *((on * gradient).to(gradient.dtype) if want else None for gradient, want in pairs), *[None] * 9
+
+
+_loss.register_autograd(_scale_gradients, setup_context=_keep_gradients)
+
+
+@torch.library.custom_op("xent::linear_statistics", mutates_args=())
+def _statistics(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    soft: Tensor | None,
+    on_label: Tensor | None,
+    softcap: float | None,
+    max_memory: int,
+) -> tuple[Tensor, Tensor]:
+    """nll and logsumexp of each row."""
+    layer, targets = arrays_of((features, weight, bias, labels, soft, on_label), softcap)
+    nll, logsumexp = linear_arrays.statistics(layer, targets, machine(max_memory)).statistics
+    return tensor_of(np.array(nll)), tensor_of(np.array(logsumexp))
+
+
+@_statistics.register_fake
+def _(features: Tensor, weight: Tensor, *rest: Any) -> tuple[Tensor, Tensor]:
+    rows = [features.new_empty(features.shape[0], dtype=_wide(weight)) for _ in range(2)]
+    return rows[0], rows[1]
+
+
+@torch.library.custom_op("xent::linear_statistics_gradient", mutates_args=())
+def _statistics_gradient(
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    labels: Tensor | None,
+    soft: Tensor | None,
+    on_label: Tensor | None,
+    softcap: float | None,
+    max_memory: int,
+    on_nll: Tensor,
+    on_logsumexp: Tensor,
+    wanted: list[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """∂ Σ on_nll·nll + on_logsumexp·logsumexp by features, weight and bias, empty where not wanted."""
+    tensors = (features, weight, bias, labels, soft, on_label)
+    layer, targets = arrays_of(tensors, softcap)
+    engine = machine(max_memory)
+    found = linear_arrays.statistics(layer, targets, engine)
+    on = (np.ascontiguousarray(viewed(on_nll)), np.ascontiguousarray(viewed(on_logsumexp)))
+    gradients = cast(linear_arrays.statistics_gradient(layer, targets, found, *on, engine, Wanted(*wanted)), tensors)
+    made = [features.new_empty(0) if gradient is None else gradient for gradient in gradients]
+    return made[0], made[1], made[2]
+
+
+@_statistics_gradient.register_fake
+def _(features: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor, ...]:
+    parts = zip((features, weight, bias), rest[-1], strict=True)
+    return tuple(features.new_empty(0) if part is None or not want else torch.empty_like(part) for part, want in parts)
+
+
+def _keep_inputs(ctx: Any, inputs: Any, output: Any) -> None:
+    *tensors, ctx.softcap, ctx.max_memory = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _recompute(ctx: Any, *on: Tensor) -> tuple[Any, ...]:
+    wanted = list(ctx.needs_input_grad[:3])
+    found = _statistics_gradient(*ctx.saved_tensors, ctx.softcap, ctx.max_memory, *on, wanted)
+    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 5
+
+
+_statistics.register_autograd(_recompute, setup_context=_keep_inputs)
+
+
+def _wide(tensor: Tensor) -> torch.dtype:
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32

@@ -1,0 +1,68 @@
+"""A linear layer of PyTorch tensors as arrays, PyTorch's matrix products, and gradients as tensors again."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xent._arrays import widen
+from xent.autodiff.linear_arrays import Machine
+from xent.autodiff.torch_views import tensor_of, viewed
+from xent.formulas.rows import Targets
+from xent.kernels import choice
+from xent.kernels.blockwise import Gradients, LinearArrays
+
+__all__ = ["Products", "arrays_of", "as_tensors", "cast", "machine"]
+
+CLASSES = 4096  # whose weights are widened at a time
+
+
+class Products:
+    """PyTorch's matrix products, 16-bit operands widened where a result is to keep float32's digits."""
+
+    def multiply(self, a: Any, b: Any, out: Any) -> None:
+        """a·b into out."""
+        left, right, to = tensor_of(a), tensor_of(b), tensor_of(out)
+        if left.dtype == right.dtype == to.dtype:
+            torch.mm(left, right, out=to)
+        elif left.dtype == right.dtype:  # features and weights of 16 bits: the logits keep all digits
+            left = left.to(to.dtype)
+            for first in range(0, to.shape[1], CLASSES):
+                some = slice(first, first + CLASSES)
+                torch.mm(left, right[:, some].to(to.dtype), out=to[:, some])
+        else:  # gradients of logits and weights of 16 bits: what comes out is rounded to 16 bits anyway
+            to.copy_(torch.mm(left.to(right.dtype), right))
+
+    def add(self, a: Any, b: Any, out: Any) -> None:
+        """a·b added to out."""
+        to = tensor_of(out)
+        torch.addmm(to, tensor_of(a).to(to.dtype), tensor_of(b).to(to.dtype), out=to)
+
+
+def machine(max_memory: int) -> Machine:
+    """The kernels, PyTorch's products and its number of threads."""
+    return Machine(choice.compiled_rows(), Products(), torch.get_num_threads(), max_memory)
+
+
+def arrays_of(tensors: Any, softcap: float | None) -> tuple[LinearArrays, Targets]:
+    """features, weight, bias, labels, soft and on_label as the arrays that `linear_arrays` takes."""
+    features, weight, bias, labels, soft, on_label = tensors
+    wide_bias = None if bias is None else viewed(widen(bias))
+    targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
+    return LinearArrays(viewed(features), viewed(weight), wide_bias, softcap), targets
+
+
+def as_tensors(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
+    """In the dtype of what they are the gradients of, but for float16, in whose range they may not lie before scaling."""
+    pairs = zip(gradients, tensors[:3], strict=True)
+    return [None if found is None else tensor_of(found, _storage(part.dtype)) for found, part in pairs]
+
+
+def cast(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
+    """In the dtype of what they are the gradients of."""
+    pairs = zip(gradients, tensors[:3], strict=True)
+    return [None if found is None else tensor_of(found, part.dtype) for found, part in pairs]
+
+
+def _storage(dtype: torch.dtype) -> torch.dtype:
+    return torch.float32 if dtype == torch.float16 else dtype
