@@ -1,5 +1,6 @@
 """The row kernels on NumPy arrays, forward and backward, on several threads: what all adapters on the CPU stand on."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
+from xent.formulas.sigmoid import Questions
 from xent.kernels.pool import over_ranges
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "part_of_weights",
     "sigmoid_backward",
     "sigmoid_forward",
+    "sigmoid_loss",
     "stored",
     "wide",
 ]
@@ -140,6 +143,30 @@ def sigmoid_forward(z: Array, positive: Array, negative: Array, kernels: Kernels
 
     over_ranges(work, flat.size, flat.size, threads)
     return out.reshape(z.shape)
+
+
+def sigmoid_loss(
+    z: Array, questions: Questions, weight: Any, divisor: float, out: Any, kernels: Kernels, threads: int
+) -> float:
+    """Σ of what the logits cost, times their weights, over the divisor; the gradient into out, which may be None."""
+    flat, yes, *rest = _flat(*(value for value in (z, *questions, weight) if value is not None))
+    no = rest.pop(0) if questions.negative is not None else None
+    times = rest.pop() if rest else None
+    gradient = None if out is None else out.reshape(-1)
+    totals: dict[int, float] = {}
+
+    def work(first: int, last: int) -> None:
+        i = slice(first, last)
+        given = (flat[i], yes[i], 1.0 - yes[i] if no is None else no[i])
+        (nll,) = _rows(1, given[0])
+        kernels.sigmoid_nll(*given, nll)
+        totals[first] = float((nll if times is None else formulas.weighted(times[i], nll)).sum(dtype=np.float64))
+        if gradient is not None:
+            on = np.full_like(nll, 1.0 / divisor) if times is None else times[i] / divisor
+            kernels.sigmoid_gradient(*given, on, gradient[i])
+
+    over_ranges(work, flat.size, flat.size, threads)
+    return math.fsum(totals.values()) / divisor
 
 
 def sigmoid_backward(

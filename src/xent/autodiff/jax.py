@@ -16,15 +16,32 @@ from xent.autodiff import jax_linear
 from xent.formulas import logits as formulas
 from xent.formulas import sigmoid
 from xent.formulas.linear import Layer
-from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets, entropy_of, row_loss
+from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets, entropy_of, row_loss, weighted
+from xent.formulas.sigmoid import Questions
 
-__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "loss", "readable", "sigmoid_nll", "statistics"]
+__all__ = [
+    "linear_entropy",
+    "linear_loss",
+    "linear_statistics",
+    "loss",
+    "readable",
+    "sigmoid_loss",
+    "sigmoid_nll",
+    "statistics",
+]
+
+
+@jax.jit
+def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divisor: Any) -> Array:
+    """Σ of what the logits cost, times their weights, over the divisor."""
+    nll = sigmoid_nll(logits, *sigmoid.weights_of(questions))
+    return jnp.sum(nll if weight is None else weighted(weight, nll)) / divisor
 
 
 @jax.jit
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
     """What yes and no cost, times what they weigh. Any shape."""
-    return sigmoid.sigmoid_nll(widen(logits), positive, negative)
+    return _sigmoid_nll(widen(logits), positive, negative)
 
 
 @jax.jit
@@ -81,6 +98,27 @@ def _loss_of(logits: Array, rows: jax_linear.Rows) -> tuple[Array, ...]:
 def _entropy_of(logits: Array, rows: jax_linear.Rows) -> tuple[Array, ...]:
     entropy, *_ = _entropy_tail_spread(logits, _peak(logits))
     return (_counted(entropy, rows.labels),)
+
+
+_sigmoid_nll = jax.custom_jvp(sigmoid.sigmoid_nll)
+
+
+def _push_sigmoid_nll(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    logits = primals[0]
+    on_logits, on_positive, on_negative = (None if _is_symbolic(tangent) else tangent for tangent in tangents)
+    nll = _sigmoid_nll(*primals)
+    one, zero = jnp.ones_like(nll), jnp.zeros_like(nll)
+    pushed = zero
+    if on_logits is not None:
+        pushed += sigmoid.sigmoid_gradient(*primals) * on_logits
+    if on_positive is not None:
+        pushed += _sigmoid_nll(logits, one, zero) * on_positive
+    if on_negative is not None:
+        pushed += _sigmoid_nll(logits, zero, one) * on_negative
+    return nll, pushed
+
+
+_sigmoid_nll.defjvp(_push_sigmoid_nll, symbolic_zeros=True)
 
 
 @jax.custom_jvp

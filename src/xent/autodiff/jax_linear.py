@@ -162,12 +162,13 @@ def _over_blocks(plan: Plan, inputs: Inputs, of_block: Any, whole: Any) -> Any:
 
 
 def _block(inputs: Inputs, index: Array) -> tuple[Array, Rows]:
-    """Features and all else of those rows."""
+    """Features and all else of those rows; features are 0 in rows to skip, lest a NaN there gets into a product."""
     labels, soft, *others = inputs.rows
     if soft is not None and soft.shape[0] == labels.shape[0]:
         soft = _take(soft, index, 0)
     weights = (None if other is None else _take(other, index, 0) for other in others)
-    return _take(inputs.features, index, 0), Rows(_take(labels, index, -1), soft, *weights)
+    labels = _take(labels, index, -1)
+    return jnp.where(labels[:, None] < 0, 0, _take(inputs.features, index, 0)), Rows(labels, soft, *weights)
 
 
 def _take(array: Array, index: Array, fill: int) -> Array:

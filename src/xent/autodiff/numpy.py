@@ -8,6 +8,7 @@ from xent.autodiff import arrays, linear_arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.formulas.linear import Layer
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
+from xent.formulas.sigmoid import Questions
 from xent.kernels import choice
 from xent.kernels.blockwise import ArrayProducts, LinearArrays
 from xent.kernels.pool import available_cpus
@@ -19,6 +20,7 @@ __all__ = [
     "loss",
     "machine",
     "readable",
+    "sigmoid_loss",
     "sigmoid_nll",
     "statistics",
 ]
@@ -46,6 +48,13 @@ def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
     """What each logit costs: positive·softplus(−z) + negative·softplus(z)."""
     kernels = choice.row_kernels(logits.size)
     return arrays.sigmoid_forward(logits, positive, negative, kernels, available_cpus())
+
+
+def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divisor: Any) -> Any:
+    """Σ of what the logits cost, times their weights, over the divisor."""
+    kernels = choice.row_kernels(logits.size)
+    total = arrays.sigmoid_loss(logits, questions, weight, float(divisor), None, kernels, available_cpus())
+    return arrays.wide(logits)(total)
 
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:

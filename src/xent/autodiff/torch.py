@@ -17,10 +17,20 @@ from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_stati
 from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas import sigmoid
-from xent.formulas.rows import RowStatistics, RowWeights, Targets
+from xent.formulas.rows import RowStatistics, RowWeights, Targets, weighted
+from xent.formulas.sigmoid import Questions
 from xent.kernels import choice
 
-__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "loss", "readable", "sigmoid_nll", "statistics"]
+__all__ = [
+    "linear_entropy",
+    "linear_loss",
+    "linear_statistics",
+    "loss",
+    "readable",
+    "sigmoid_loss",
+    "sigmoid_nll",
+    "statistics",
+]
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -43,6 +53,16 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
     if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
     total: Tensor = _Loss.apply(logits, *targets, *weights, float(divisor), needs_gradient(logits))
+    return total
+
+
+def sigmoid_loss(logits: Tensor, questions: Questions, weight: Tensor | None, divisor: Any) -> Tensor:
+    """Σ of what the logits cost, times their weights, over the divisor."""
+    given = (*questions, weight, divisor if isinstance(divisor, Tensor) else None)
+    if not kernels_serve(logits, *given) or needs_gradient(*given):
+        nll = sigmoid_nll(logits, *sigmoid.weights_of(questions))
+        return (nll if weight is None else weighted(weight, nll)).sum() / divisor
+    total: Tensor = _SigmoidLoss.apply(logits, *questions, weight, float(divisor), needs_gradient(logits))
     return total
 
 
@@ -126,6 +146,45 @@ class _Loss(torch.autograd.Function):
             arrays.backward(z, ctx.targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
             gradient = tensor_of(out)
         return scaled(gradient, on, logits.dtype), *[None] * 7
+
+
+class _SigmoidLoss(torch.autograd.Function):
+    """Σ of sigmoid cross-entropies over a divisor, and its gradient with it."""
+
+    @staticmethod
+    def forward(ctx: Any, *given: Any) -> Tensor:
+        """logits, positive, negative, weight, divisor, wanted → the loss."""
+        *tensors, divisor, wanted = given
+        ctx.save_for_backward(*tensors)
+        ctx.divisor = divisor
+        ctx.gradient, total = _sigmoid_pass(tensors, divisor, wanted)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
+        """What the way forward found, given away: a second time it is computed again."""
+        tensors = ctx.saved_tensors
+        logits, positive, negative, weight = tensors
+        if torch.is_grad_enabled():
+
+            def loss() -> list[Tensor]:
+                nll = sigmoid.sigmoid_nll(widen(logits), *sigmoid.weights_of(Questions(positive, negative)))
+                return [(nll if weight is None else weighted(weight, nll)).sum() / ctx.divisor]
+
+            return *differentiable(loss, [logits], [on]), *[None] * 5
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            gradient, _ = _sigmoid_pass(tensors, ctx.divisor, True)
+        return scaled(gradient, on, logits.dtype), *[None] * 5
+
+
+def _sigmoid_pass(tensors: Any, divisor: float, wanted: bool) -> tuple[Any, Tensor]:
+    """The gradient, if it is wanted, and the loss."""
+    z, positive, negative, weight = map(viewed, tensors)
+    out = np.empty(z.shape, arrays.stored(z)) if wanted else None
+    kernels, threads = choice.compiled_rows(), torch.get_num_threads()
+    total = arrays.sigmoid_loss(z, Questions(positive, negative), weight, divisor, out, kernels, threads)
+    return None if out is None else tensor_of(out), tensor_of(np.asarray(total, arrays.wide(z)))
 
 
 class _Sigmoid(torch.autograd.Function):

@@ -55,7 +55,7 @@ def label_smoothing(value: float) -> None:
 
 def positive_option(name: str, value: float | None, *, zero: bool = False) -> None:
     """Refuse an option that is not a finite number above 0, or at least 0."""
-    if value is not None and not (math.isfinite(value) and (value > 0 or (zero and value == 0))):
+    if value is not None and not (0 < value < math.inf or (zero and value == 0)):
         least = "0 or more" if zero else "above 0"
         raise OptionError(f"{name} is {value!r}, but must be finite and {least}.\nLeave it out to do without.")
 
@@ -82,7 +82,7 @@ def layer(features: Array, weight: Array, bias: Array | None) -> None:
         )
 
 
-def label_kind(labels: Array, rows: tuple[int, ...], classes: int) -> str:
+def label_kind(labels: Array, rows: tuple[int, ...], classes: int, source: str) -> str:
     """Say whether labels are classes ("index") or weights over the classes ("soft"), by shape and dtype."""
     xp = namespace_of(labels)
     shape = tuple(labels.shape)
@@ -90,8 +90,8 @@ def label_kind(labels: Array, rows: tuple[int, ...], classes: int) -> str:
         return "soft"
     if shape != rows:
         raise ShapeError(
-            f"labels has shape {shape}, but logits has shape {(*rows, classes)}, so labels must be {rows} of integers, or "
-            f"{(*rows, classes)} of weights.\nPass one class a row, or one weight for every logit."
+            f"labels has shape {shape}, but {source} makes rows {rows} of {classes} classes, so labels must be {rows} of "
+            f"integers, or {(*rows, classes)} of weights.\nPass one class a row, or one weight for every logit."
         )
     if not xp.isdtype(labels.dtype, "integral"):
         raise ArgumentTypeError(
@@ -101,7 +101,7 @@ def label_kind(labels: Array, rows: tuple[int, ...], classes: int) -> str:
     return "index"
 
 
-def class_labels(labels: Array, classes: int, ignore_index: int | None) -> None:
+def class_labels(labels: Array, classes: int, ignore_index: int | None, source: str) -> None:
     """Refuse labels that name no class, but for those that mark rows to skip."""
     values = values_of(labels)
     if not values.size or (values.max() < classes and values.min() >= 0):
@@ -120,38 +120,55 @@ def class_labels(labels: Array, classes: int, ignore_index: int | None) -> None:
         else f"If {value} marks rows to skip, pass ignore_index={value}"
     )
     raise LabelError(
-        f"labels[{where}] is {value}, but logits has {classes} classes, so labels must be in [0, {classes}); "
+        f"labels[{where}] is {value}, but {source} has {classes} classes, so labels must be in [0, {classes}); "
         f"{count:,} of {total:,} labels {'is' if count == 1 else 'are'} outside.\n{skip}."
     )
 
 
 def soft_labels(labels: Array) -> None:
     """Refuse soft labels with a negative or NaN entry, or a row that does not sum to 1."""
-    flat = values_of(labels).reshape(-1, labels.shape[-1])
-    negative = ~(flat >= 0.0)
+    values = values_of(labels)
+    negative = ~(values >= 0.0)
     if negative.any():
-        row, column = (int(i) for i in np.argwhere(negative)[0])
+        *row, column = index = tuple(int(i) for i in np.argwhere(negative)[0])
         raise ProbabilityError(
-            f"labels row {row}, class {column} is {flat[row, column]:.6g}, but soft labels must be in [0, 1]; "
-            f"{int(negative.sum()):,} of {flat.size:,} entries are not.\nPass probabilities, or classes as integers."
+            f"labels row {', '.join(map(str, row))}, class {column} is {values[index]:.6g}, but soft labels must be in "
+            f"[0, 1]; {int(negative.sum()):,} of {values.size:,} entries are not.\n"
+            "Pass probabilities, or classes as integers."
         )
-    off = np.abs(flat.sum(axis=-1) - 1.0)
-    wrong = ~(off <= max(SUM_TOLERANCE, float(namespace_of(labels).finfo(labels.dtype).eps)))
+    sums = values.sum(axis=-1, dtype=np.float64)
+    off = np.abs(sums - 1.0)
+    tolerance = max(SUM_TOLERANCE, _epsilon(labels))
+    wrong = ~(off <= tolerance)
     if wrong.any():
-        row = int(np.argmax(wrong))
+        first, largest = (np.unravel_index(int(np.argmax(some)), off.shape) for some in (wrong, off))
+        where, worst = (", ".join(str(int(i)) for i in index) for index in (first, largest))
         raise ProbabilityError(
-            f"labels row {row} sums to {flat[row].sum():.6g}, not 1 ({int(wrong.sum()):,} of {len(flat):,} rows are off by "
-            f"more than {SUM_TOLERANCE:g}; the largest is row {int(np.argmax(off))}).\n"
+            f"labels row {where} sums to {sums[first]:.6g}, not 1 ({int(wrong.sum()):,} of {off.size:,} rows are off by "
+            f"more than {tolerance:.3g}; the largest is row {worst}).\n"
             "Divide each row by its sum, or use sample_weight for rows that count for more or less."
+        )
+
+
+def _epsilon(labels: Array) -> float:
+    """What rounding to the labels' dtype may change of a sum near 1."""
+    xp = namespace_of(labels)
+    return float(xp.finfo(labels.dtype).eps) if xp.isdtype(labels.dtype, "real floating") else 0.0
+
+
+def denominator_of_nothing(denominator: Any, counted: Any) -> None:
+    """Refuse a denominator of 0 where rows are counted: their mean over nothing would be no number."""
+    if float(denominator) == 0.0 and float(counted) != 0.0:
+        raise OptionError(
+            "denominator is 0, but there are rows that count.\nPass the number, or the weight, of all rows that do."
         )
 
 
 def yes_or_no(labels: Array) -> None:
     """Refuse labels of a sigmoid loss outside of [0, 1]."""
-    xp = namespace_of(labels)
-    if 0 in labels.shape or (float(xp.min(labels)) >= 0.0 and float(xp.max(labels)) <= 1.0):
-        return
     values = values_of(labels)
+    if not values.size or (values.min() >= 0.0 and values.max() <= 1.0):
+        return
     bad = ~((values >= 0.0) & (values <= 1.0))
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     raise LabelError(
@@ -199,15 +216,15 @@ def probabilities_as_logits(logits: Array) -> None:
     if _warned or logits.ndim < 2 or 0 in logits.shape or logits.shape[-2] < 2 or logits.shape[-1] < 2:
         return
     while logits.ndim > 2:
-        logits = logits[0]
-    if values_of(logits[0]).min() < 0.0:
+        logits = logits[0, ...]
+    if values_of(logits[0, :]).min() < 0.0:
         return
-    first = values_of(logits[:4])
-    if first.min() >= 0.0 and (np.abs(first.sum(axis=-1) - 1.0) < 1e-5).all():
+    first = values_of(logits[: min(4, logits.shape[0]), :])
+    if first.min() >= 0.0 and (np.abs(first.sum(axis=-1, dtype=np.float64) - 1.0) < 1e-5).all():
         _warned = True
         warnings.warn(
             "logits looks like probabilities: its first rows are in [0, 1] and sum to 1. The softmax of probabilities is "
             "nearly uniform and learns slowly; pass the outputs of the last layer before its softmax.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -126,8 +126,9 @@ def merge(one: Normaliser, other: Normaliser) -> Normaliser:
     """The normaliser of rows whose classes lie in two parts."""
     xp = namespace_of(one.peak)
     peak, lower = xp.maximum(one.peak, other.peak), xp.minimum(one.peak, other.peak)
-    tail = one.tail * xp.exp(one.peak - peak) + other.tail * xp.exp(other.peak - peak)
-    return Normaliser(peak, tail + xp.exp(lower - peak))
+    least = xp.where(peak == -xp.inf, xp.zeros_like(peak), peak)  # where no class is possible in either
+    tail = one.tail * xp.exp(one.peak - least) + other.tail * xp.exp(other.peak - least)
+    return Normaliser(peak, tail + xp.exp(lower - least))
 
 
 def index_statistics(rows: Normaliser, label_logit: Array) -> RowStatistics:
@@ -153,12 +154,11 @@ def index_gradient(rows: Normaliser, nll: Array, on_nll: Array, on_logsumexp: Ar
 
 def soft_gradient(rows: Normaliser, mass: Array, mass_at_peak: Array, on_nll: Array, on_logsumexp: Array) -> Gradient:
     """The same for soft targets of that mass, `mass_at_peak` of it on the class at the peak; mass excludes that."""
+    xp = namespace_of(mass)
     whole = on_logsumexp + on_nll * (mass + mass_at_peak)
-    return Gradient(
-        scale=whole / (1.0 + rows.tail),
-        entry=on_logsumexp + on_nll * mass - whole * (rows.tail / (1.0 + rows.tail)),
-        on_soft=on_nll,
-    )
+    scale = whole / (1.0 + rows.tail)
+    likely = on_logsumexp + on_nll * mass - scale * rows.tail  # of a peak that has most of the probability
+    return Gradient(scale, xp.where(rows.tail < 1.0, likely, scale - on_nll * mass_at_peak), on_nll)
 
 
 def entropy_of(rows: Normaliser, spread: Array) -> Array:

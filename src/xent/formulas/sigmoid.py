@@ -1,9 +1,24 @@
 """Cross-entropy of independent yes-or-no questions, one logit each."""
 
+from typing import NamedTuple
+
 from xent._arrays import Array, namespace_of
 from xent.formulas.rows import weighted
 
-__all__ = ["sigmoid_gradient", "sigmoid_nll"]
+__all__ = ["Questions", "sigmoid_gradient", "sigmoid_nll", "weights_of"]
+
+
+class Questions(NamedTuple):
+    """What yes and no weigh, each of the logits' shape. None for no: what yes leaves of 1."""
+
+    positive: Array
+    negative: Array | None = None
+
+
+def weights_of(questions: Questions) -> tuple[Array, Array]:
+    """What yes and no weigh."""
+    positive, negative = questions
+    return positive, 1.0 - positive if negative is None else negative
 
 
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:

@@ -24,11 +24,11 @@ def available_cpus() -> int:
 def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threads: int) -> None:
     """Call work(first, last) for ranges that together are the rows, `numbers` numbers in all, on several threads.
 
-    The caller's thread takes its share, so that nested and concurrent calls always get on.
+    The ranges do not depend on the number of threads. The caller's thread takes its share, so that nested and
+    concurrent calls always get on.
     """
     parts = min(rows, numbers // GRAIN)
-    threads = min(threads, parts)
-    if threads <= 1:
+    if parts <= 1:
         work(0, rows)
         return
     step = -(-rows // parts)
@@ -38,7 +38,7 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
         while (first := next(starts)) < rows:
             work(first, min(first + step, rows))
 
-    others = [_pool(threads - 1).submit(take) for _ in range(threads - 1)]
+    others = [_pool(threads - 1).submit(take) for _ in range(min(threads, parts) - 1)]
     take()
     for other in others:
         if not other.cancel():  # one that has not begun would find nothing left

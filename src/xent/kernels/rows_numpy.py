@@ -30,7 +30,7 @@ def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: A
     known = (labels >= 0) & (labels < z.shape[1])
     nothing = np.where(labels < 0, 0.0, np.nan)
     peak[:] = np.where(known, z.max(axis=1), nothing)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         legal = np.where(np.isfinite(peak), peak, np.nan)
         at_peak = z == legal[:, None]
         terms = np.where(at_peak, 0.0, np.exp(z - legal[:, None]))

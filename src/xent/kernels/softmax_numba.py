@@ -46,7 +46,7 @@ def normaliser(
         if y < 0 or y >= classes:
             continue
         top = _peak(row)
-        total = -1.0
+        total, others = 0.0, -1  # apart: the tail may be far below 1
         for start in range(0, classes, PART):
             part = row[start : start + PART]
             below, peaks = zero, 0
@@ -54,9 +54,10 @@ def normaliser(
                 v = widened(part[j])
                 below += zero if v == top else exp(v - top)
                 peaks += 1 if v == top else 0
-            total += np.float64(below) + peaks
+            total += np.float64(below)
+            others += peaks
         if top > -np.inf and top < np.inf:
-            peak[i], tail[i], label_logit[i] = top, total, widened(row[y])
+            peak[i], tail[i], label_logit[i] = top, total + others, widened(row[y])
 
 
 @loop

@@ -144,5 +144,5 @@ def prepared(
     checks.positive_option("max_memory", max_memory)
     adapter = adapter_of(features)
     shape, classes = tuple(features.shape[:-1]), int(weight.shape[0])
-    asked = problem(labels, features, shape, classes, options, adapter)
+    asked = problem(labels, features, shape, classes, options, adapter, "weight")
     return Layer(flat_rows(features), weight, bias, softcap), asked, adapter

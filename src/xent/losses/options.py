@@ -8,7 +8,7 @@ import math
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, beside, integers, labels_beside, namespace_of
+from xent._arrays import Array, beside, constant, integers, labels_beside, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import RowWeights, Targets
 
@@ -45,15 +45,22 @@ def flat_rows(array: Array) -> Array:
 
 
 def problem(
-    labels: Any, logits: Array, shape: tuple[int, ...], classes: int, options: Options, adapter: ModuleType
+    labels: Any,
+    logits: Array,
+    shape: tuple[int, ...],
+    classes: int,
+    options: Options,
+    adapter: ModuleType,
+    source: str = "logits",
 ) -> Problem:
     """Check labels and options, and say what they mean.
 
-    `logits` gives library, device and dtype; `shape` is that of its rows.
+    `logits` gives library, device and dtype; `shape` is that of its rows; `source` is what messages call it.
     """
     checks.reduction(options.reduction, options.denominator)
     checks.label_smoothing(options.label_smoothing)
     checks.positive_option("z_loss", options.z_loss, zero=True)
+    xp = namespace_of(logits)
     labels = labels_beside("labels", labels, logits)
     read = adapter.readable(logits, labels)
     class_weight = sample_weight = None
@@ -63,17 +70,18 @@ def problem(
     if options.sample_weight is not None:
         sample_weight = beside("sample_weight", options.sample_weight, logits)
         checks.fits("sample_weight", sample_weight, shape)
-        xp = namespace_of(sample_weight)
         sample_weight = xp.reshape(xp.broadcast_to(sample_weight, shape), (-1,))
-    if checks.label_kind(labels, shape, classes) == "index":
+    if checks.label_kind(labels, shape, classes, source) == "index":
         if read:
-            checks.class_labels(labels, classes, options.ignore_index)
+            checks.class_labels(labels, classes, options.ignore_index, source)
         labels = _classes(labels, classes, options.ignore_index, read)
+        if sample_weight is not None and options.ignore_index is not None:  # whatever stands beside a skipped row
+            sample_weight = xp.where(labels == -1, xp.zeros_like(sample_weight), sample_weight)
         targets, on_nll, counted = _index(labels, logits, classes, class_weight, sample_weight, options)
     else:
-        soft = beside("labels", labels, logits)
         if read and options.checked:
-            checks.soft_labels(soft)
+            checks.soft_labels(labels)
+        soft = beside("labels", labels, logits)
         targets, on_nll, counted = _soft(flat_rows(soft), classes, class_weight, sample_weight, options)
     square = None
     if options.z_loss:
@@ -81,6 +89,8 @@ def problem(
     denominator: Any = 1.0
     if options.reduction == "mean":
         denominator = counted if options.denominator is None else options.denominator
+        if options.denominator is not None and read:
+            checks.denominator_of_nothing(constant(denominator), constant(counted))
     return Problem(shape, targets, RowWeights(on_nll, square), denominator)
 
 
@@ -90,7 +100,10 @@ def _classes(labels: Array, classes: int, ignore_index: int | None, read: bool) 
     xp = namespace_of(labels)
     labels = xp.reshape(labels, (-1,))
     named = labels if read else xp.where(labels < 0, xp.full_like(labels, classes), labels)
-    return named if ignore_index is None else xp.where(labels == ignore_index, xp.full_like(labels, -1), named)
+    bounds = xp.iinfo(labels.dtype)
+    if ignore_index is None or not bounds.min <= ignore_index <= bounds.max:
+        return named
+    return xp.where(labels == ignore_index, xp.full_like(labels, -1), named)
 
 
 def _index(
@@ -105,7 +118,7 @@ def _index(
     xp = namespace_of(labels)
     on_class = None
     if class_weight is not None:
-        on_class = xp.take(class_weight, xp.clip(labels, 0, classes - 1), axis=0)
+        on_class = xp.take(class_weight, xp.where((labels < 0) | (labels >= classes), 0, labels), axis=0)
     on_nll = _product(sample_weight, on_class)
     counted: Any = labels.shape[0]
     if on_nll is not None:

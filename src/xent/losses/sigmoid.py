@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 from xent._arrays import Array, beside, floats, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import weighted
+from xent.formulas.sigmoid import Questions, weights_of
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options
-from xent.losses.reduction import reduced
+from xent.losses.reduction import divisor
 
-__all__ = ["Questions", "prepared", "sigmoid_cross_entropy"]
+__all__ = ["Problem", "prepared", "sigmoid_cross_entropy", "sigmoid_loss"]
 
 
 def sigmoid_cross_entropy(
@@ -55,24 +56,30 @@ def sigmoid_cross_entropy(
         0.3466
     """
     options = Options(None, sample_weight, None, label_smoothing, 0.0, reduction, denominator)
+    return sigmoid_loss(logits, labels, pos_weight, class_weight, options)
+
+
+def sigmoid_loss(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, options: Options) -> Array:
+    """`sigmoid_cross_entropy` with its options in one value."""
     asked = prepared(logits, labels, pos_weight, class_weight, options)
-    loss = asked.adapter.sigmoid_nll(asked.logits, asked.positive, asked.negative)
-    loss = loss if asked.weight is None else weighted(asked.weight, loss)
-    return reduced(loss, tuple(loss.shape), reduction, asked.denominator)
+    if options.reduction != "none":
+        over = divisor(asked.logits, asked.denominator)
+        return asked.adapter.sigmoid_loss(asked.logits, asked.questions, asked.weight, over)
+    loss = asked.adapter.sigmoid_nll(asked.logits, *weights_of(asked.questions))
+    return loss if asked.weight is None else weighted(asked.weight, loss)
 
 
-class Questions(NamedTuple):
+class Problem(NamedTuple):
     """What the arguments of `sigmoid_cross_entropy` mean."""
 
     logits: Array
-    positive: Array  # what yes and no weigh, each the shape of the logits
-    negative: Array
+    questions: Questions
     weight: Array | None
     denominator: Any
     adapter: Any
 
 
-def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, options: Options) -> Questions:
+def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, options: Options) -> Problem:
     """Check the arguments, and say what they mean."""
     logits = floats("logits", logits)
     checks.reduction(options.reduction, options.denominator)
@@ -82,17 +89,21 @@ def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, optio
     checks.same_shape(labels, logits)
     if options.checked and adapter.readable(logits, labels):
         checks.yes_or_no(labels)
+    positive, negative = labels, None
     if options.label_smoothing:
-        labels = (1.0 - options.label_smoothing) * labels + 0.5 * options.label_smoothing
-    positive = labels if pos_weight is None else labels * _fitting("pos_weight", pos_weight, logits)
+        kept, spread = 1.0 - options.label_smoothing, 0.5 * options.label_smoothing
+        positive, negative = kept * labels + spread, kept * (1.0 - labels) + spread
+    if pos_weight is not None:
+        negative = 1.0 - labels if negative is None else negative
+        positive = positive * _fitting("pos_weight", pos_weight, logits)
     weight = _weight(logits, class_weight, options.sample_weight)
-    denominator = options.denominator
+    denominator = options.denominator if options.reduction == "mean" else 1.0
     if denominator is None:
         denominator = math.prod(logits.shape)
         if weight is not None:
             xp = namespace_of(weight)
             denominator = xp.sum(xp.broadcast_to(weight, logits.shape))
-    return Questions(logits, positive, 1.0 - labels, weight, denominator, adapter)
+    return Problem(logits, Questions(positive, negative), weight, denominator, adapter)
 
 
 def _weight(logits: Array, class_weight: Any, sample_weight: Any) -> Array | None:

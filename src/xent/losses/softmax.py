@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xent._arrays import Array, floats
+from xent._arrays import Array, floats, namespace_of, widen
 from xent.checks import losses as checks
 from xent.formulas.rows import RowStatistics, row_loss
 from xent.formulas.rows import softcap as capped
@@ -10,7 +10,7 @@ from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
 from xent.losses.reduction import divisor, reduced
 
-__all__ = ["prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
+__all__ = ["bent", "prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
 
 
 def softmax_cross_entropy(
@@ -70,10 +70,19 @@ def softmax_cross_entropy(
 def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
     """`softmax_cross_entropy` with its options in one value."""
     logits, asked, adapter = prepared(logits, labels, softcap, options)
-    rows = capped(flat_rows(logits), softcap)
+    rows = bent(logits, asked.targets.labels, softcap)
     if options.reduction != "none":
         return adapter.loss(rows, asked.targets, asked.weights, divisor(rows, asked.denominator))
     return reduced(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape, "none", None)
+
+
+def bent(logits: Array, labels: Array | None, softcap: float | None) -> Array:
+    """The rows of logits (rows, classes), bent into (−softcap, softcap); those to skip are 0 first, whatever they are."""
+    rows = flat_rows(logits)
+    if softcap is None:
+        return rows
+    rows, xp = widen(rows), namespace_of(rows)
+    return capped(rows if labels is None else xp.where((labels < 0)[:, None], xp.zeros_like(rows), rows), softcap)
 
 
 def prepared(logits: Any, labels: Any, softcap: float | None, options: Options) -> tuple[Array, Problem, Any]:

@@ -12,12 +12,12 @@ from xent.autodiff.linear_arrays import Wanted
 from xent.autodiff.numpy import machine
 from xent.errors import ArgumentTypeError, OptionError
 from xent.formulas.rows import row_loss, row_loss_gradient, softcap_slope, weighted
-from xent.formulas.rows import softcap as capped
+from xent.formulas.sigmoid import weights_of
 from xent.kernels import choice
 from xent.kernels.blockwise import LinearArrays
 from xent.kernels.pool import available_cpus
 from xent.losses import linear, sigmoid, softmax
-from xent.losses.options import Options, flat_rows
+from xent.losses.options import Options
 from xent.losses.reduction import divisor, reduced
 
 __all__ = ["value_and_grad"]
@@ -81,7 +81,7 @@ def _softmax(
 ) -> tuple[Array, Gradients]:
     made = Options(**options)
     logits, asked, _ = softmax.prepared(_numpy("logits", logits), labels, softcap, made)
-    rows = capped(flat_rows(logits), softcap)
+    rows = softmax.bent(logits, asked.targets.labels, softcap)
     kernels, threads = choice.row_kernels(rows.size), available_cpus()
     out = np.empty(rows.shape, arrays.stored(rows)) if wrt else None
     if made.reduction == "none":
@@ -103,17 +103,16 @@ def _sigmoid(
 ) -> tuple[Array, Gradients]:
     made = Options(**options)
     asked = sigmoid.prepared(_numpy("logits", logits), labels, pos_weight, class_weight, made)
-    given = (asked.logits, asked.positive, asked.negative)
-    kernels, threads = choice.row_kernels(asked.logits.size), available_cpus()
-    nll = arrays.sigmoid_forward(*given, kernels, threads)
-    loss = nll if asked.weight is None else weighted(asked.weight, nll)
-    value = reduced(loss, tuple(loss.shape), made.reduction, asked.denominator)
-    if not wrt:
-        return value, {}
-    on = np.full(nll.shape, _share(made.reduction, asked.denominator, nll), nll.dtype)
-    on = on if asked.weight is None else on * asked.weight
-    gradient = arrays.sigmoid_backward(*given, on, kernels, threads)
-    return value, {"logits": gradient.astype(asked.logits.dtype, copy=False)}
+    logits, questions, weight, denominator, _ = asked
+    kernels, threads = choice.row_kernels(logits.size), available_cpus()
+    out = np.empty(logits.shape, arrays.stored(logits)) if wrt else None
+    over = float(divisor(logits, denominator))
+    value = arrays.sigmoid_loss(logits, questions, weight, over, out, kernels, threads)
+    found = {} if out is None else {"logits": out.astype(logits.dtype, copy=False)}
+    if made.reduction != "none":
+        return arrays.wide(logits)(value), found
+    nll = arrays.sigmoid_forward(logits, *weights_of(questions), kernels, threads)
+    return nll if weight is None else weighted(weight, nll), found
 
 
 def _linear(
@@ -145,10 +144,6 @@ def _linear(
         for name, gradient in gradients._asdict().items()
         if gradient is not None
     }
-
-
-def _share(reduction: str, denominator: Any, like: Array) -> Any:
-    return 1.0 / divisor(like, denominator) if reduction == "mean" else 1.0
 
 
 def _numpy(name: str, value: Any) -> Any:

@@ -1,0 +1,19 @@
+"""PyTorch's names and arguments for cross-entropy, translated to xent's losses: change the import and nothing else.
+
+Shapes, defaults and the rules of the mean are PyTorch's: classes on axis 1, a mean over nothing is NaN. On purpose
+different are: the result is float32 for 16-bit inputs; a tiny loss is not rounded to 0; a soft target of 0 on a logit
+of −inf costs 0, not NaN; the gradient of a mean over nothing is 0; targets may be of any integer dtype; class weights
+get gradients; errors are xent's, each a ValueError or a TypeError.
+"""
+
+from xent.torch.functional import binary_cross_entropy_with_logits, cross_entropy, linear_cross_entropy
+from xent.torch.modules import BCEWithLogitsLoss, CrossEntropyLoss, LinearCrossEntropyLoss
+
+__all__ = [
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "LinearCrossEntropyLoss",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "linear_cross_entropy",
+]
