@@ -80,7 +80,7 @@ def arrays_of(**values: Any) -> tuple[Array, ...]:
     if not given:
         return tuple(nested.values())
     floating = [_floating_dtype(xp, name, value) for name, value in values.items() if name not in nested]
-    known = [dtype for dtype in floating if dtype is not None]
+    known = [dtype.newbyteorder("=") if xp is np else dtype for dtype in floating if dtype is not None]
     dtype = known[0] if known else xp.asarray(0.0).dtype
     for other in known:
         dtype = dtype if other == dtype else _wider(xp, dtype, other)
@@ -254,4 +254,6 @@ def _floating_dtype(xp: Namespace, name: str, array: Array) -> Any:
 
 
 def _cast(xp: Namespace, array: Array, dtype: Any) -> Array:
+    if isinstance(array, np.ndarray) and not array.dtype.isnative:
+        return array.astype(np.dtype(dtype).newbyteorder("="))
     return array if array.dtype == dtype else xp.astype(array, dtype)

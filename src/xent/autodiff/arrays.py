@@ -33,6 +33,9 @@ Array = NDArray[Any]
 Kernels = Any
 
 
+silent = np.errstate(over="ignore", invalid="ignore")  # rows of infinities become NaN
+
+
 class Found(NamedTuple):
     """What the way forward finds of each row, which is all that the way back needs besides the logits."""
 
@@ -58,6 +61,7 @@ class Problem(NamedTuple):
     found: Found
     kernels: Kernels
 
+    @silent
     def find(self, i: slice) -> None:
         """Fill in what there is to know of some rows."""
         (nll, logsumexp), rows, mass, at_peak = self.found.part(i)
@@ -69,6 +73,7 @@ class Problem(NamedTuple):
         self.kernels.soft_spread(self.z[i], *given, rows.peak, nll, mass, at_peak)
         nll[:], logsumexp[:] = formulas.soft_statistics(rows, nll, mass + at_peak)
 
+    @silent
     def slope(self, i: slice, on_nll: Array, on_logsumexp: Array, out: Array) -> None:
         """∂ Σ on_nll·nll + on_logsumexp·logsumexp of some rows by their logits, into out, which may be z."""
         (nll, _), rows, mass, at_peak = self.found.part(i)
@@ -108,6 +113,7 @@ def backward(
     over_ranges(work, len(z), z.size, threads)
 
 
+@silent
 def loss(
     z: Array, targets: Targets, weights: RowWeights, divisor: float, out: Any, kernels: Kernels, threads: int
 ) -> tuple[Any, Found]:
@@ -266,7 +272,8 @@ def _problem(z: Array, targets: Targets, found: Found, kernels: Kernels) -> Prob
 
 def _with_classes_side_by_side(rows: Array) -> Array:
     beside = rows.shape[1] < 2 or rows.strides[1] == rows.itemsize
-    return rows if beside and rows.strides[0] >= 0 else np.ascontiguousarray(rows)
+    whole = rows.strides[0] >= 0 and rows.strides[0] % rows.itemsize == 0
+    return rows if beside and whole else np.ascontiguousarray(rows)
 
 
 def _flat(*arrays: Array) -> list[Array]:

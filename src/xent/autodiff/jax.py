@@ -30,6 +30,8 @@ __all__ = [
     "statistics",
 ]
 
+PIECE = 1 << 18  # logits
+
 
 @jax.jit
 def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divisor: Any) -> Array:
@@ -124,9 +126,13 @@ _sigmoid_nll.defjvp(_push_sigmoid_nll, symbolic_zeros=True)
 @jax.custom_jvp
 def _nll_and_tail(logits: Array, peak: Array, targets: Targets) -> tuple[Array, Array]:
     """The two numbers of a row that change with its logits; the peak is a constant by which they are told."""
-    rows = formulas.normaliser(logits, peak, jax.lax.optimization_barrier(peak))
-    nll = formulas.nll(logits, rows, targets)
-    return _counted(nll, targets.labels), _counted(rows.tail, targets.labels)
+
+    def of_piece(logits: Array, peak: Array, targets: Targets) -> tuple[Array, Array]:
+        rows = formulas.normaliser(logits, peak)
+        nll = formulas.nll(logits, rows, targets)
+        return _counted(nll, targets.labels), _counted(rows.tail, targets.labels)
+
+    return _by_pieces(of_piece, logits, peak, targets)
 
 
 def _push_nll_and_tail(primals: Any, tangents: Any) -> tuple[Any, Any]:
@@ -159,9 +165,12 @@ _nll_and_tail.defjvp(_push_nll_and_tail, symbolic_zeros=True)
 @jax.custom_jvp
 def _entropy_tail_spread(logits: Array, peak: Array) -> tuple[Array, Array, Array]:
     """The entropy of softmax(z), and the numbers that tell its slope. The peak is a constant."""
-    rows = formulas.normaliser(logits, peak, jax.lax.optimization_barrier(peak))
-    spread = formulas.spread(logits, peak)
-    return entropy_of(rows, spread), rows.tail, spread
+
+    def of_piece(logits: Array, peak: Array) -> tuple[Array, Array, Array]:
+        rows, spread = formulas.normaliser(logits, peak), formulas.spread(logits, peak)
+        return entropy_of(rows, spread), rows.tail, spread
+
+    return _by_pieces(of_piece, logits, peak)
 
 
 @_entropy_tail_spread.defjvp
@@ -179,6 +188,28 @@ def _push_entropy_tail_spread(primals: Any, tangents: Any) -> tuple[Any, Any]:
         return tuple(jnp.sum(slope * tangents[0], axis=-1) for slope in slopes)
 
     return (entropy, tail, spread), push(logits, Normaliser(peak, tail), spread)
+
+
+def _by_pieces(of_piece: Any, logits: Array, *others: Any) -> Any:
+    """`of_piece` of all rows, a cache's worth at a time: XLA on a CPU stores what it sums."""
+    rows, classes = logits.shape
+    size = max(1, PIECE // classes)
+    if rows <= size:
+        return of_piece(logits, *others)
+
+    def step(piece: Array, whole: Any) -> Any:
+        start = jnp.minimum(piece * size, rows - size)  # the last one begins early and finds some of it again
+        parts = jax.tree.map(
+            lambda array: jax.lax.dynamic_slice_in_dim(array, start, size) if array.shape[0] == rows else array,
+            (logits, *others),
+        )
+        return jax.tree.map(
+            lambda array, part: jax.lax.dynamic_update_slice_in_dim(array, part, start, 0), whole, of_piece(*parts)
+        )
+
+    found = jax.eval_shape(of_piece, logits, *others)
+    whole = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), found)
+    return jax.lax.fori_loop(0, -(-rows // size), step, whole)
 
 
 def _is_symbolic(tangent: Any) -> bool:

@@ -1,8 +1,6 @@
-"""Row statistics and their slopes from whole rows of logits, in array code that compiles to single passes.
+"""Row statistics and their slopes from whole rows of logits, for libraries that get the derivative as a rule.
 
-`formulas.rows.row_statistics` says the same in a form for automatic differentiation; this one is for libraries
-that get the derivative as a rule. Sums are of plain arithmetic, without a choice in them, for compilers fuse such
-sums with the pass over the logits and store every other argument of a sum.
+`formulas.rows.row_statistics` says the same in a form for automatic differentiation.
 """
 
 from xent._arrays import Array, namespace_of, positions
@@ -32,17 +30,14 @@ __all__ = [
 ]
 
 
-def normaliser(logits: Array, peak: Array, same_peak: Array) -> Normaliser:
-    """The normaliser of rows with that peak (rows,). NaN where the peak is infinite.
-
-    `same_peak` is the peak again, as a value that a compiler does not know to be the same, lest the two sums share
-    (and store) what they have in common.
-    """
+def normaliser(logits: Array, peak: Array) -> Normaliser:
+    """The normaliser of rows with that peak (rows,). NaN where the peak is infinite."""
     xp = namespace_of(logits)
     gap = logits - peak[:, None]
-    lower = xp.sum(-xp.sign(gap) * xp.exp(gap), axis=-1)
-    others_at_peak = xp.sum(xp.sign(logits - same_peak[:, None]), axis=-1) + (logits.shape[-1] - 1.0)
-    return Normaliser(peak, lower + others_at_peak)
+    zero = xp.zeros_like(gap)
+    lower = xp.sum(xp.where(gap == 0, zero, xp.exp(gap)), axis=-1)
+    equal = xp.sum(xp.where(gap == 0, zero + 1.0, zero), axis=-1)
+    return Normaliser(peak, lower + (equal - 1.0))
 
 
 def terms(logits: Array, peak: Array) -> Array:
@@ -89,14 +84,15 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
         special, at_special = is_label, gradient.entry[:, None]
         rest = gradient.scale[:, None] * terms(logits, rows.peak)
     else:
-        target = 0.0 if soft is None else soft
+        target = zero[:, None] if soft is None else soft
         if on_label is not None:
             target = target + xp.where(is_label, on_label[:, None], zero[:, None])
-        is_lower = -xp.sign(logits - rows.peak[:, None])
-        lower, upper = xp.sum(is_lower * target, axis=-1), xp.sum((1.0 - is_lower) * target, axis=-1)
+        is_peak = logits == rows.peak[:, None]
+        lower = xp.sum(xp.where(is_peak, zero[:, None], target), axis=-1)
+        upper = xp.sum(xp.where(is_peak, target, zero[:, None]), axis=-1)
         gradient = soft_gradient(rows, lower, upper, one, zero)
-        alone = xp.sum(1.0 - is_lower, axis=-1) == 1.0
-        special = (is_lower == 0.0) & alone[:, None]
+        alone = xp.sum(xp.where(is_peak, one[:, None], zero[:, None]), axis=-1) == 1.0
+        special = is_peak & alone[:, None]
         each = gradient.scale[:, None] * terms(logits, rows.peak)
         rest = each - target
         # What is added is 0 at the peak, and there for the derivative by the peak's logit, which the tail lacks.

@@ -7,7 +7,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["available_cpus", "over_ranges"]
 
@@ -38,11 +38,21 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
         while (first := next(starts)) < rows:
             work(first, min(first + step, rows))
 
-    others = [_pool(threads - 1).submit(take) for _ in range(min(threads, parts) - 1)]
-    take()
-    for other in others:
-        if not other.cancel():  # one that has not begun would find nothing left
-            other.result()
+    others = _submitted(take, min(threads, parts) - 1)
+    try:
+        take()
+    finally:
+        starts = itertools.count(rows)  # nothing is left, least of all after an error
+        for other in others:
+            if not other.cancel():
+                other.result()
+
+
+def _submitted(task: Callable[[], None], times: int) -> list[Future[None]]:
+    try:
+        return [_pool(times).submit(task) for _ in range(times)]
+    except RuntimeError:  # the interpreter is shutting down: the caller works alone
+        return []
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

@@ -26,21 +26,21 @@ def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: A
     """As in `rows_numpy`."""
     classes = z.shape[1]
     loop = softmax_numba.normaliser if classes > NARROW else softmax_numba.normaliser_of_narrow_rows
-    loop(*_flat(z), classes, labels, _scratch(peak), peak, tail, label_logit)
+    loop(*_given(z), classes, labels, _scratch(peak), peak, tail, label_logit)
 
 
 def gradient(z: Array, labels: Array, peak: Array, scale: Array, entry: Array, out: Array) -> None:
     """As in `rows_numpy`."""
     classes = z.shape[1]
     loop = softmax_numba.gradient if classes > NARROW else softmax_numba.gradient_of_narrow_rows
-    loop(*_flat(z), classes, labels, _scratch(peak), peak, scale, entry, *_flat(out))
+    loop(*_given(z), classes, labels, _scratch(peak), peak, scale, entry, *_flat(out))
 
 
 def soft_spread(
     z: Array, soft: Array, labels: Array, on_label: Array, peak: Array, spread: Array, mass: Array, at_peak: Array
 ) -> None:
     """As in `rows_numpy`."""
-    soft_numba.soft_spread(*_flat(z), z.shape[1], *_flat(soft), labels, on_label, peak, spread, mass, at_peak)
+    soft_numba.soft_spread(*_given(z), z.shape[1], *_given(soft), labels, on_label, peak, spread, mass, at_peak)
 
 
 def soft_gradient(
@@ -56,28 +56,45 @@ def soft_gradient(
 ) -> None:
     """As in `rows_numpy`."""
     soft_numba.soft_gradient(
-        *_flat(z), z.shape[1], *_flat(soft), labels, on_label, _scratch(peak), peak, scale, on_soft, entry, *_flat(out)
+        *_given(z),
+        z.shape[1],
+        *_given(soft),
+        labels,
+        on_label,
+        _scratch(peak),
+        peak,
+        scale,
+        on_soft,
+        entry,
+        *_flat(out),
     )
 
 
 def entropy_spread(z: Array, labels: Array, peak: Array, spread: Array) -> None:
     """As in `rows_numpy`."""
-    soft_numba.entropy_spread(*_flat(z), z.shape[1], labels, peak, spread)
+    soft_numba.entropy_spread(*_given(z), z.shape[1], labels, peak, spread)
 
 
 def entropy_gradient(z: Array, labels: Array, peak: Array, scale: Array, excess: Array, out: Array) -> None:
     """As in `rows_numpy`."""
-    soft_numba.entropy_gradient(*_flat(z), z.shape[1], labels, _scratch(peak), peak, scale, excess, *_flat(out))
+    soft_numba.entropy_gradient(*_given(z), z.shape[1], labels, _scratch(peak), peak, scale, excess, *_flat(out))
 
 
 def sigmoid_nll(z: Array, positive: Array, negative: Array, out: Array) -> None:
     """As in `rows_numpy`."""
-    sigmoid_numba.sigmoid_nll(_readable(z), positive, negative, out)
+    sigmoid_numba.sigmoid_nll(*map(_read_only, (_readable(z), positive, negative)), out)
 
 
 def sigmoid_gradient(z: Array, positive: Array, negative: Array, on_nll: Array, out: Array) -> None:
     """As in `rows_numpy`."""
-    sigmoid_numba.sigmoid_gradient(_readable(z), positive, negative, on_nll, out)
+    sigmoid_numba.sigmoid_gradient(*map(_read_only, (_readable(z), positive, negative, on_nll)), out)
+
+
+def _given(rows: Array) -> tuple[Array, int]:
+    """`_flat` for what a kernel only reads; whether the caller may write is not to compile it anew."""
+    flat, step = _flat(rows)
+    flat.flags.writeable = False
+    return flat, step
 
 
 def _flat(rows: Array) -> tuple[Array, int]:
@@ -97,6 +114,12 @@ def _flat(rows: Array) -> tuple[Array, int]:
 def _readable(z: Array) -> Array:
     """float16 as the int16 that the loops know it by."""
     return z.view(np.int16) if z.dtype == np.float16 else z
+
+
+def _read_only(flat: Array) -> Array:
+    flat = flat[:]
+    flat.flags.writeable = False
+    return flat
 
 
 def _scratch(like: Array) -> Array:

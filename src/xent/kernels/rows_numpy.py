@@ -22,47 +22,49 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+silent = np.errstate(over="ignore", invalid="ignore")  # rows of infinities become NaN
 
 
+@silent
 def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: Array) -> None:
     """Each row's largest logit, Σ exp(z − peak) without one peak's own 1, and the logit at its label."""
     z = _widened(z)
     known = (labels >= 0) & (labels < z.shape[1])
     nothing = np.where(labels < 0, 0.0, np.nan)
     peak[:] = np.where(known, z.max(axis=1), nothing)
-    with np.errstate(invalid="ignore", over="ignore"):
-        legal = np.where(np.isfinite(peak), peak, np.nan)
-        at_peak = z == legal[:, None]
-        terms = np.where(at_peak, 0.0, np.exp(z - legal[:, None]))
+    legal = np.where(np.isfinite(peak), peak, np.nan)
+    at_peak = z == legal[:, None]
+    terms = np.where(at_peak, 0.0, np.exp(z - legal[:, None]))
     tail[:] = np.where(known, terms.sum(axis=1, dtype=np.float64) + (at_peak.sum(axis=1) - 1.0), nothing)
     label_logit[:] = np.where(known, z[np.arange(len(z)), np.where(known, labels, 0)], nothing)
     peak[:] = np.where(known, legal, nothing)
 
 
+@silent
 def gradient(z: Array, labels: Array, peak: Array, scale: Array, entry: Array, out: Array) -> None:
     """scale·exp(z − peak) into out, which may be z, and `entry` at the label; 0 in rows of no weight."""
-    with np.errstate(invalid="ignore"):
-        values = scale[:, None] * np.exp(_widened(z) - peak[:, None])
+    values = scale[:, None] * np.exp(_widened(z) - peak[:, None])
     rows = np.flatnonzero((labels >= 0) & (labels < z.shape[1]))
     values[rows, labels[rows]] = entry[rows]
     values[(labels < 0) | ((scale == 0.0) & (entry == 0.0))] = 0.0
     _store(values, out)
 
 
+@silent
 def soft_spread(
     z: Array, soft: Array, labels: Array, on_label: Array, peak: Array, spread: Array, mass: Array, at_peak: Array
 ) -> None:
     """Σ t (peak − z), Σ t away from the peak, and t at the peak; t is `soft`, and `on_label` more at the label."""
     targets = _targets(z, soft, labels, on_label)
-    with np.errstate(invalid="ignore"):
-        below = peak[:, None] - _widened(z)
-        terms = np.where((targets == 0.0) & (below == np.inf), 0.0, targets * below)
+    below = peak[:, None] - _widened(z)
+    terms = np.where((targets == 0.0) & (below == np.inf), 0.0, targets * below)
     skipped = labels < 0
     spread[:] = np.where(skipped, 0.0, terms.sum(axis=1, dtype=np.float64))
     mass[:] = np.where(skipped, 0.0, np.where(below == 0.0, 0.0, targets).sum(axis=1, dtype=np.float64))
     at_peak[:] = np.where(skipped, 0.0, np.where(below == 0.0, targets, 0.0).sum(axis=1, dtype=np.float64))
 
 
+@silent
 def soft_gradient(
     z: Array,
     soft: Array,
@@ -76,9 +78,8 @@ def soft_gradient(
 ) -> None:
     """scale·exp(z − peak) − on_soft·t into out, which may be z, and `entry` at the peak if it has no equal."""
     z = _widened(z)
-    with np.errstate(invalid="ignore"):
-        values = scale[:, None] * np.exp(z - peak[:, None])
-        values = values - on_soft[:, None] * _targets(z, soft, labels, on_label)
+    values = scale[:, None] * np.exp(z - peak[:, None])
+    values = values - on_soft[:, None] * _targets(z, soft, labels, on_label)
     at_peak = z == peak[:, None]
     alone = at_peak & (at_peak.sum(axis=1) == 1)[:, None]
     values = np.where(alone, entry[:, None], values)
@@ -86,34 +87,35 @@ def soft_gradient(
     _store(values, out)
 
 
+@silent
 def entropy_spread(z: Array, labels: Array, peak: Array, spread: Array) -> None:
     """Σ exp(z − peak)·(peak − z)."""
-    with np.errstate(invalid="ignore"):
-        below = peak[:, None] - _widened(z)
-        terms = np.where(below == np.inf, 0.0, np.exp(-below) * below)
+    below = peak[:, None] - _widened(z)
+    terms = np.where(below == np.inf, 0.0, np.exp(-below) * below)
     spread[:] = np.where(labels < 0, 0.0, terms.sum(axis=1, dtype=np.float64))
 
 
+@silent
 def entropy_gradient(z: Array, labels: Array, peak: Array, scale: Array, excess: Array, out: Array) -> None:
     """scale·exp(z − peak)·(peak − z + excess) into out, which may be z; 0 in rows of no weight."""
-    with np.errstate(invalid="ignore"):
-        below = peak[:, None] - _widened(z)
-        values = np.where(below == np.inf, 0.0, scale[:, None] * np.exp(-below) * (below + excess[:, None]))
+    below = peak[:, None] - _widened(z)
+    values = np.where(below == np.inf, 0.0, scale[:, None] * np.exp(-below) * (below + excess[:, None]))
     values[(labels < 0) | (scale == 0.0)] = 0.0
     _store(values, out)
 
 
+@silent
 def sigmoid_nll(z: Array, positive: Array, negative: Array, out: Array) -> None:
     """positive·softplus(−z) + negative·softplus(z); flat arrays of one size."""
     z = _widened(z)
     rest = np.log1p(np.exp(-np.abs(z)))
     yes, no = rest + np.maximum(-z, 0.0), rest + np.maximum(z, 0.0)
-    with np.errstate(invalid="ignore"):
-        yes = np.where((positive == 0.0) & (yes == np.inf), 0.0, positive * yes)
-        no = np.where((negative == 0.0) & (no == np.inf), 0.0, negative * no)
+    yes = np.where((positive == 0.0) & (yes == np.inf), 0.0, positive * yes)
+    no = np.where((negative == 0.0) & (no == np.inf), 0.0, negative * no)
     out[:] = yes + no
 
 
+@silent
 def sigmoid_gradient(z: Array, positive: Array, negative: Array, on_nll: Array, out: Array) -> None:
     """on_nll·(negative·σ(z) − positive·σ(−z)) into out."""
     z = _widened(z)

@@ -27,7 +27,7 @@ def soft_spread(
     at_peak: Array,
 ) -> None:
     """Σ t (peak − z), Σ t away from the peak, and t at the peak; t is `soft`, and `on_label` more at the label."""
-    zero = peak.dtype.type(0)
+    zero, one = peak.dtype.type(0), peak.dtype.type(1)
     for i in range(labels.shape[0]):
         row, targets = z[i * step : i * step + classes], soft[i * soft_step : i * soft_step + classes]
         top, y = peak[i], labels[i]
@@ -37,9 +37,9 @@ def soft_spread(
             far, away, near = zero, zero, zero
             for j in range(part.shape[0]):
                 below, t = top - widened(part[j]), weights[j]
-                far += zero if (t == zero) & (below == np.inf) else t * below
-                away += zero if below == zero else t
-                near += t if below == zero else zero
+                far += t * (zero if (t == zero) & (below == np.inf) else below)  # in a form that vectorises
+                away += t * (zero if below == zero else one)
+                near += t * (one if below == zero else zero)
             sum_spread, sum_mass, sum_peak = sum_spread + far, sum_mass + away, sum_peak + near
         if y >= 0 and y < classes:
             below, t = top - widened(row[y]), on_label[i]
@@ -137,6 +137,7 @@ def entropy_gradient(
             else:
                 for j in range(part.shape[0]):
                     below = top - widened(part[j])
-                    terms[j] = zero if below == np.inf else times * exp(-below) * (below + more)
+                    share = exp(-below)
+                    terms[j] = zero if share == zero else times * share * (below + more)
             for j in range(part.shape[0]):
                 part_out[j] = narrowed(terms[j], part_out[j])

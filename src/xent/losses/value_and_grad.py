@@ -139,6 +139,8 @@ def _linear(
         over = divisor(layer.features, asked.denominator)
         value, _, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
     shapes = {"features": np.shape(features)}
+    if made.reduction != "none":
+        value = arrays.wide(layer.weight)(value)
     return value, {
         name: gradient.reshape(shapes.get(name, gradient.shape)).astype(getattr(layer, name).dtype, copy=False)
         for name, gradient in gradients._asdict().items()
