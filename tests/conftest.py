@@ -1,9 +1,12 @@
 """What all tests share: exact floats in errors, bounded examples, and a count of the skipped."""
 
+import os
 import shutil
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; its default is TensorFlow
 
 settings.register_profile("xent", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("xent")
