@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["available_cpus", "over_ranges"]
 
-GRAIN = 1 << 18  # numbers that one thread takes at a time: 1 MB of float32, some 100 µs
+GRAIN = 1 << 19  # numbers that one thread takes at a time: 2 MB of float32, some 400 µs
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}  # by number of threads
 
