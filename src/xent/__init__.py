@@ -29,6 +29,11 @@ from xent.information import (
 )
 
 if TYPE_CHECKING:
+    from xent.formulas.rows import RowStatistics
+    from xent.losses.linear import linear_cross_entropy, linear_row_statistics
+    from xent.losses.sigmoid import sigmoid_cross_entropy
+    from xent.losses.softmax import row_statistics, softmax_cross_entropy
+    from xent.losses.value_and_grad import value_and_grad
     from xent.report.model import Report
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
@@ -42,6 +47,7 @@ __all__ = [
     "OptionError",
     "ProbabilityError",
     "Report",
+    "RowStatistics",
     "ShapeError",
     "SourceError",
     "State",
@@ -56,13 +62,19 @@ __all__ = [
     "joint_entropy",
     "js_divergence",
     "kl_divergence",
+    "linear_cross_entropy",
+    "linear_row_statistics",
     "mutual_information",
     "perplexity",
+    "row_statistics",
     "scan",
+    "sigmoid_cross_entropy",
+    "softmax_cross_entropy",
     "surprisal",
+    "value_and_grad",
 ]
 
-_ON_FIRST_USE = {  # what needs pyarrow, which takes longer to load than all of `import xent` may
+_ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
     "Report": "xent.report.model",
     "State": "xent.scoring.state",
     "evaluate": "xent.scoring.judge",
@@ -78,7 +90,7 @@ _ON_FIRST_USE = {  # what needs pyarrow, which takes longer to load than all of 
 
 
 def __getattr__(name: str) -> Any:
-    """Load the judging half of the package when it is first asked for."""
+    """Load what trains and what judges when it is first asked for."""
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)

@@ -15,6 +15,7 @@ from xent.errors import ArgumentTypeError, ShapeError
 __all__ = [
     "Array",
     "Namespace",
+    "arrays_among",
     "arrays_of",
     "beside",
     "broadcast_shape",
@@ -127,6 +128,10 @@ def floats(name: str, value: Any) -> Array:
     """Give a floating array as it is, nested lists as NumPy float64, integers in their library's default dtype."""
     if is_tensor(value) and value.is_floating_point():
         return value
+    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.dtype.itemsize > 8:
+        raise ArgumentTypeError(
+            f"{name} has dtype {value.dtype}, but losses have no more digits than float64.\nCast it."
+        )
     return arrays_of(**{name: value})[0]
 
 
@@ -153,6 +158,11 @@ def is_true_or_traced(flag: Array) -> bool:
 def number(scalar: Array) -> float:
     """Give the value of a scalar that gradients may flow through."""
     return float(constant(scalar))
+
+
+def arrays_among(*values: Any) -> list[Array]:
+    """Give those of the values that are arrays."""
+    return [value for value in values if _is_array(value)]
 
 
 def constant(array: Array) -> Array:
@@ -202,6 +212,8 @@ def log(array: Array) -> Array:
 
 
 def _is_array(value: Any) -> bool:
+    if value is None or isinstance(value, (int, float, list, tuple)):  # torch.compile cannot follow what is below
+        return False
     return is_tensor(value) or (array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic))
 
 

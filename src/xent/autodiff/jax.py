@@ -62,22 +62,20 @@ def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> 
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits."""
-    inputs = jax_linear.inputs_of(layer, targets, RowWeights())
-    return RowStatistics(*jax_linear.of_rows(jax_linear.plan(_statistics_of, 2, layer, targets, max_memory), inputs))
+    plan = jax_linear.plan(_statistics_of, 2, layer, targets, max_memory, PIECE)
+    return RowStatistics(*jax_linear.of_rows(plan, jax_linear.inputs_of(layer, targets, RowWeights())))
 
 
 def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
-    targets = Targets(labels)
-    inputs = jax_linear.inputs_of(layer, targets, RowWeights())
-    (entropy,) = jax_linear.of_rows(jax_linear.plan(_entropy_of, 1, layer, targets, max_memory, 3), inputs)
-    return entropy
+    plan = jax_linear.plan(_entropy_of, 1, layer, Targets(labels), max_memory, 2 * PIECE)
+    return jax_linear.of_rows(plan, jax_linear.inputs_of(layer, Targets(labels), RowWeights()))[0]
 
 
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Array:
     """Σ of the rows' losses, over the divisor. Gradients are computed with the loss: three matrix products in all."""
-    inputs = jax_linear.inputs_of(layer, targets, weights)
-    return jax_linear.total(jax_linear.plan(_loss_of, 1, layer, targets, max_memory), inputs) / divisor
+    plan = jax_linear.plan(_loss_of, 1, layer, targets, max_memory, PIECE)
+    return jax_linear.total(plan, jax_linear.inputs_of(layer, targets, weights)) / divisor
 
 
 def readable(*arrays: Array) -> bool:

@@ -55,20 +55,24 @@ def inputs_of(layer: Layer, targets: Targets, weights: RowWeights) -> Inputs:
     return Inputs(layer.features, layer.weight, layer.bias, Rows(labels, soft, *of_rows))
 
 
-def plan(of_block: Any, outputs: int, layer: Layer, targets: Targets, max_memory: int, copies: int = 1) -> Plan:
+def plan(of_block: Any, outputs: int, layer: Layer, targets: Targets, max_memory: int, piece: int) -> Plan:
     """Blocks of nearly equal numbers of rows, so many that all copies of a block's logits stay within the memory.
 
     How many copies XLA makes on a CPU was found by looking (`memory_analysis`): what is added to the products or bends
-    them costs one, 16-bit factors another, targets that are not a class five.
+    them costs one, 16-bit factors another, targets that are not a class more; and two of a `piece` of logits.
     """
-    copies += layer.bias is not None or layer.softcap is not None
+    copies = 1 + (layer.bias is not None or layer.softcap is not None)
     copies += _accurate(layer.features) != layer.features.dtype
-    copies += 0 if targets.soft is None and targets.on_label is None else 5
     (rows, dim), classes = layer.features.shape, layer.weight.shape[0]
+    if targets.soft is not None:
+        copies += 4 if targets.soft.shape[0] == 1 else 6
     size = _accurate(layer.features).itemsize
-    blocks = max(1, -(-rows // max(1, max_memory * 7 // 8 // (size * copies * classes))))
+    room = max_memory // size
+    share = room // 12  # of a chunk of the weight's gradient, which comes when the pieces are gone
+    most = max((room - max(2 * piece, share)) // (copies * classes), (room - share) // ((copies + 2) * classes), 1)
+    blocks = max(1, -(-rows // most))
     in_block = max(1, -(-rows // blocks))
-    chunk = max(1, min(classes, max_memory // 8 // (size * (2 * dim + in_block))))
+    chunk = max(1, min(classes, share // (2 * dim + in_block)))
     return Plan(of_block, outputs, layer.softcap, in_block, chunk)
 
 
@@ -116,7 +120,7 @@ def _total_backward(plan: Plan, kept: Any, on_total: Array) -> tuple[Inputs]:
 
 _total_with_rule = jax.custom_vjp(_total, nondiff_argnums=(0,))
 _total_with_rule.defvjp(_total_forward, _total_backward, symbolic_zeros=True)
-total = jax.jit(_total_with_rule, static_argnums=0)
+total = _total_with_rule  # not under jit: what it keeps for the way back depends on what is differentiated by
 
 
 def _gradients(plan: Plan, inputs: Inputs, zeros: Any, on_outputs: tuple[Array, ...]) -> tuple[tuple[Array, ...], Any]:

@@ -10,7 +10,16 @@ from xent.formulas.linear import Layer, logits_of
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
 from xent.formulas.sigmoid import Questions, sigmoid_nll, weights_of
 
-__all__ = ["linear_entropy", "linear_loss", "linear_statistics", "loss", "sigmoid_loss", "sigmoid_nll", "statistics"]
+__all__ = [
+    "linear_entropy",
+    "linear_loss",
+    "linear_statistics",
+    "loss",
+    "sigmoid_loss",
+    "sigmoid_nll",
+    "statistics",
+    "without_skipped",
+]
 
 
 def statistics(logits: Array, targets: Targets) -> RowStatistics:
@@ -27,12 +36,12 @@ def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divi
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits."""
-    return statistics(logits_of(_without_skipped(layer, targets.labels)), targets)
+    return statistics(logits_of(without_skipped(layer, targets.labels)), targets)
 
 
 def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
-    entropy = formulas.entropy(logits_of(_without_skipped(layer, labels)))
+    entropy = formulas.entropy(logits_of(without_skipped(layer, labels)))
     xp = namespace_of(entropy)
     return entropy if labels is None else xp.where(labels < 0, xp.zeros_like(entropy), entropy)
 
@@ -45,7 +54,7 @@ def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> 
 
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Array:
     """Σ of the rows' losses, over the divisor."""
-    return loss(logits_of(_without_skipped(layer, targets.labels)), targets, weights, divisor)
+    return loss(logits_of(without_skipped(layer, targets.labels)), targets, weights, divisor)
 
 
 def readable(*arrays: Array) -> bool:
@@ -53,7 +62,7 @@ def readable(*arrays: Array) -> bool:
     return all("cpu" in str(device_of(array)).lower() for array in arrays)
 
 
-def _without_skipped(layer: Layer, labels: Array | None) -> Layer:
+def without_skipped(layer: Layer, labels: Array | None) -> Layer:
     """The layer with 0 for the features of rows to skip: whatever they are, it takes no part."""
     xp = namespace_of(layer.features)
     if labels is None:

@@ -123,7 +123,7 @@ class _Loss(torch.autograd.Function):
         total, ctx.found = arrays.loss(z, targets, weights, divisor, out, kernels, threads)
         ctx.save_for_backward(*tensors)
         ctx.gradient = None if out is None else tensor_of(out)
-        ctx.targets, ctx.weights, ctx.square, ctx.divisor = targets, weights, square, divisor
+        ctx.square, ctx.divisor = square, divisor
         return tensor_of(np.asarray(total, arrays.wide(z)))
 
     @staticmethod
@@ -133,17 +133,19 @@ class _Loss(torch.autograd.Function):
         if torch.is_grad_enabled():
             targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, ctx.square)
 
-            def loss() -> list[Tensor]:
-                return [formulas.row_loss(formulas.row_statistics(widen(logits), targets), weights).sum() / ctx.divisor]
+            def loss(z: Tensor) -> list[Tensor]:
+                return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / ctx.divisor]
 
             return *differentiable(loss, [logits], [on]), *[None] * 7
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             z, statistics = viewed(logits), ctx.found.statistics
             share = np.full_like(statistics.nll, 1.0 / ctx.divisor)
-            slopes = formulas.row_loss_gradient(statistics, ctx.weights, share)
+            square = viewed(ctx.square) if isinstance(ctx.square, Tensor) else ctx.square
+            slopes = formulas.row_loss_gradient(statistics, RowWeights(viewed(on_nll), square), share)
             out = np.empty(z.shape, arrays.stored(z))
-            arrays.backward(z, ctx.targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
+            targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
+            arrays.backward(z, targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
             gradient = tensor_of(out)
         return scaled(gradient, on, logits.dtype), *[None] * 7
 
@@ -167,8 +169,8 @@ class _SigmoidLoss(torch.autograd.Function):
         logits, positive, negative, weight = tensors
         if torch.is_grad_enabled():
 
-            def loss() -> list[Tensor]:
-                nll = sigmoid.sigmoid_nll(widen(logits), *sigmoid.weights_of(Questions(positive, negative)))
+            def loss(z: Tensor) -> list[Tensor]:
+                nll = sigmoid.sigmoid_nll(widen(z), *sigmoid.weights_of(Questions(positive, negative)))
                 return [(nll if weight is None else weighted(weight, nll)).sum() / ctx.divisor]
 
             return *differentiable(loss, [logits], [on]), *[None] * 5
@@ -202,7 +204,7 @@ class _Sigmoid(torch.autograd.Function):
         """By the kernels, or by the formulas where the gradient is to have a gradient."""
         logits, positive, negative = ctx.saved_tensors
         if torch.is_grad_enabled():
-            loss = differentiable(lambda: [sigmoid.sigmoid_nll(widen(logits), positive, negative)], [logits], [on_nll])
+            loss = differentiable(lambda z: [sigmoid.sigmoid_nll(widen(z), positive, negative)], [logits], [on_nll])
             return *loss, None, None
         given = map(viewed, (logits, positive, negative, on_nll))
         out = arrays.sigmoid_backward(*given, choice.compiled_rows(), torch.get_num_threads())

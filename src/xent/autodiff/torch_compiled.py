@@ -8,8 +8,9 @@ from torch import Tensor
 
 from xent.autodiff import linear_arrays
 from xent.autodiff.linear_arrays import Wanted
-from xent.autodiff.torch_machine import arrays_of, cast, machine
+from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, machine, storage
 from xent.autodiff.torch_views import tensor_of, viewed
+from xent.errors import OptionError
 from xent.formulas.linear import Layer
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
 
@@ -56,25 +57,39 @@ def _loss(
     total, _, gradients = linear_arrays.loss(
         layer, targets, weights, float(divisor), machine(max_memory), Wanted(*wanted)
     )
-    found = [features.new_empty(0) if gradient is None else gradient for gradient in cast(gradients, tensors)]
+    found = [features.new_empty(0) if gradient is None else gradient for gradient in as_tensors(gradients, tensors)]
     return torch.tensor(total, dtype=_wide(weight)), found[0], found[1], found[2]
 
 
 @_loss.register_fake
 def _(features: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor, ...]:
     parts = zip((features, weight, bias), rest[-1], strict=True)
-    shapes = [features.new_empty(0) if part is None or not want else torch.empty_like(part) for part, want in parts]
+    shapes = [
+        features.new_empty(0) if part is None or not want else torch.empty_like(part, dtype=storage(part.dtype))
+        for part, want in parts
+    ]
     return features.new_empty((), dtype=_wide(weight)), *shapes
 
 
 def _keep_gradients(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.wanted = inputs[-1]
+    ctx.dtypes = [None if part is None else part.dtype for part in inputs[:3]]
     ctx.save_for_backward(*output[1:])
 
 
 def _scale_gradients(ctx: Any, on: Tensor, *_: Any) -> tuple[Any, ...]:
-    pairs = zip(ctx.saved_tensors, ctx.wanted, strict=True)
-    return *((on * gradient).to(gradient.dtype) if want else None for gradient, want in pairs), *[None] * 9
+    _refuse_second_order()
+    parts = zip(ctx.saved_tensors, ctx.dtypes, ctx.wanted, strict=True)
+    return *((on * gradient).to(dtype) if want else None for gradient, dtype, want in parts), *[None] * 9
+
+
+def _refuse_second_order() -> None:
+    """Say that a compiled gradient has none itself, where it would be 0."""
+    if torch.is_grad_enabled():
+        raise OptionError(
+            "create_graph=True asks for the gradient of a gradient of a compiled linear loss, which has none.\n"
+            "Call the loss outside of torch.compile, or softmax_cross_entropy(features @ weight.T + bias, labels)."
+        )
 
 
 _loss.register_autograd(_scale_gradients, setup_context=_keep_gradients)
@@ -140,6 +155,7 @@ def _keep_inputs(ctx: Any, inputs: Any, output: Any) -> None:
 
 
 def _recompute(ctx: Any, *on: Tensor) -> tuple[Any, ...]:
+    _refuse_second_order()
     wanted = list(ctx.needs_input_grad[:3])
     found = _statistics_gradient(*ctx.saved_tensors, ctx.softcap, ctx.max_memory, *on, wanted)
     return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 5

@@ -24,7 +24,7 @@ def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowSta
     if torch.compiler.is_compiling() and not needs_gradient(*targets[1:]):
         return torch_compiled.linear_statistics(layer, targets, max_memory)
     if not kernels_serve(*layer[:3], *targets) or needs_gradient(*targets[1:]):
-        return formulas.row_statistics(logits_of(_wide(layer)), targets)
+        return _statistics_by_formula(layer, targets)
     return RowStatistics(*_Statistics.apply(*layer[:3], *targets, layer.softcap, max_memory))
 
 
@@ -46,6 +46,11 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
     wanted = Wanted(*(needs_gradient(part) for part in layer[:3]))
     loss: Tensor = _Loss.apply(*layer[:3], *targets, *weights, float(divisor), layer.softcap, max_memory, wanted)
     return loss
+
+
+def _statistics_by_formula(layer: Layer, targets: Targets) -> RowStatistics:
+    """Differentiable in every way, with rows × classes in memory."""
+    return formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets)
 
 
 def _wide(layer: Layer) -> Layer:
@@ -77,8 +82,12 @@ class _Statistics(torch.autograd.Function):
         """Block by block again, or by the formulas where the gradient is to have a gradient."""
         tensors = ctx.saved_tensors
         if torch.is_grad_enabled():
-            layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
-            statistics = differentiable(lambda: formulas.row_statistics(logits_of(layer), targets), tensors[:3], on)
+            targets = Targets(*tensors[3:])
+
+            def statistics_of(*parts: Any) -> RowStatistics:
+                return _statistics_by_formula(Layer(*parts, ctx.softcap), targets)
+
+            statistics = differentiable(statistics_of, tensors[:3], on)
             return *statistics, *[None] * 5
         layer_arrays, targets_arrays = arrays_of(tensors, ctx.softcap)
         on_rows = (_or_zeros(value, layer_arrays) for value in on)
@@ -107,9 +116,11 @@ class _Entropy(torch.autograd.Function):
         """Block by block again, or by the formulas where the gradient is to have a gradient."""
         tensors = ctx.saved_tensors
         if torch.is_grad_enabled():
-            layer = _wide(Layer(*tensors[:3], ctx.softcap))
-            function = lambda: [plain.linear_entropy(layer, tensors[3], ctx.max_memory)]  # noqa: E731
-            return *differentiable(function, tensors[:3], [on]), None, None, None
+
+            def entropy(*parts: Any) -> list[Tensor]:
+                return [plain.linear_entropy(_wide(Layer(*parts, ctx.softcap)), tensors[3], ctx.max_memory)]
+
+            return *differentiable(entropy, tensors[:3], [on]), None, None, None
         layer_arrays, targets = arrays_of((*tensors, None, None), ctx.softcap)
         gradients = linear_arrays.entropy_gradient(
             layer_arrays,
@@ -143,12 +154,11 @@ class _Loss(torch.autograd.Function):
         *tensors, on_nll = ctx.saved_tensors
         weights = RowWeights(on_nll, ctx.square)
         if torch.is_grad_enabled():
-            layer, targets = _wide(Layer(*tensors[:3], ctx.softcap)), Targets(*tensors[3:])
+            targets = Targets(*tensors[3:])
 
-            def loss() -> list[Tensor]:
-                return [
-                    formulas.row_loss(formulas.row_statistics(logits_of(layer), targets), weights).sum() / ctx.divisor
-                ]
+            def loss(*parts: Any) -> list[Tensor]:
+                rows = _statistics_by_formula(Layer(*parts, ctx.softcap), targets)
+                return [formulas.row_loss(rows, weights).sum() / ctx.divisor]
 
             return *differentiable(loss, tensors[:3], [on]), *[None] * 9
         gradients, ctx.gradients = ctx.gradients, None

@@ -12,7 +12,7 @@ from xent.formulas.rows import Targets
 from xent.kernels import choice
 from xent.kernels.blockwise import Gradients, LinearArrays
 
-__all__ = ["Products", "arrays_of", "as_tensors", "cast", "machine"]
+__all__ = ["Products", "arrays_of", "as_tensors", "cast", "machine", "storage"]
 
 CLASSES = 4096  # whose weights are widened at a time
 
@@ -55,7 +55,7 @@ def arrays_of(tensors: Any, softcap: float | None) -> tuple[LinearArrays, Target
 def as_tensors(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
     """In the dtype of what they are the gradients of, but for float16, in whose range they may not lie before scaling."""
     pairs = zip(gradients, tensors[:3], strict=True)
-    return [None if found is None else tensor_of(found, _storage(part.dtype)) for found, part in pairs]
+    return [None if found is None else tensor_of(found, storage(part.dtype)) for found, part in pairs]
 
 
 def cast(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
@@ -64,5 +64,6 @@ def cast(gradients: Gradients, tensors: Any) -> list[Tensor | None]:
     return [None if found is None else tensor_of(found, part.dtype) for found, part in pairs]
 
 
-def _storage(dtype: torch.dtype) -> torch.dtype:
+def storage(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which gradients wait to be scaled."""
     return torch.float32 if dtype == torch.float16 else dtype

@@ -23,11 +23,16 @@ def needs_gradient(*tensors: Tensor | None) -> bool:
 
 
 def differentiable(
-    function: Callable[[], Sequence[Tensor]], inputs: Sequence[Tensor | None], on: Sequence[Tensor | None]
+    function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor | None], on: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    """Gradients of a formula by its inputs, themselves differentiable; None for an input that needs none."""
+    """Gradients of a formula by its inputs, themselves differentiable; None for an input that needs none.
+
+    The formula gets other names for the inputs: one of them may be made of another.
+    """
+    inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
     asked = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
-    known = [(value, upstream) for value, upstream in zip(function(), on, strict=True) if upstream is not None]
+    values_of_formula = function(*inputs)
+    known = [(value, upstream) for value, upstream in zip(values_of_formula, on, strict=True) if upstream is not None]
     if not asked or not known:
         return [None for _ in inputs]
     values, upstreams = zip(*known, strict=True)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from xent._arrays import Array, namespace_of, values_of
+from xent._arrays import Array, is_tensor, namespace_of, values_of
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
 
 __all__ = [
     "class_labels",
+    "denominator",
     "fits",
     "has_classes",
     "label_kind",
@@ -156,11 +157,16 @@ def _epsilon(labels: Array) -> float:
     return float(xp.finfo(labels.dtype).eps) if xp.isdtype(labels.dtype, "real floating") else 0.0
 
 
-def denominator_of_nothing(denominator: Any, counted: Any) -> None:
-    """Refuse a denominator of 0 where rows are counted: their mean over nothing would be no number."""
-    if float(denominator) == 0.0 and float(counted) != 0.0:
+def denominator(value: Any, counted: Any) -> None:
+    """Refuse a denominator that is no number above 0; 0 only where nothing counts."""
+    try:
+        number_ = float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(f"denominator is {value!r}, but must be one number, or an array of one.\nSum it.") from error
+    if not 0.0 < number_ < math.inf and not (number_ == 0.0 and float(counted) == 0.0):
         raise OptionError(
-            "denominator is 0, but there are rows that count.\nPass the number, or the weight, of all rows that do."
+            f"denominator is {number_:g}, but must be above 0, as there are rows that count.\n"
+            "Pass the number, or the weight, of all rows that do."
         )
 
 
@@ -217,9 +223,9 @@ def probabilities_as_logits(logits: Array) -> None:
         return
     while logits.ndim > 2:
         logits = logits[0, ...]
-    if values_of(logits[0, :]).min() < 0.0:
+    first = values_of(logits[:4]) if is_tensor(logits) else values_of(logits)[:4]  # JAX slices become traced in jit
+    if first[0].min() < 0.0:
         return
-    first = values_of(logits[: min(4, logits.shape[0]), :])
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1, dtype=np.float64) - 1.0) < 1e-5).all():
         _warned = True
         warnings.warn(

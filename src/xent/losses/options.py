@@ -8,7 +8,7 @@ import math
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, beside, constant, integers, labels_beside, namespace_of
+from xent._arrays import Array, arrays_among, beside, constant, integers, labels_beside, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import RowWeights, Targets
 
@@ -89,8 +89,10 @@ def problem(
     denominator: Any = 1.0
     if options.reduction == "mean":
         denominator = counted if options.denominator is None else options.denominator
-        if options.denominator is not None and read:
-            checks.denominator_of_nothing(constant(denominator), constant(counted))
+        if arrays_among(options.denominator):
+            denominator = beside("denominator", denominator, logits)
+        if options.denominator is not None and adapter.readable(logits, labels, *arrays_among(denominator, counted)):
+            checks.denominator(constant(denominator), constant(counted))
     return Problem(shape, targets, RowWeights(on_nll, square), denominator)
 
 

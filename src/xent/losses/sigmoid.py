@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, beside, floats, namespace_of
+from xent._arrays import Array, arrays_among, beside, floats, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import weighted
 from xent.formulas.sigmoid import Questions, weights_of
@@ -103,6 +103,14 @@ def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, optio
         if weight is not None:
             xp = namespace_of(weight)
             denominator = xp.sum(xp.broadcast_to(weight, logits.shape))
+    elif arrays_among(denominator):
+        denominator = beside("denominator", denominator, logits)
+    if (
+        options.denominator is not None
+        and options.reduction == "mean"
+        and adapter.readable(logits, *arrays_among(denominator))
+    ):
+        checks.denominator(denominator, math.prod(logits.shape))
     return Problem(logits, Questions(positive, negative), weight, denominator, adapter)
 
 
