@@ -25,7 +25,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports --no-cache
 
 bench: $(VENV)/test.stamp
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit $$?; done
+	@for script in benchmarks/bench_*.py benchmarks/accuracy.py; do $(BIN)/python $$script || exit $$?; done
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("xent needs Python 3.11 or newer")'
