@@ -94,7 +94,7 @@ class _Rows(torch.autograd.Function):
         if torch.is_grad_enabled():
             targets = Targets(labels, soft, on_label)
             return (
-                *differentiable(lambda: formulas.row_statistics(widen(logits), targets), [logits], on),
+                *differentiable(lambda z: formulas.row_statistics(widen(z), targets), [logits], on),
                 None,
                 None,
                 None,
