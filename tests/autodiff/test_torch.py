@@ -827,6 +827,7 @@ class Steps(torch.utils.data.Dataset):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # JAX, where it was loaded before
 def test_in_the_worker_of_a_data_loader():
     alone = [step(seed) for seed in range(3)]
     loader = torch.utils.data.DataLoader(
@@ -838,6 +839,7 @@ def test_in_the_worker_of_a_data_loader():
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork.. was called:RuntimeWarning")  # JAX, where it was loaded before
 def test_after_fork():
     """A pool of threads does not survive a fork: the child needs one of its own, not a wait forever."""
     with torch.no_grad():
