@@ -8,7 +8,7 @@ from xent.formulas.linear import Layer
 from xent.formulas.rows import row_loss
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
-from xent.losses.reduction import divisor, reduced
+from xent.losses.reduction import divisor, shaped
 
 __all__ = ["LinearRowStatistics", "linear_cross_entropy", "linear_loss", "linear_row_statistics", "prepared"]
 
@@ -77,7 +77,7 @@ def linear_loss(
     memory = max_memory or MAX_MEMORY
     if options.reduction == "none":
         statistics = adapter.linear_statistics(layer, asked.targets, memory)
-        return reduced(row_loss(statistics, asked.weights), asked.shape, "none", None)
+        return shaped(row_loss(statistics, asked.weights), asked.shape)
     return adapter.linear_loss(layer, asked.targets, asked.weights, divisor(layer.features, asked.denominator), memory)
 
 
@@ -127,9 +127,9 @@ def linear_row_statistics(
     rows = adapter.linear_statistics(layer, asked.targets, memory)
     uncertain = adapter.linear_entropy(layer, asked.targets.labels, memory) if entropy else None
     return LinearRowStatistics(
-        reduced(rows.nll, asked.shape, "none", None),
-        reduced(rows.logsumexp, asked.shape, "none", None),
-        None if uncertain is None else reduced(uncertain, asked.shape, "none", None),
+        shaped(rows.nll, asked.shape),
+        shaped(rows.logsumexp, asked.shape),
+        None if uncertain is None else shaped(uncertain, asked.shape),
     )
 
 

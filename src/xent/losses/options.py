@@ -8,9 +8,10 @@ import math
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, arrays_among, beside, constant, integers, labels_beside, namespace_of
+from xent._arrays import Array, beside, integers, labels_beside, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import RowWeights, Targets
+from xent.losses.reduction import given_denominator
 
 __all__ = ["Options", "Problem", "flat_rows", "problem"]
 
@@ -88,11 +89,8 @@ def problem(
         square = options.z_loss if sample_weight is None else options.z_loss * sample_weight
     denominator: Any = 1.0
     if options.reduction == "mean":
-        denominator = counted if options.denominator is None else options.denominator
-        if arrays_among(options.denominator):
-            denominator = beside("denominator", denominator, logits)
-        if options.denominator is not None and adapter.readable(logits, labels, *arrays_among(denominator, counted)):
-            checks.denominator(constant(denominator), constant(counted))
+        given = options.denominator
+        denominator = counted if given is None else given_denominator(given, counted, logits, adapter)
     return Problem(shape, targets, RowWeights(on_nll, square), denominator)
 
 

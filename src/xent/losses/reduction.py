@@ -1,19 +1,34 @@
 """From the losses of rows to what is returned."""
 
+from types import ModuleType
 from typing import Any
 
-from xent._arrays import Array, beside, namespace_of
+from xent._arrays import Array, arrays_among, beside, constant, namespace_of
+from xent.checks import losses as checks
 
-__all__ = ["divisor", "reduced"]
+__all__ = ["divisor", "given_denominator", "reduced", "shaped"]
 
 
 def reduced(loss: Array, shape: tuple[int, ...], reduction: str, denominator: Any) -> Array:
     """The loss per row in the rows' own shape, its sum, or its sum over the denominator."""
-    xp = namespace_of(loss)
     if reduction == "none":
-        return loss if tuple(loss.shape) == shape else xp.reshape(loss, shape)
-    total = xp.sum(loss)
+        return shaped(loss, shape)
+    total = namespace_of(loss).sum(loss)
     return total if reduction == "sum" else total / divisor(loss, denominator)
+
+
+def shaped(of_rows: Array, shape: tuple[int, ...]) -> Array:
+    """What was computed of each row, in the rows' own shape."""
+    return of_rows if tuple(of_rows.shape) == shape else namespace_of(of_rows).reshape(of_rows, shape)
+
+
+def given_denominator(value: Any, counted: Any, like: Array, adapter: ModuleType) -> Any:
+    """The denominator that the caller gave, beside `like`; checked against what counts where both can be read."""
+    if arrays_among(value):
+        value = beside("denominator", value, like)
+    if adapter.readable(like, *arrays_among(value, counted)):
+        checks.denominator(constant(value), constant(counted))
+    return value
 
 
 def divisor(loss: Array, denominator: Any) -> Any:

@@ -3,13 +3,13 @@
 import math
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, arrays_among, beside, floats, namespace_of
+from xent._arrays import Array, beside, floats, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import weighted
 from xent.formulas.sigmoid import Questions, weights_of
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options
-from xent.losses.reduction import divisor
+from xent.losses.reduction import divisor, given_denominator
 
 __all__ = ["Problem", "prepared", "sigmoid_cross_entropy", "sigmoid_loss"]
 
@@ -98,19 +98,13 @@ def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, optio
         positive = positive * _fitting("pos_weight", pos_weight, logits)
     weight = _weight(logits, class_weight, options.sample_weight)
     denominator = options.denominator if options.reduction == "mean" else 1.0
-    if denominator is None:
+    if options.denominator is not None:
+        denominator = given_denominator(denominator, math.prod(logits.shape), logits, adapter)
+    elif denominator is None:
         denominator = math.prod(logits.shape)
         if weight is not None:
             xp = namespace_of(weight)
             denominator = xp.sum(xp.broadcast_to(weight, logits.shape))
-    elif arrays_among(denominator):
-        denominator = beside("denominator", denominator, logits)
-    if (
-        options.denominator is not None
-        and options.reduction == "mean"
-        and adapter.readable(logits, *arrays_among(denominator))
-    ):
-        checks.denominator(denominator, math.prod(logits.shape))
     return Problem(logits, Questions(positive, negative), weight, denominator, adapter)
 
 

@@ -8,7 +8,7 @@ from xent.formulas.rows import RowStatistics, row_loss
 from xent.formulas.rows import softcap as capped
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
-from xent.losses.reduction import divisor, reduced
+from xent.losses.reduction import divisor, shaped
 
 __all__ = ["bent", "prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
 
@@ -73,7 +73,7 @@ def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Optio
     rows = bent(logits, asked.targets.labels, softcap)
     if options.reduction != "none":
         return adapter.loss(rows, asked.targets, asked.weights, divisor(rows, asked.denominator))
-    return reduced(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape, "none", None)
+    return shaped(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape)
 
 
 def bent(logits: Array, labels: Array | None, softcap: float | None) -> Array:
@@ -122,4 +122,4 @@ def row_statistics(logits: Any, labels: Any, *, ignore_index: int | None = None)
     """
     logits, asked, adapter = prepared(logits, labels, None, Options(ignore_index=ignore_index, reduction="none"))
     nll, logsumexp = adapter.statistics(flat_rows(logits), asked.targets)
-    return RowStatistics(reduced(nll, asked.shape, "none", None), reduced(logsumexp, asked.shape, "none", None))
+    return RowStatistics(shaped(nll, asked.shape), shaped(logsumexp, asked.shape))

@@ -11,14 +11,14 @@ from xent.autodiff import arrays, linear_arrays
 from xent.autodiff.linear_arrays import Wanted
 from xent.autodiff.numpy import machine
 from xent.errors import ArgumentTypeError, OptionError
-from xent.formulas.rows import row_loss, row_loss_gradient, softcap_slope, weighted
+from xent.formulas.rows import row_loss, softcap_slope, weighted
 from xent.formulas.sigmoid import weights_of
 from xent.kernels import choice
 from xent.kernels.blockwise import LinearArrays
 from xent.kernels.pool import available_cpus
 from xent.losses import linear, sigmoid, softmax
 from xent.losses.options import Options
-from xent.losses.reduction import divisor, reduced
+from xent.losses.reduction import divisor, shaped
 
 __all__ = ["value_and_grad"]
 
@@ -84,13 +84,10 @@ def _softmax(
     rows = softmax.bent(logits, asked.targets.labels, softcap)
     kernels, threads = choice.row_kernels(rows.size), available_cpus()
     out = np.empty(rows.shape, arrays.stored(rows)) if wrt else None
+    over = float(divisor(rows, asked.denominator))
+    value, found = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
     if made.reduction == "none":
-        found = arrays.forward(rows, asked.targets, kernels, threads)
-        value = reduced(row_loss(found.statistics, asked.weights), asked.shape, "none", None)
-        arrays.loss(rows, asked.targets, asked.weights, 1.0, out, kernels, threads)
-    else:
-        over = float(divisor(rows, asked.denominator))
-        value, _ = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
+        value = shaped(row_loss(found.statistics, asked.weights), asked.shape)
     if out is None:
         return value, {}
     if softcap is not None:
@@ -130,17 +127,12 @@ def _linear(
     given = LinearArrays(*layer)
     engine = machine(layer, max_memory or linear.MAX_MEMORY)
     wanted = Wanted(*(name in wrt for name in ("features", "weight", "bias")))
+    over = divisor(layer.features, asked.denominator)
+    total, found, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
+    value = arrays.wide(layer.weight)(total)
     if made.reduction == "none":
-        found = linear_arrays.statistics(given, asked.targets, engine)
-        value = reduced(row_loss(found.statistics, asked.weights), asked.shape, "none", None)
-        on = row_loss_gradient(found.statistics, asked.weights, np.ones_like(found.statistics.nll))
-        gradients = linear_arrays.statistics_gradient(given, asked.targets, found, *on, engine, wanted)
-    else:
-        over = divisor(layer.features, asked.denominator)
-        value, _, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
+        value = shaped(row_loss(found.statistics, asked.weights), asked.shape)
     shapes = {"features": np.shape(features)}
-    if made.reduction != "none":
-        value = arrays.wide(layer.weight)(value)
     return value, {
         name: gradient.reshape(shapes.get(name, gradient.shape)).astype(getattr(layer, name).dtype, copy=False)
         for name, gradient in gradients._asdict().items()
