@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 import xent
 from xent import State
+from xent.checks.predictions import Place
 from xent.kernels import choice, score_numba, score_numpy
 from xent.scoring import exact
+from xent.scoring.inputs import Rows
 from xent.scoring.totals import total
 
 CLASSES = ["ant", "bee", "cat"]
@@ -86,11 +88,9 @@ def test_one_thread_and_two_and_both_kernels_give_the_same_bits(dtype, monkeypat
     plan = State(range(5)).plan or pytest.fail("a state with classes has a plan")
 
     def batches():
-        from xent.checks.predictions import Place
-
         for start in range(0, len(labels), 9_000):
             rows = slice(start, start + 9_000)
-            yield predictions[rows], labels[rows], None, Place("", start)
+            yield Rows(predictions[rows], labels[rows], None, Place("", start))
 
     found = []
     for kernels in (score_numpy, score_numba):

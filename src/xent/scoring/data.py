@@ -1,6 +1,6 @@
 """Rows to judge, in memory or in files: the first of them, the labels that occur, and all of them in batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
@@ -13,6 +13,8 @@ from xent.errors import ShapeError
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import (
+    Rows,
+    as_keys,
     as_labels,
     as_predictions,
     as_weights,
@@ -24,7 +26,6 @@ from xent.scoring.inputs import (
 )
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.memory import reused
-from xent.scoring.totals import Rows
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns, class_names
 from xent.sources.rows import read_rows
@@ -56,9 +57,15 @@ class Data(Protocol):
 
 
 class InMemory:
-    """Arrays, lists, data frames."""
+    """Arrays, lists, data frames.
 
-    def __init__(self, labels: Any, predictions: Any, sample_weight: Any) -> None:
+    Args:
+        keys: what else is known of the rows, such as their "group" or "cluster": (rows,) each.
+    """
+
+    def __init__(
+        self, labels: Any, predictions: Any, sample_weight: Any, keys: Mapping[str, Any] | None = None
+    ) -> None:
         self.predictions = as_predictions(predictions)
         self.label_names, labels = _named_columns(labels)
         self.labels = as_labels(labels)
@@ -67,6 +74,7 @@ class InMemory:
             raise ShapeError("predictions has no rows: there is nothing to score. Pass at least one row.")
         self.weights = as_weights(sample_weight, rows)
         self.weighted = self.weights is not None
+        self.keys = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
@@ -92,16 +100,23 @@ class InMemory:
         columns = None if self.columns is None or len(self.columns) == 1 else tuple(self.columns[i] for i in order)
         rows = rows_of(self.predictions)
         step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
-        parts = row_slices(self.labels, self.predictions, self.weights, columns or self.columns, step, Place())
-        for block, labels, weights, place in parts:
-            yield block, labels if label_order is None else labels[:, label_order], weights, place
+        columns = columns or self.columns
+        for part in row_slices(self.labels, self.predictions, self.weights, columns, step, Place(), self.keys):
+            yield part if label_order is None else part._replace(labels=part.labels[:, label_order])
 
 
 class InFiles:
-    """A table read batch by batch."""
+    """A table read batch by batch.
 
-    def __init__(self, table: Table, columns: Columns, progress: Progress | None) -> None:
+    Args:
+        keys: the columns of what else is asked of the rows, such as {"group": "country"}.
+    """
+
+    def __init__(
+        self, table: Table, columns: Columns, progress: Progress | None = None, keys: Mapping[str, str] | None = None
+    ) -> None:
         self.table = table
+        self.keys = dict(keys or {})
         self.columns = columns
         self.progress = progress
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
@@ -128,16 +143,14 @@ class InFiles:
         several = len(self.columns.predictions) > 1
         predictions = tuple(self.columns.predictions[i] for i in order) if several else self.columns.predictions
         names = self.columns.labels if label_order is None else tuple(self.columns.labels[i] for i in label_order)
-        for batch in read_rows(self.table, replace(self.columns, predictions=predictions)):
+        columns = replace(self.columns, predictions=predictions)
+        for batch in read_rows(self.table, columns, also=tuple(self.keys.values())):
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
-                yield (
-                    partial(self._block, part, predictions, partial(reused, "predictions")),
-                    labels,
-                    self._weights(part),
-                    place,
-                )
+                block = partial(self._block, part, predictions, partial(reused, "predictions"))
+                keys = {name: part.data.column(column) for name, column in self.keys.items()}
+                yield Rows(block, labels, self._weights(part), place, keys)
             if self.progress is not None:
                 self.progress(batch.data.num_rows)
 

@@ -1,7 +1,7 @@
 """What people pass (lists, arrays of any library, data frames) → NumPy arrays and Arrow columns, without copies."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,9 @@ from xent.errors import ArgumentTypeError, ShapeError
 from xent.sources.blocks import prediction_block
 
 __all__ = [
+    "Rows",
     "as_array",
+    "as_keys",
     "as_labels",
     "as_predictions",
     "as_weights",
@@ -22,6 +24,16 @@ __all__ = [
     "rows_of",
     "slice_of",
 ]
+
+
+class Rows(NamedTuple):
+    """Some consecutive rows, as they come."""
+
+    predictions: Any  # (rows, columns) or (rows,), or what makes them, in the thread that scores them
+    labels: Any  # (rows,) or (rows, classes); a NumPy array or an Arrow column
+    weights: NDArray[np.float64] | None
+    place: Place
+    keys: Mapping[str, pa.Array] = {}
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:
@@ -128,6 +140,31 @@ def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
     return array.astype(np.float64, copy=False)
 
 
+def as_keys(name: str, values: Any, rows: int) -> pa.Array:
+    """(rows,) texts, numbers or dates that say which group, cluster or example a row is of.
+
+    Raises:
+        ShapeError: not one a row.
+        ArgumentTypeError: it cannot be read as a column.
+    """
+    column = _as_arrow(name, values)
+    if isinstance(column, pa.Table):
+        column = column.column(0) if column.num_columns == 1 else None
+    if column is None:
+        array = as_array(name, values)
+        if array.ndim != 1:
+            raise ShapeError(f"{name} has shape {array.shape}, but must be (rows,): one for each row.")
+        try:
+            column = pa.array(array)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ArgumentTypeError(
+                f"{name} cannot be read as one type: {error}. Pass texts or whole numbers."
+            ) from error
+    if len(column) != rows:
+        raise ShapeError(f"{name} has {len(column):,} entries, but there are {rows:,} rows: pass one for each row.")
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
 def _as_arrow(name: str, values: Any) -> Any:
     """The Arrow table or column behind `values`; None if it is not one."""
     if isinstance(values, pa.Table | pa.ChunkedArray | pa.Array):
@@ -188,8 +225,14 @@ def row_slices(
     columns: tuple[str, ...] | None,
     step: int,
     place: Place,
-) -> Iterator[tuple[Any, Any, Any, Place]]:
-    """Predictions, labels, weights and place of `step` rows at a time."""
+    keys: Mapping[str, pa.Array] | None = None,
+) -> Iterator[Rows]:
+    """The rows, `step` at a time."""
     for start, block in prediction_slices(predictions, columns, step):
-        part = None if weights is None else weights[start : start + step]
-        yield block, slice_of(labels, start, start + step), part, Place(place.source, place.first_row + start)
+        yield Rows(
+            block,
+            slice_of(labels, start, start + step),
+            None if weights is None else weights[start : start + step],
+            Place(place.source, place.first_row + start),
+            {name: column.slice(start, step) for name, column in (keys or {}).items()},
+        )

@@ -1,18 +1,13 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
-import os
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import numpy as np
-
-from xent.checks.predictions import SUM_TOLERANCE
-from xent.errors import LabelError, OptionError, WeightError
+from xent.errors import WeightError
 from xent.report.model import Report
-from xent.scoring.classes import Resolved, by_name, resolve
-from xent.scoring.data import Data, InFiles, InMemory, Progress
-from xent.scoring.kinds import guess_kind
-from xent.scoring.plan import Kind, Label, Plan, Task, listed
+from xent.scoring.data import Data, InMemory, Progress
+from xent.scoring.plan import Kind, Label, Task
+from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import total
 
@@ -112,88 +107,15 @@ def scan(
         >>> round(scan(path).loss, 4)
         0.2798
     """
-    from xent.sources.columns import choose_columns
-    from xent.sources.files import open_files
-    from xent.sources.frames import open_frame
-
-    paths = [source] if isinstance(source, str | os.PathLike) else source
-    is_files = isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths)
-    table = open_files(paths) if is_files else open_frame(source)
-    columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
-    data = InFiles(table, columns, progress)
+    data = open_data(source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress)
     return _judged(data, kind, task, classes, unit, {"normalize": normalize, "clip": clip, "top": top})
 
 
 def _judged(
     data: Data, kind: str, task: str, classes: Sequence[Label] | None, unit: str | None, options: dict[str, Any]
 ) -> Report:
-    labels, block = data.first()
-    columns = 1 if block.ndim == 1 else block.shape[1]
-    label_order = None
-    if getattr(labels, "ndim", 1) == 2 or task == "multilabel":
-        task, resolved, label_order = _targets(data, labels, block, task, classes)
-    else:
-        resolved = resolve(data.names, columns, classes, labels, data.distinct_labels)
-    if task == "auto":
-        task = "binary" if len(resolved.classes) == 2 else "multiclass"
-    notes = list(data.notes)
-    if kind == "auto":
-        kind = data.kind or guess_kind(block, block.ndim == 2 and task != "multilabel")
-        notes.append(
-            f"predictions are {kind.replace('_', '-')} ({'by their name' if data.kind else 'by their values'})"
-        )
-    notes.append(resolved.note)
-    plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
-    sums = total(plan, data.batches(resolved.order, label_order), numbered=True)
+    plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
+    sums = total(plan, data.batches(order, label_order), numbered=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, tuple(notes), (resolved.warning,) if resolved.warning else ())
-
-
-def _targets(
-    data: Data, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
-) -> tuple[str, Resolved, tuple[int, ...] | None]:
-    """Classes where each row of labels has a column a class."""
-    columns = 1 if block.ndim == 1 else block.shape[1]
-    if getattr(labels, "ndim", 1) != 2 and columns > 1:
-        raise LabelError(
-            f"several labels a row need labels of shape (rows, {columns}), one column a label.\n"
-            "Pass label='y_*' (--label 'y_*') for columns of a table."
-        )
-    if task == "auto":
-        task = _guess_task(np.asarray(labels, np.float64), block)
-    order: tuple[int, ...] = tuple(range(columns))
-    label_order = None
-    note = "one column a class in labels and predictions, in the same order"
-    names = data.names
-    found: tuple[Label, ...] = names or order
-    if names is not None and data.label_names is not None:
-        label_order = by_name(names, data.label_names)
-        if label_order is None:
-            raise LabelError(
-                f"columns of labels are named {', '.join(data.label_names[:8])}, those of predictions "
-                f"{', '.join(names[:8])}.\nName both after the same classes, or pass arrays, whose order is trusted."
-            )
-        note = "columns of labels and predictions matched by name"
-    if classes is not None:
-        found = listed(classes)
-        if len(found) != columns:
-            raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
-        wanted = by_name(found, names)
-        if wanted is None and names is not None:
-            note += f", renamed from {', '.join(names[:8])}"
-        elif wanted is not None:
-            order = wanted
-            label_order = wanted if label_order is None else tuple(label_order[i] for i in wanted)
-    return task, Resolved(found, order, f"{note}; the task is {task}"), label_order
-
-
-def _guess_task(labels: Any, block: Any) -> str:
-    """One class a row, unless whole labels say otherwise: then several, where the predictions are no distribution."""
-    if labels.ndim != 2 or labels.shape[1] < 2:
-        return "multilabel"
-    sums = np.abs(labels.sum(axis=1) - 1.0) <= SUM_TOLERANCE
-    fractional = ((labels > 0.0) & (labels < 1.0)).any()
-    distributions = np.abs(block.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE
-    one_of_many = sums.all() or (sums.mean() >= 0.5 and (fractional or distributions.mean() >= 0.5))
-    return "binary" if one_of_many and labels.shape[1] == 2 else "multiclass" if one_of_many else "multilabel"
+    return summarise(plan, sums, unit, notes, warnings)

@@ -9,8 +9,8 @@ from xent.kernels.score_numpy import BINS, CUT
 from xent.report.model import Bin, ClassReport, Label, Report, WorstRow
 from xent.scoring import exact, verdicts
 from xent.scoring.plan import Plan
-from xent.scoring.student import t_quantile
 from xent.scoring.sums import Sums, Worst
+from xent.scoring.tails import t_quantile
 
 __all__ = ["summarise"]
 

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from xent.checks.predictions import Place, weights
+from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
+from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
@@ -20,10 +21,7 @@ from xent.scoring.sums import Sums, Worst, merge_worst
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
-__all__ = ["Rows", "class_count", "columns_of", "total"]
-
-# predictions (or what makes them, in the thread that scores them), labels, weights, where they are from
-Rows = tuple[Any, Any, Any, Place]
+__all__ = ["as_chunk", "class_count", "columns_of", "total"]
 
 
 def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
@@ -35,7 +33,7 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
     worst: tuple[Worst, ...] = ()
 
     def scored(rows: Rows) -> Sums:
-        return score(plan, _chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+        return score(plan, as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
@@ -52,8 +50,13 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
         forget()
 
 
-def _chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
-    predictions, labels, sample_weight, place = rows
+def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
+    """Rows with their labels as codes or targets.
+
+    Raises:
+        ShapeError, LabelError, WeightError: they do not fit the plan.
+    """
+    predictions, labels, sample_weight, place, _ = rows
     if callable(predictions):
         predictions = predictions()
     columns = 1 if predictions.ndim == 1 else predictions.shape[1]

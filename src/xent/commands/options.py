@@ -1,0 +1,114 @@
+"""What several commands ask and show alike."""
+
+import argparse
+import io
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from xent.errors import OptionError
+
+__all__ = [
+    "add_columns",
+    "add_reading",
+    "add_shown",
+    "class_list",
+    "number",
+    "print_text",
+    "read_options",
+    "refuse_to_overwrite",
+    "share",
+]
+
+
+def add_columns(parser: argparse.ArgumentParser) -> Any:
+    """Which columns are what."""
+    columns = parser.add_argument_group("columns (label and predictions are guessed from their names if left out)")
+    columns.add_argument("--label", metavar="NAME", help="the column of the labels; 'y_*' for a column a class")
+    columns.add_argument("--prediction", metavar="NAMES", help="'p_*', or a,b,c, or one column")
+    columns.add_argument("--weight", metavar="NAME", help="the column of sample weights")
+    columns.add_argument(
+        "--classes", metavar="A,B,…", help="every label, in the order of the prediction columns (--classes=-1,1)"
+    )
+    return columns
+
+
+def add_reading(parser: argparse.ArgumentParser) -> Any:
+    """How predictions are read."""
+    reading = parser.add_argument_group("how to read them")
+    reading.add_argument("--kind", choices=("auto", "probabilities", "logits", "log_probabilities"), default="auto")
+    reading.add_argument("--task", choices=("auto", "binary", "multiclass", "multilabel"), default="auto")
+    reading.add_argument("--normalize", action="store_true", help="divide each row by its sum (counted)")
+    reading.add_argument("--clip", type=float, metavar="P", help="clip probabilities to [P, 1 − P] (counted)")
+    return reading
+
+
+def add_shown(parser: argparse.ArgumentParser) -> Any:
+    """How the answer is shown."""
+    shown = parser.add_argument_group("what to show")
+    shown.add_argument("--unit", choices=("nats", "bits"), default="nats")
+    shown.add_argument("--html", metavar="OUT", help="write the report as one self-contained page")
+    shown.add_argument("--json", action="store_true", help="print the report as JSON in place of the text")
+    return shown
+
+
+def read_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `xent.scan` that `add_columns` and `add_reading` asked for."""
+    return {
+        "label": options.label,
+        "prediction": options.prediction,
+        "sample_weight": options.weight,
+        "classes": class_list(options.classes),
+        "kind": options.kind,
+        "task": options.task,
+        "normalize": options.normalize,
+        "clip": options.clip,
+    }
+
+
+def class_list(text: str | None) -> list[str | int] | None:
+    """Classes given on the command line; a whole number is one."""
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    return [int(name) if name.lstrip("-").isdigit() else name for name in names]
+
+
+def number(text: str) -> float:
+    """A number that can be compared with."""
+    value = float(text)
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError("nan is no threshold")
+    return value
+
+
+def share(text: str) -> float:
+    """A share, not percents."""
+    value = number(text)
+    if value > 1.0:
+        raise argparse.ArgumentTypeError(f"{text} is above 1; a skill of 50 % is 0.5")
+    return value
+
+
+def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "--html") -> None:
+    """Refuse an output that is one of the inputs."""
+    if output is not None and os.path.exists(output):
+        for name in files:
+            if os.path.exists(name) and os.path.samefile(name, output):
+                raise OptionError(f"{flag} {output} would overwrite the predictions. Give the output another name.")
+
+
+def print_text(show: Callable[[Any], None]) -> None:
+    """Print what `show` puts on a rich console: as the terminal has it, or in 120 columns where there is none."""
+    if sys.stdout is None:
+        return
+    from rich.console import Console
+
+    screen = Console(highlight=False)
+    width = screen.width if screen.is_terminal or "COLUMNS" in os.environ else 120
+    buffer = io.StringIO()
+    show(Console(file=buffer, force_terminal=screen.is_terminal, width=width, highlight=False))
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines()))
+    sys.stdout.flush()

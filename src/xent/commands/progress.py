@@ -1,0 +1,53 @@
+"""How far the reading has come, on standard error."""
+
+import sys
+from typing import Any
+
+__all__ = ["Progress"]
+
+
+class Progress:
+    """Rows and rate on standard error after a second of work; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Progress":
+        """Note the time."""
+        import time
+
+        self._started = time.monotonic()
+        self._clock = time.monotonic
+        self._rows = 0
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, rows: int) -> None:
+        """Count rows."""
+        self._rows += rows
+        if self._bar is None:
+            if self._clock() - self._started < 1.0 or not sys.stderr.isatty():
+                return
+            self._start()
+        seconds = self._clock() - self._started
+        self._bar.update(self._task, completed=self._rows, rate=f"{self._rows / seconds / 1e6:.1f}M rows/s")
+
+    def _start(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.completed:,} rows"),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("scoring", total=None, rate="")
+        self._bar.start()

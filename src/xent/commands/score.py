@@ -1,0 +1,92 @@
+"""`xent score`: judge a table of predictions."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+import xent
+from xent.commands.options import (
+    add_columns,
+    add_reading,
+    add_shown,
+    number,
+    print_text,
+    read_options,
+    refuse_to_overwrite,
+    share,
+)
+from xent.commands.progress import Progress
+
+if TYPE_CHECKING:
+    from xent.report.model import Report
+
+__all__ = ["EXAMPLES", "add", "run"]
+
+EXAMPLES = """examples:
+  xent score predictions.csv                       guess the columns, and say which were taken
+  xent score 'preds/*.parquet' --label y --prediction 'p_*' --html report.html
+  xent score logits.parquet --kind logits --unit bits --json
+  xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
+  zcat predictions.csv.gz | xent score - --fail-above 0.3
+exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
+"""
+
+
+def add(commands: Any) -> None:
+    """The arguments of `xent score`."""
+    parser = commands.add_parser(
+        "score",
+        help="judge predictions: the loss, its interval, the baseline, where it is bad",
+        description="Judge a table of predictions by its cross-entropy (log loss).",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
+                        "files and patterns are one data set; - is standard input")  # fmt: skip
+    add_columns(parser)
+    add_reading(parser)
+    shown = add_shown(parser)
+    shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
+    gates = parser.add_argument_group("thresholds (exit status 1)")
+    gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
+    gates.add_argument("--fail-below-skill", type=share, metavar="X", help="when the skill is below X, such as 0.5")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, show, and look at the thresholds."""
+    refuse_to_overwrite(options.files, options.html)
+    with Progress() as progress:
+        report = xent.scan(
+            options.files, **read_options(options), unit=options.unit, top=options.top, progress=progress
+        )
+    if options.html is not None:
+        report.html(options.html)
+    if options.json:
+        _write(report.json() + "\n")
+    else:
+        from xent.report.text import print_report
+
+        print_text(lambda console: print_report(report, console))
+    return _missed(report, options)
+
+
+def _write(text: str) -> None:
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _missed(report: "Report", options: argparse.Namespace) -> int:
+    """1 if a threshold is missed, with a line that says which."""
+    missed = []
+    if options.fail_above is not None and not report.loss <= options.fail_above:
+        missed.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
+    if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
+        if report.skill is None:
+            missed.append("the skill is undefined, because only one class is present")
+        else:
+            missed.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
+    for text in missed:
+        sys.stderr.write(f"xent: {text}\n")
+    return 1 if missed else 0

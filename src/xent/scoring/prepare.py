@@ -1,0 +1,135 @@
+"""What is to be scored and how: files opened, columns and classes found, the kind and the task settled."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from xent.checks.predictions import SUM_TOLERANCE
+from xent.errors import LabelError, OptionError
+from xent.scoring.classes import Resolved, by_name, resolve
+from xent.scoring.data import Data, InFiles, Progress
+from xent.scoring.kinds import guess_kind
+from xent.scoring.plan import Kind, Label, Plan, Task, listed
+from xent.sources.columns import choose_columns
+from xent.sources.files import open_files
+from xent.sources.frames import open_frame
+from xent.sources.names import find_column
+from xent.sources.table import Table
+
+__all__ = ["Prepared", "open_data", "open_table", "prepare"]
+
+
+class Prepared(NamedTuple):
+    """Everything needed to read a data set's rows in the plan's order: `data.batches(order, label_order)`."""
+
+    plan: Plan
+    order: tuple[int, ...]  # of the prediction columns
+    label_order: tuple[int, ...] | None  # of the columns of labels, where there are several
+    notes: tuple[str, ...]  # how the input was read
+    warnings: tuple[str, ...]
+
+
+def open_table(source: Any) -> Table:
+    """The table behind file names, patterns, or a data frame."""
+    paths = [source] if isinstance(source, str | os.PathLike) else source
+    is_files = isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths)
+    return open_files(paths) if is_files else open_frame(source)
+
+
+def open_data(
+    source: Any,
+    *,
+    label: str | Sequence[str] | None = None,
+    prediction: str | Sequence[str] | None = None,
+    sample_weight: str | None = None,
+    progress: Progress | None = None,
+    keys: Mapping[str, str | None] | None = None,
+) -> InFiles:
+    """A table of predictions; `keys` are columns to read beside them, by the name they get: {"group": "country"}.
+
+    Raises:
+        SourceError: a file cannot be read, or a column is missing or ambiguous.
+    """
+    table = open_table(source)
+    asked = {name: column for name, column in (keys or {}).items() if column is not None}
+    found = {name: find_column(table.schema, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
+    columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
+    return InFiles(table, columns, progress, found)
+
+
+def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]) -> Prepared:
+    """Look at the first rows (and the labels that occur) and settle what was left to be guessed.
+
+    Raises:
+        XentError: labels, predictions and options do not fit together.
+    """
+    labels, block = data.first()
+    columns = 1 if block.ndim == 1 else block.shape[1]
+    label_order = None
+    if getattr(labels, "ndim", 1) == 2 or task == "multilabel":
+        task, resolved, label_order = _targets(data, labels, block, task, classes)
+    else:
+        resolved = resolve(data.names, columns, classes, labels, data.distinct_labels)
+    if task == "auto":
+        task = "binary" if len(resolved.classes) == 2 else "multiclass"
+    notes = list(data.notes)
+    if kind == "auto":
+        kind = data.kind or guess_kind(block, block.ndim == 2 and task != "multilabel")
+        notes.append(
+            f"predictions are {kind.replace('_', '-')} ({'by their name' if data.kind else 'by their values'})"
+        )
+    notes.append(resolved.note)
+    plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
+    warnings = (resolved.warning,) if resolved.warning else ()
+    return Prepared(plan, resolved.order, label_order, tuple(notes), warnings)
+
+
+def _targets(
+    data: Data, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
+) -> tuple[str, Resolved, tuple[int, ...] | None]:
+    """Classes where each row of labels has a column a class."""
+    columns = 1 if block.ndim == 1 else block.shape[1]
+    if getattr(labels, "ndim", 1) != 2 and columns > 1:
+        raise LabelError(
+            f"several labels a row need labels of shape (rows, {columns}), one column a label.\n"
+            "Pass label='y_*' (--label 'y_*') for columns of a table."
+        )
+    if task == "auto":
+        task = _guess_task(np.asarray(labels, np.float64), block)
+    order: tuple[int, ...] = tuple(range(columns))
+    label_order = None
+    note = "one column a class in labels and predictions, in the same order"
+    names = data.names
+    found: tuple[Label, ...] = names or order
+    if names is not None and data.label_names is not None:
+        label_order = by_name(names, data.label_names)
+        if label_order is None:
+            raise LabelError(
+                f"columns of labels are named {', '.join(data.label_names[:8])}, those of predictions "
+                f"{', '.join(names[:8])}.\nName both after the same classes, or pass arrays, whose order is trusted."
+            )
+        note = "columns of labels and predictions matched by name"
+    if classes is not None:
+        found = listed(classes)
+        if len(found) != columns:
+            raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
+        wanted = by_name(found, names)
+        if wanted is None and names is not None:
+            note += f", renamed from {', '.join(names[:8])}"
+        elif wanted is not None:
+            order = wanted
+            label_order = wanted if label_order is None else tuple(label_order[i] for i in wanted)
+    return task, Resolved(found, order, f"{note}; the task is {task}"), label_order
+
+
+def _guess_task(labels: Any, block: Any) -> str:
+    """One class a row, unless whole labels say otherwise: then several, where the predictions are no distribution."""
+    if labels.ndim != 2 or labels.shape[1] < 2:
+        return "multilabel"
+    sums = np.abs(labels.sum(axis=1) - 1.0) <= SUM_TOLERANCE
+    fractional = ((labels > 0.0) & (labels < 1.0)).any()
+    distributions = np.abs(block.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE
+    one_of_many = sums.all() or (sums.mean() >= 0.5 and (fractional or distributions.mean() >= 0.5))
+    return "binary" if one_of_many and labels.shape[1] == 2 else "multiclass" if one_of_many else "multilabel"
