@@ -43,11 +43,11 @@ def test_the_text_says_what_the_numbers_mean(capsys, ten):
     status, out, err = run(capsys, "score", ten)
     assert (status, err) == (0, "")
     for part in (
-        "0.247 nats  (95% interval 0.132 – 0.362, n = 10)",
+        "0.247 nats  (95% interval 0.132 – 0.435 by bootstrap-t, n = 10)",
         "0.356 bits; typical probability of the truth 0.781",
         "0.693 nats  always predicting the class frequencies",
-        "skill 64 % (48 to 81)",
-        "better than always predicting the class frequencies: 64 % of its loss is gone (48 to 81)",
+        "skill 64 % (37 to 81)",
+        "better than always predicting the class frequencies: 64 % of its loss is gone (37 to 81)",
         "class 0 0.260   class 1 0.234",
         "the worst 10 % of rows carry 21 % of the loss",
         "row 3  label 1  probability given to it 0.600  0.511 nats",

@@ -29,12 +29,16 @@ from xent.information import (
 )
 
 if TYPE_CHECKING:
+    from xent.doctor.check import check
     from xent.formulas.rows import RowStatistics
     from xent.losses.linear import linear_cross_entropy, linear_row_statistics
     from xent.losses.sigmoid import sigmoid_cross_entropy
     from xent.losses.softmax import row_statistics, softmax_cross_entropy
     from xent.losses.value_and_grad import value_and_grad
+    from xent.report.checkup import Checkup, Finding
+    from xent.report.comparison import Comparison
     from xent.report.model import Report
+    from xent.scoring.compare import compare
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
 
@@ -42,6 +46,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentTypeError",
+    "Checkup",
+    "Comparison",
+    "Finding",
     "LabelError",
     "MissingPackageError",
     "OptionError",
@@ -54,6 +61,8 @@ __all__ = [
     "StateError",
     "WeightError",
     "XentError",
+    "check",
+    "compare",
     "conditional_entropy",
     "cross_entropy",
     "entropy",
@@ -75,8 +84,13 @@ __all__ = [
 ]
 
 _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
+    "Checkup": "xent.report.checkup",
+    "Comparison": "xent.report.comparison",
+    "Finding": "xent.report.checkup",
     "Report": "xent.report.model",
     "State": "xent.scoring.state",
+    "check": "xent.doctor.check",
+    "compare": "xent.scoring.compare",
     "evaluate": "xent.scoring.judge",
     "scan": "xent.scoring.judge",
     "RowStatistics": "xent.formulas.rows",

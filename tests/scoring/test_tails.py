@@ -42,7 +42,8 @@ def test_chi_squared_tails_are_those_of_mpmath(df):
 
 def test_nothing_and_nan():
     assert t_tails(0.0, 5) == chi_squared_tail(0.0, 3) == 1.0
-    assert t_tails(math.inf, 5) == 0.0
+    assert t_tails(math.inf, 5) == t_tails(1e300, 1) == 0.0
+    assert t_tails(1e-300, 5) == 1.0
     assert math.isnan(t_tails(math.nan, 5))
     assert math.isnan(chi_squared_tail(math.nan, 5))
 

@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
+from xent.commands import baseline, tokens
 from xent.commands.options import (
     add_columns,
     add_reading,
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   xent score logits.parquet --kind logits --unit bits --json
   xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
+  xent score new.parquet --baseline-report old.json --fail-if-worse
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
 """
 
@@ -44,22 +46,42 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
                         "files and patterns are one data set; - is standard input")  # fmt: skip
-    add_columns(parser)
+    columns = add_columns(parser)
+    columns.add_argument("--group", metavar="NAME", help="which groups differ from the rest")
+    columns.add_argument(
+        "--cluster", metavar="NAME", help="rows that belong together, such as a user's or a document's"
+    )
     add_reading(parser)
+    tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
+    shown.add_argument("--brief", action="store_true", help="the loss without what it is made of: faster")
     gates = parser.add_argument_group("thresholds (exit status 1)")
     gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
     gates.add_argument("--fail-below-skill", type=share, metavar="X", help="when the skill is below X, such as 0.5")
+    baseline.add(gates)
 
 
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
     refuse_to_overwrite(options.files, options.html)
+    old = baseline.opened(options)
+    source = _source(options)
+    if source is None:
+        baseline.refuse_for_tokens(options)
+        return tokens.run(options)
     with Progress() as progress:
         report = xent.scan(
-            options.files, **read_options(options), unit=options.unit, top=options.top, progress=progress
+            source,
+            **read_options(options),
+            group=options.group,
+            cluster=options.cluster,
+            unit=options.unit,
+            top=options.top,
+            brief=options.brief,
+            progress=progress,
         )
+    change = baseline.compared(report, old, options)
     if options.html is not None:
         report.html(options.html)
     if options.json:
@@ -68,7 +90,23 @@ def run(options: argparse.Namespace) -> int:
         from xent.report.text import print_report
 
         print_text(lambda console: print_report(report, console))
-    return _missed(report, options)
+    return max(_missed(report, options), baseline.worse(change, options))
+
+
+def _source(options: argparse.Namespace) -> Any:
+    """The files, or the table of choices that they hold; None if they are log-probabilities of tokens."""
+    from xent.sources.token_logs import open_token_logs
+
+    if options.log_probability is not None:
+        return None
+    logs = [] if "-" in options.files else open_token_logs(options.files)
+    if not logs:
+        return options.files
+    if not logs[0].choices:
+        return None
+    import pyarrow as pa
+
+    return pa.concat_tables([log.choice_table()[0] for log in logs])
 
 
 def _write(text: str) -> None:

@@ -5,9 +5,9 @@ import importlib.util
 import sys
 from types import ModuleType
 
-from xent.kernels import rows_numpy, score_numpy
+from xent.kernels import rows_numpy, score_numpy, survey_numpy
 
-__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "threads_pay"]
+__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "survey_kernels", "threads_pay"]
 
 _WORTH_COMPILING = 1 << 14  # logits
 _WORTH_LOADING = 1 << 18  # numbers of a chunk of many; loading Numba takes as long as NumPy needs for 10M
@@ -18,6 +18,15 @@ def score_kernels(numbers: int) -> ModuleType:
     if numba_installed() and (numbers >= _WORTH_LOADING or "xent.kernels.score_numba" in sys.modules):
         return _compiled()
     return score_numpy
+
+
+def survey_kernels(numbers: int) -> ModuleType:
+    """`survey_numba` where `score_numba` would be taken, else `survey_numpy`."""
+    if score_kernels(numbers) is score_numpy:
+        return survey_numpy
+    from xent.kernels import survey_numba
+
+    return survey_numba
 
 
 def row_kernels(numbers: int) -> ModuleType:

@@ -12,7 +12,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic, overload
 
-__all__ = ["exp", "log1p", "narrowed", "ordered", "unordered", "widened"]
+__all__ = ["bits_of", "exp", "float_of", "log1p", "narrowed", "ordered", "unordered", "widened"]
 
 exact = numba.njit(error_model="numpy", fastmath={"contract"})
 
@@ -40,14 +40,14 @@ REST_32, REST_64 = np.int32(0x7FFFFFFF), np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @intrinsic
-def _bits(_: Any, x: Any) -> Any:
+def bits_of(_: Any, x: Any) -> Any:
     """The bits of a float as an integer of its size."""
     result = types.int32 if x == types.float32 else types.int64
     return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
 
 
 @intrinsic
-def _float(_: Any, x: Any) -> Any:
+def float_of(_: Any, x: Any) -> Any:
     """The float with those bits."""
     result = types.float32 if x == types.int32 else types.float64
     return result(x), lambda ctx, builder, _, args: builder.bitcast(args[0], ctx.get_value_type(result))
@@ -60,7 +60,7 @@ def _exp_32(x: Any) -> Any:
     steps = shifted - ROUND
     r = (x - steps * LN2_HIGH) - steps * LN2_LOW
     p = ((((E[7] * r + E[6]) * r + E[5]) * r + E[4]) * r + E[3]) * r + E[2]
-    power = _float(np.int32((_bits(shifted) - ROUND_BITS + RAISED) << np.int32(23)))
+    power = float_of(np.int32((bits_of(shifted) - ROUND_BITS + RAISED) << np.int32(23)))
     return ((p * (r * r) + r) + ONE) * power * LOWERED
 
 
@@ -72,7 +72,7 @@ def _exp_64(x: Any) -> Any:
     r = (x - steps * LN2_HIGH_64) - steps * LN2_LOW_64
     p = ((((E_64[13] * r + E_64[12]) * r + E_64[11]) * r + E_64[10]) * r + E_64[9]) * r + E_64[8]
     p = (((((p * r + E_64[7]) * r + E_64[6]) * r + E_64[5]) * r + E_64[4]) * r + E_64[3]) * r + E_64[2]
-    power = _float(np.int64((_bits(shifted) - ROUND_BITS_64 + RAISED_64) << np.int64(52)))
+    power = float_of(np.int64((bits_of(shifted) - ROUND_BITS_64 + RAISED_64) << np.int64(52)))
     return ((p * (r * r) + r) + 1.0) * power * LOWERED_64
 
 
@@ -95,23 +95,23 @@ def _log1p_64(x: Any) -> Any:
 
 @exact
 def _from_bfloat16(x: Any) -> Any:
-    return _float(np.int32(np.int32(x) << np.int32(16)))
+    return float_of(np.int32(np.int32(x) << np.int32(16)))
 
 
 @exact
 def _from_float16(x: Any) -> Any:
     """The exponent's bias is mended by a product, which denormals survive; infinity and NaN need their own exponent."""
     rest = np.int32(np.int32(x) & np.int32(0x7FFF))
-    size = _bits(_float(np.int32(rest << np.int32(13))) * np.float32(2.0**112))
+    size = bits_of(float_of(np.int32(rest << np.int32(13))) * np.float32(2.0**112))
     special = np.int32(0x7F800000) if rest >= np.int32(0x7C00) else np.int32(0)
     sign = np.int32(np.int32(x) & np.int32(0x8000)) << np.int32(16)
-    return _float(np.int32(size | special | np.int32(sign)))
+    return float_of(np.int32(size | special | np.int32(sign)))
 
 
 @exact
 def _to_bfloat16(x: Any) -> Any:
     """Rounded to nearest, ties to even; NaN stays NaN."""
-    bits = _bits(x)
+    bits = bits_of(x)
     odd = np.int32(np.int32(bits >> np.int32(16)) & np.int32(1))
     rounded = np.int32(np.int32(bits + np.int32(0x7FFF)) + odd) >> np.int32(16)
     return np.uint16(np.int32(0x7FC0) if x != x else np.int32(rounded))
@@ -119,24 +119,24 @@ def _to_bfloat16(x: Any) -> Any:
 
 @exact
 def _ordered_32(x: Any) -> Any:
-    bits = _bits(x)
+    bits = bits_of(x)
     return np.int32(bits ^ ((bits >> SIGN_32) & REST_32))
 
 
 @exact
 def _ordered_64(x: Any) -> Any:
-    bits = _bits(x)
+    bits = bits_of(x)
     return np.int64(bits ^ ((bits >> SIGN_64) & REST_64))
 
 
 @exact
 def _unordered_32(bits: Any) -> Any:
-    return _float(np.int32(bits ^ ((bits >> SIGN_32) & REST_32)))
+    return float_of(np.int32(bits ^ ((bits >> SIGN_32) & REST_32)))
 
 
 @exact
 def _unordered_64(bits: Any) -> Any:
-    return _float(np.int64(bits ^ ((bits >> SIGN_64) & REST_64)))
+    return float_of(np.int64(bits ^ ((bits >> SIGN_64) & REST_64)))
 
 
 def exp(x: Any) -> Any:

@@ -2,8 +2,22 @@
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Bin", "ClassReport", "Report", "WorstRow"]
+from xent.formulas.cures import recalibrated
+
+__all__ = [
+    "Bin",
+    "ClassReport",
+    "ConfusedPair",
+    "Cure",
+    "GroupReport",
+    "Reliability",
+    "ReliabilityBin",
+    "Report",
+    "Rung",
+    "WorstRow",
+]
 
 Label = str | int | float | bool
 
@@ -45,6 +59,76 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class GroupReport:
+    """One group of rows; losses in the report's unit."""
+
+    group: Label | None  # None for rows without one, and for the small groups
+    pooled: int  # how many groups of fewer than 30 rows this is together; 0 for a group of its own
+    rows: int
+    loss: float
+    standard_error: float | None
+    share: float | None  # of the total loss
+    difference: float | None  # its loss − that of all other rows
+    p_value: float | None  # of no difference
+    adjusted_p_value: float | None  # Benjamini–Hochberg over the groups
+    direction: str | None  # "worse" or "better" where that is not chance
+    infinite: int
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Rows of one class that give another some of its probability."""
+
+    label: Label
+    taken_for: Label
+    loss: float  # mean cost if `taken_for` were true, in the report's unit
+    typical_probability: float  # given to it: exp(−nats)
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """Rows of about the same probability."""
+
+    weight: float  # rows, or their weight
+    predicted: float  # mean probability
+    observed: float  # how often it happened
+    low: float  # 95 % band of `observed`
+    high: float
+    fitted: float  # non-decreasing in `predicted` (isotonic)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often what was given a probability happens."""
+
+    of: Label | None  # the class; None for the likeliest of each row
+    bins: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder: what a cure of some kind would leave of the loss."""
+
+    name: str  # "as is", "class bias", "temperature", "both", "refinement"
+    loss: float | None  # after it, in the report's unit; None if it takes another look at the rows
+    gain: float | None  # loss as is − loss
+    corrected_gain: float | None  # less what fitting gains by chance
+    parameters: int
+    p_value: float | None  # of no gain at all
+    temperature: float | None  # the cure: logits become logits / temperature + offsets; inf where they tell nothing
+    offsets: tuple[float, ...] | None  # (classes,), nats
+    part: float | None  # of the loss: those of all rungs that have one add up to it
+
+
+@dataclass(frozen=True)
+class Cure:
+    """Logits become logits / temperature + offsets: what the ladder recommends."""
+
+    temperature: float
+    offsets: tuple[float, ...]  # (classes,), nats; 0 on average, but for several labels
+
+
+@dataclass(frozen=True)
 class Report:
     """What cross-entropy says about a set of predictions.
 
@@ -79,6 +163,17 @@ class Report:
     clipped: int  # rows whose loss the clipping changed
     normalize: bool
     normalized: int  # rows off by more than 1e-3 that were divided by their sum
+    interval_method: str  # "t", "bootstrap-t" (few rows), "cluster-robust t"
+    clusters: int | None  # how many there are, if they were asked for
+    by_group: tuple[GroupReport, ...] | None  # those first that cost most beyond their share
+    confusion: tuple[tuple[float | None, ...], ...] | None  # [true class][class]: mean −log p; None with many classes
+    confused: tuple[ConfusedPair, ...]  # the pairs that are taken for each other most
+    reliability: tuple[Reliability, ...]
+    ladder: tuple[Rung, ...] | None  # causes and cures; None where there is none, as `diagnosis` says
+    cure: Cure | None  # what `recalibrate` applies; None if nothing significant is to be cured
+    diagnosis: str  # the ladder in a sentence
+    label_entropy: float | None  # H(label) of soft labels: what no model can go below
+    kl: float | None  # the rest of the loss, KL(label ‖ prediction)
     checks: tuple[str, ...]  # what was looked at and found in order
     warnings: tuple[str, ...]  # what to look into
     notes: tuple[str, ...]  # how the input was read
@@ -88,6 +183,24 @@ class Report:
         from xent.report import text  # loads rich
 
         return text.render(self)
+
+    def recalibrate(self, predictions: Any) -> Any:
+        """Predictions cured as the ladder recommends; as they are if it recommends nothing.
+
+        Args:
+            predictions: (rows, classes) in the order of `classes`, or (rows,) for the second of two; of the kind that was
+                scored. An array of any library, or nested lists.
+
+        Returns:
+            Predictions of the same kind, shape and library; probabilities and log-probabilities sum to 1.
+
+        Raises:
+            ShapeError: not one column for each of `classes`.
+
+        Source:
+            Guo et al., "On Calibration of Modern Neural Networks" (2017): temperature; Saerens et al. (2002): offsets.
+        """
+        return recalibrated(predictions, self.kind, self.task, len(self.classes), self.clip, self.cure)
 
     def json(self) -> str:
         """The report as JSON: keys are the attribute names, infinity is "inf", undefined is null."""

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["decimals", "percent"]
+__all__ = ["decimals", "p_value", "percent"]
 
 
 def decimals(value: float | None) -> str:
@@ -34,3 +34,12 @@ def percent(share: float | None) -> str:
     elif 0.0 < abs(value) < 0.5:
         text = f"{value:.2g}"
     return text.replace("-", "−") if text[0] == "-" else text
+
+
+def p_value(p: float | None) -> str:
+    """ "p = 0.031", "p < 0.001"."""
+    if p is None or math.isnan(p):
+        return "p unknown"
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"

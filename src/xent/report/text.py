@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from xent import units
+from xent.report import breakdown
 from xent.report.model import ClassReport, Report, WorstRow
 from xent.report.numbers import decimals, percent
 
@@ -48,7 +49,10 @@ def _lines(report: Report) -> list[tuple[str, str, str, str]]:
     interval = ""
     if report.interval is not None and math.isfinite(report.loss):
         interval = f"95% interval {decimals(report.interval[0])} – {decimals(report.interval[1])}, "
+        interval = interval[:-2] + {"t": ""}.get(report.interval_method, f" by {report.interval_method}") + ", "
     weighted = "" if report.weight is None else f", weight {report.weight:,.6g}"
+    if report.clusters is not None:
+        weighted += f", {report.clusters:,} clusters"
     skill = "undefined: only one class is present"
     if report.skill is not None:
         skill = f"{percent(report.skill)} %" if math.isfinite(report.skill) else "−∞"
@@ -88,7 +92,10 @@ def _remarks(report: Report, width: int) -> list[tuple[str, str, str]]:
         lines.append(("rule of thumb", report.rule_of_thumb, "dim"))
     if report.finite_loss is not None and report.infinite:
         lines.append(("finite rows", f"{decimals(report.finite_loss)} {report.unit} is the mean of the others", ""))
+    lines += _named("made of", breakdown.made_of(report), "")
     lines += _named("where", [*_where(report, width), *_carried(report)], "")
+    lines += _named("groups", breakdown.groups(report), "")
+    lines += _named("confused", breakdown.confused(report), "")
     lines += _named("worst", _worst(report), "")
     lines += _named("checks", [", ".join(report.checks)], "dim")
     lines += [("warning", text, "yellow") for text in report.warnings]

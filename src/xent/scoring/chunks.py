@@ -1,22 +1,27 @@
 """A chunk of rows → its sums: blocks that fit the cache through the kernels, exactly added up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from xent.kernels import score_numpy as spec
-from xent.kernels.choice import score_kernels
+from xent.kernels.choice import score_kernels, survey_kernels
 from xent.scoring import exact
+from xent.scoring.breakdown import Survey, survey
+from xent.scoring.keyed import keyed_sums
 from xent.scoring.memory import reused
 from xent.scoring.outcomes import Outcomes, Place, index_outcomes, target_outcomes
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums
+from xent.scoring.squares import squares
+from xent.scoring.sums import FEW, Sums
 from xent.scoring.worst import WorstRows
 
-__all__ = ["MOST_ROWS", "Chunk", "score"]
+__all__ = ["MOST_ROWS", "Chunk", "blocks", "score"]
 
 MOST_ROWS = 1 << 19  # of a chunk; the int64 sums of the kernels hold 2^23
 
@@ -32,6 +37,7 @@ class Chunk(NamedTuple):
     weights: Float64 | None = None
     place: Place = Place()
     numbered: bool = False  # whether the worst rows can be named by their number
+    keys: Mapping[str, pa.Array] = {}
     floor: float = 0.0  # rows of fewer nats are known not to be among the worst
 
 
@@ -46,7 +52,9 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
     slow = Sums()
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
     changed = np.zeros(3, np.int64)
-    for start, part in _blocks(chunk, kernels):
+    surveyed = []
+    few: list[tuple[float, float]] = []
+    for start, part in blocks(chunk, kernels):
         used = None if part.weights is None else part.weights > 0.0
         if part.labels.ndim == 1:
             scored = index_outcomes(plan, part.predictions, part.labels, used, part.place, kernels)
@@ -58,14 +66,38 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
         else:
             slow += _any_sums(scored, part.labels, part.weights)
         worst.add(scored.nats, part.weights, start)
+        if part.keys:
+            slow += keyed_sums(scored.nats, part.weights, part.keys)
+        if len(few) < FEW:
+            few += _few(scored.nats, part.weights)
+        if not plan.brief:
+            surveyed.append(_of_weight(part))
         changed += scored.clipped, scored.normalized, scored.like_probabilities
     clipped, normalized, alike = changed.tolist()
     named = worst.named(plan, chunk)
     counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
-    return counts + fast.sums() + slow
+    sums = (counts, fast.sums(), slow, survey(plan, surveyed, survey_kernels(chunk.predictions.size)))
+    found = Sums.gather(sums)
+    return replace(found, few=tuple(sorted(few))) if found.rows < FEW else found
 
 
-def _blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
+def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:
+    """The first FEW rows that have a weight."""
+    if weights is None:
+        return [(x, 1.0) for x in nats[:FEW].tolist()]
+    used = np.flatnonzero(weights > 0.0)[:FEW]
+    return list(zip(nats[used].tolist(), weights[used].tolist(), strict=True))
+
+
+def _of_weight(part: Chunk) -> Survey:
+    """The rows whose weight is above 0."""
+    if part.weights is None or (part.weights > 0.0).all():
+        return Survey(part.predictions, part.labels, part.weights)
+    used = part.weights > 0.0
+    return Survey(part.predictions[used], part.labels[used], part.weights[used])
+
+
+def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     """Slices of a size that suits the kernels, and where they start."""
     classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
     step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
@@ -75,7 +107,8 @@ def _blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
         rows = slice(start, start + step)
         weights = None if chunk.weights is None else chunk.weights[rows]
         place = Place(chunk.place.source, chunk.place.first_row + start)
-        yield start, Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place)
+        keys = {name: column.slice(start, step) for name, column in chunk.keys.items()}
+        yield start, Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place, keys=keys)
 
 
 class _FastSums:
@@ -176,7 +209,7 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
         infinite_rows=int(infinite.sum()),
         infinite_weight=exact.total(weights[infinite]),
         weighted_loss=exact.total(w * cost),
-        loss_squared=exact.total(_squares(cost)),
+        loss_squared=exact.total(squares(cost)),
         hits=exact.total(weights * scored.hits),
         bin_rows=_named(names, _nonzero(np.bincount(bin_of), 0)),
         bin_weight=_named(names, exact.grouped_sums(w, bin_of)),
@@ -186,13 +219,6 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
 
 def _named(names: Int64, sums: dict[int, int]) -> dict[int, int]:
     return {int(names[index]): value for index, value in sums.items()}
-
-
-def _squares(cost: Float64) -> Float64:
-    """As `accumulate` takes them: rounded down to 2^-72 in the range that it sums itself."""
-    squares = cost * cost
-    inside = (cost >= spec.SMALLEST) & (cost <= spec.LARGEST)
-    return np.where(inside, np.floor(squares * 2.0**72) * 2.0**-72, squares)
 
 
 def _class_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64, finite: NDArray[np.bool_]) -> Sums:

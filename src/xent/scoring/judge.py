@@ -1,11 +1,13 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 from xent.errors import WeightError
 from xent.report.model import Report
 from xent.scoring.data import Data, InMemory, Progress
+from xent.scoring.looks import another_look
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
@@ -22,10 +24,13 @@ def evaluate(
     task: Task | Literal["auto"] = "auto",
     classes: Sequence[Label] | None = None,
     sample_weight: Any = None,
+    group: Any = None,
+    cluster: Any = None,
     unit: str | None = None,
     normalize: bool = False,
     clip: float | None = None,
     top: int = 10,
+    brief: bool = False,
 ) -> Report:
     """Judge predictions by their cross-entropy.
 
@@ -37,10 +42,13 @@ def evaluate(
         task: "binary", "multiclass" or "multilabel"; "auto" takes several labels where rows of labels do not sum to 1.
         classes: every label, in the order of the prediction columns; needed where neither names nor order settle it.
         sample_weight: (rows,), 0 or more.
+        group: (rows,) texts or numbers: the report says which groups differ from the rest.
+        cluster: (rows,) what rows belong together in, such as documents or users: the interval allows for it.
         unit: "nats" (None) or "bits".
         normalize: divide each row of probabilities by its sum; counted in the report.
         clip: clip probabilities to [clip, 1 − clip]; counted in the report.
         top: how many of the worst rows to list.
+        brief: leave out what the loss is made of (ladder, confusion, reliability), which takes most of the time.
 
     Returns:
         The report; of several labels, the loss of a row is the sum over its labels.
@@ -60,8 +68,10 @@ def evaluate(
         >>> round(report.loss, 4), round(report.baseline, 4)
         (0.2798, 0.6365)
     """
-    data = InMemory(labels, predictions, sample_weight)
-    return _judged(data, kind, task, classes, unit, {"normalize": normalize, "clip": clip, "top": top})
+    keys = {name: values for name, values in (("group", group), ("cluster", cluster)) if values is not None}
+    data = InMemory(labels, predictions, sample_weight, keys)
+    options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
+    return _judged(data, kind, task, classes, unit, options)
 
 
 def scan(
@@ -73,10 +83,13 @@ def scan(
     kind: Kind | Literal["auto"] = "auto",
     task: Task | Literal["auto"] = "auto",
     classes: Sequence[Label] | None = None,
+    group: str | None = None,
+    cluster: str | None = None,
     unit: str | None = None,
     normalize: bool = False,
     clip: float | None = None,
     top: int = 10,
+    brief: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
@@ -89,8 +102,10 @@ def scan(
         prediction: the columns of the predictions, as a pattern ("p_*"), a list, or a single name (of a column of
             numbers, or of lists); None guesses.
         sample_weight: the column of the weights.
+        group: the column of the groups: the report says which differ from the rest.
+        cluster: the column that says which rows belong together, such as a document's or a user's.
         progress: called with the number of rows read since its last call.
-        kind, task, classes, unit, normalize, clip, top: as in `evaluate`.
+        kind, task, classes, unit, normalize, clip, top, brief: as in `evaluate`.
 
     Returns:
         The report; its notes say which columns were read, and how.
@@ -107,8 +122,12 @@ def scan(
         >>> round(scan(path).loss, 4)
         0.2798
     """
-    data = open_data(source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress)
-    return _judged(data, kind, task, classes, unit, {"normalize": normalize, "clip": clip, "top": top})
+    keys = {"group": group, "cluster": cluster}
+    data = open_data(
+        source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress, keys=keys
+    )
+    options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
+    return _judged(data, kind, task, classes, unit, options)
 
 
 def _judged(
@@ -118,4 +137,5 @@ def _judged(
     sums = total(plan, data.batches(order, label_order), numbered=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, notes, warnings)
+    look = partial(another_look, plan, lambda: data.batches(order, label_order))
+    return summarise(plan, sums, unit, notes, warnings, look)

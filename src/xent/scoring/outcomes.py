@@ -14,7 +14,7 @@ from xent.scoring.memory import reused
 from xent.scoring.plan import Plan
 from xent.scoring.worst import border
 
-__all__ = ["Outcomes", "Place", "index_outcomes", "target_outcomes"]
+__all__ = ["Outcomes", "Place", "both_columns", "index_outcomes", "target_outcomes"]
 
 Floats = NDArray[np.floating[Any]]
 Float64 = NDArray[np.float64]
@@ -44,7 +44,7 @@ def index_outcomes(plan: Plan, block: Floats, codes: Int64, used: Used, place: P
     column = block.ndim == 1
     if plan.kind == "log_probabilities" and column:
         checks.refuse_entries(plan.kind, block, place)
-        block, column = _both_columns(block), False
+        block, column = both_columns(block), False
     name = {"probabilities": "probability", "logits": "logit", "log_probabilities": "log_probability"}[plan.kind]
     kernel = getattr(kernels, f"{name}_{'column' if column else 'rows'}", None) or spec.log_probability_rows
     nats: Float64 = reused("nats", (len(codes),), np.float64)
@@ -93,7 +93,7 @@ def _label_terms(plan: Plan, block: Floats, targets: Float64, place: Place) -> F
         nats, hits = np.empty(flat.size), np.empty(flat.size, np.bool_)
         codes = np.full(flat.size, side, np.int64)
         if plan.kind == "log_probabilities":
-            nats[:] = _both_columns(flat)[:, side] * -1.0 + 0.0
+            nats[:] = both_columns(flat)[:, side] * -1.0 + 0.0
         elif plan.kind == "logits":
             spec.logit_column(flat, codes, nats, hits)
         else:
@@ -117,7 +117,7 @@ def _class_terms(plan: Plan, block: Floats, place: Place) -> Float64:
     return elementary.neg_log(wide.reshape(-1)).reshape(wide.shape)
 
 
-def _both_columns(log_p: Floats) -> Float64:
+def both_columns(log_p: Floats) -> Float64:
     """(rows, 2): log-probabilities of the other class and of the one the column speaks of."""
     log_p = np.minimum(log_p.astype(np.float64), 0.0)
     near_zero = np.maximum(log_p, -0.25)

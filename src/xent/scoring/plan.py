@@ -31,6 +31,7 @@ class Plan:
     normalize: bool = False
     clip: float | None = None
     top: int = 10
+    brief: bool = False  # without what the loss is made of: faster, and a smaller state
 
     def __post_init__(self) -> None:
         """Refuse options outside their values."""
@@ -53,8 +54,9 @@ class Plan:
             )
         if not isinstance(self.top, int) or self.top < 0:
             raise OptionError(f"top is {self.top!r}, but must be a whole number, 0 or more.")
-        if not isinstance(self.normalize, bool):
-            raise OptionError(f"normalize is {self.normalize!r}, but must be True or False.")
+        for name in ("normalize", "brief"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} is {getattr(self, name)!r}, but must be True or False.")
         if self.normalize and self.kind == "logits":
             raise OptionError(
                 "normalize=True divides probabilities by their sum, and logits need none: leave it out, or pass "

@@ -18,7 +18,7 @@ from xent.sources.frames import open_frame
 from xent.sources.names import find_column
 from xent.sources.table import Table
 
-__all__ = ["Prepared", "open_data", "open_table", "prepare"]
+__all__ = ["Prepared", "guess_task", "open_data", "open_table", "prepare"]
 
 
 class Prepared(NamedTuple):
@@ -97,7 +97,7 @@ def _targets(
             "Pass label='y_*' (--label 'y_*') for columns of a table."
         )
     if task == "auto":
-        task = _guess_task(np.asarray(labels, np.float64), block)
+        task = guess_task(np.asarray(labels, np.float64), block)
     order: tuple[int, ...] = tuple(range(columns))
     label_order = None
     note = "one column a class in labels and predictions, in the same order"
@@ -124,12 +124,13 @@ def _targets(
     return task, Resolved(found, order, f"{note}; the task is {task}"), label_order
 
 
-def _guess_task(labels: Any, block: Any) -> str:
+def guess_task(labels: Any, block: Any) -> str:
     """One class a row, unless whole labels say otherwise: then several, where the predictions are no distribution."""
     if labels.ndim != 2 or labels.shape[1] < 2:
         return "multilabel"
-    sums = np.abs(labels.sum(axis=1) - 1.0) <= SUM_TOLERANCE
+    with np.errstate(invalid="ignore"):
+        sums = np.abs(labels.sum(axis=1) - 1.0) <= SUM_TOLERANCE
+        distributions = np.abs(block.reshape(len(block), -1).sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE
     fractional = ((labels > 0.0) & (labels < 1.0)).any()
-    distributions = np.abs(block.sum(axis=1, dtype=np.float64) - 1.0) <= SUM_TOLERANCE
     one_of_many = sums.all() or (sums.mean() >= 0.5 and (fractional or distributions.mean() >= 0.5))
     return "binary" if one_of_many and labels.shape[1] == 2 else "multiclass" if one_of_many else "multilabel"

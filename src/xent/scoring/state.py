@@ -12,7 +12,7 @@ from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, StateError
 from xent.report.model import Report
 from xent.scoring.chunks import MOST_ROWS
-from xent.scoring.inputs import as_labels, as_predictions, as_weights, common_rows, row_slices
+from xent.scoring.inputs import as_keys, as_labels, as_predictions, as_weights, common_rows, row_slices
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
 from xent.scoring.summary import summarise
 from xent.scoring.sums import Sums
@@ -22,7 +22,7 @@ from xent.units import unit_base
 __all__ = ["FORMAT", "VERSION", "State"]
 
 FORMAT = "xent-state"
-VERSION = 1
+VERSION = 2
 _ADDING = threading.Lock()  # one for all states: it is held for microseconds, and a state so can be pickled
 
 
@@ -41,6 +41,7 @@ class State:
         normalize: divide each row by its sum; counted in the report.
         clip: clip probabilities to [clip, 1 − clip]; counted in the report.
         top: how many of the worst rows to keep.
+        brief: leave out what the loss is made of: a smaller state, and faster.
         unit: of the report, "nats" (None) or "bits".
 
     Raises:
@@ -66,9 +67,16 @@ class State:
         normalize: bool = False,
         clip: float | None = None,
         top: int = 10,
+        brief: bool = False,
         unit: str | None = None,
     ) -> None:
-        self._options: dict[str, Any] = {"kind": kind, "normalize": normalize, "clip": clip, "top": top}
+        self._options: dict[str, Any] = {
+            "kind": kind,
+            "normalize": normalize,
+            "clip": clip,
+            "top": top,
+            "brief": brief,
+        }
         self._task = task
         self.unit = unit
         self.plan: Plan | None = None
@@ -81,7 +89,8 @@ class State:
     @classmethod
     def of(cls, plan: Plan, sums: Sums, unit: str | None = None) -> "State":
         """A state of sums that were made elsewhere."""
-        state = cls(kind=plan.kind, normalize=plan.normalize, clip=plan.clip, top=plan.top, task=plan.task, unit=unit)
+        options = {name: getattr(plan, name) for name in ("kind", "task", "normalize", "clip", "top", "brief")}
+        state = cls(**options, unit=unit)
         state.plan = plan
         state.sums = sums
         return state
@@ -100,6 +109,8 @@ class State:
         predictions: Any,
         *,
         sample_weight: Any = None,
+        group: Any = None,
+        cluster: Any = None,
         first_row: int | None = None,
         source: str | None = None,
     ) -> "State":
@@ -109,6 +120,7 @@ class State:
             labels: (rows,) classes, or (rows, classes) soft, one-hot or several labels.
             predictions: (rows, classes), or (rows,) for two classes; a table's columns are matched to the classes by name.
             sample_weight: (rows,), 0 or more; None weighs all rows 1.
+            group, cluster: (rows,), as in `evaluate`; in every batch or in none.
             first_row: the number of the batch's first row, to name the worst rows by; None leaves them without.
             source: the file that the rows are from.
 
@@ -119,13 +131,17 @@ class State:
             ProbabilityError, LabelError, WeightError, ShapeError, ArgumentTypeError: naming the first row at fault.
         """
         labels, predictions = as_labels(labels), as_predictions(predictions)
-        sample_weight = as_weights(sample_weight, common_rows(labels, predictions))
+        rows = common_rows(labels, predictions)
+        sample_weight = as_weights(sample_weight, rows)
+        given = (("group", group), ("cluster", cluster))
+        keys = {name: as_keys(name, values, rows) for name, values in given if values is not None}
         place = Place("" if source is None else os.fspath(source), 0 if first_row is None else _row_number(first_row))
         plan = self.plan or self._plan(tuple(range(class_count(predictions))))
         columns = columns_of(plan, predictions)
-        batches = row_slices(labels, predictions, sample_weight, columns, MOST_ROWS, place)
+        batches = row_slices(labels, predictions, sample_weight, columns, MOST_ROWS, place, keys)
         found = total(plan, batches, numbered=first_row is not None)
         with _ADDING:
+            _refuse_half_keyed(self.sums, found)
             self.sums = self.sums + found
             self.plan = plan
         return self
@@ -142,6 +158,7 @@ class State:
             mine, theirs = self.plan.to_dict(), other.plan.to_dict()
             different = ", ".join(f"{k} {mine[k]!r} and {theirs[k]!r}" for k in mine if mine[k] != theirs[k])
             raise StateError(f"these states do not fit together: {different}. Score both with the same options.")
+        _refuse_half_keyed(self.sums, other.sums)
         plan = self.plan or other.plan
         unit = other.unit if self.unit is None else self.unit
         if plan is not None:
@@ -212,6 +229,14 @@ class State:
                 raise
             raise StateError(f"the text is not a state that xent wrote: {error!r}.") from error
         return state
+
+
+def _refuse_half_keyed(one: Sums, other: Sums) -> None:
+    for name, word in (("groups", "group"), ("clusters", "cluster")):
+        if one.rows and other.rows and bool(getattr(one, name)) != bool(getattr(other, name)):
+            raise StateError(
+                f"some rows have a {word} and others were added without. Pass {word}= in every update, or in none."
+            )
 
 
 def _checksum(body: dict[str, Any]) -> str:

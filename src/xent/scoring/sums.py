@@ -2,14 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import add
 from typing import Any
 
 from xent.errors import StateError
 from xent.scoring import exact
 
-__all__ = ["Sums", "Worst", "merge_worst"]
+__all__ = ["CLUSTER_FIELDS", "FEW", "MEAN_FIELDS", "Keyed", "Sums", "Worst", "merge_worst"]
 
 Exact = int  # in units of 2^-1074
+Keyed = tuple[int, ...]
+MEAN_FIELDS = (
+    "rows",
+    "weight",
+    "weight_squared",
+    "loss",
+    "weighted_loss",
+    "loss_squared",
+    "infinite_rows",
+    "infinite_weight",
+)
+CLUSTER_FIELDS = ("weight", "loss", "infinite_rows")
+FEW = 200
 Worst = tuple[float, str, int, Any, Any]  # nats, source ("" if none), row (-1 if unknown), label, predicted
 
 
@@ -42,6 +56,19 @@ class Sums:
     )  # by 1/64 bit of x; only multiples of 8 from 1 bit on; by octaves below 1/8 bit
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
     bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded down to 2^-36
+    # what the loss is made of (see kernels/survey_numpy.py), left out where the plan is brief
+    grid: dict[int, Exact] = field(default_factory=dict)  # by inverse temperature β, Σ w·log Σ_j exp(β·z_j)
+    moments: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what the slopes and the curvature are made of)
+    label_logit: Exact = 0  # Σ w·z of the label, in nats behind the likeliest class
+    label_entropy: Exact = 0  # Σ w·H(t) of soft labels
+    confusion: dict[int, Exact] = field(default_factory=dict)  # by label·classes + class, Σ w·(−log p)
+    impossible: dict[int, int] = field(default_factory=dict)  # the same, rows of p = 0, which are not in `confusion`
+    reliable_weight: dict[int, Exact] = field(default_factory=dict)  # by class and bin of its odds, Σ w
+    reliable_probability: dict[int, Exact] = field(default_factory=dict)  # Σ w·p
+    reliable_truth: dict[int, Exact] = field(default_factory=dict)  # Σ w·t
+    groups: dict[str, Keyed] = field(default_factory=dict)  # by group as JSON text, MEAN_FIELDS
+    clusters: dict[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
+    few: tuple[tuple[float, float], ...] = ()  # nats and weight of every row, sorted, as long as there are below FEW
     worst: tuple[Worst, ...] = ()
     top: int | None = None  # how many of the worst rows are kept; None in sums that have none
 
@@ -54,6 +81,8 @@ class Sums:
         """The sums over all sets of rows."""
         numbers = dict.fromkeys(_COUNTS + _EXACT, 0)
         by_key: dict[str, dict[int, int]] = {name: {} for name in _COUNTS_BY + _EXACT_BY}
+        by_text: dict[str, dict[str, Keyed]] = {name: {} for name in _BY_TEXT}
+        few: list[tuple[float, float]] = []
         top: int | None = None
         worst: tuple[Worst, ...] = ()
         for part in parts:
@@ -62,9 +91,16 @@ class Sums:
             for name, sums in by_key.items():
                 for key, value in getattr(part, name).items():
                     sums[key] = sums.get(key, 0) + value
+            for name, keyed in by_text.items():
+                for text, more in getattr(part, name).items():
+                    known = keyed.get(text)
+                    keyed[text] = more if known is None else tuple(map(add, known, more))
+            few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
             worst = merge_worst(worst + part.worst, top)
-        values: dict[str, Any] = {**numbers, **by_key}
+        by_key = {name: {key: value for key, value in sums.items() if value} for name, sums in by_key.items()}
+        values: dict[str, Any] = {**numbers, **by_key, **by_text}
+        values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
         return cls(**values, worst=worst, top=top)
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,6 +109,11 @@ class Sums:
         out |= {name: exact.encode(getattr(self, name)) for name in _EXACT}
         out |= {name: _by_text(getattr(self, name), int) for name in _COUNTS_BY}
         out |= {name: _by_text(getattr(self, name), exact.encode) for name in _EXACT_BY}
+        out |= {
+            name: {key: _written(name, getattr(self, name)[key]) for key in sorted(getattr(self, name))}
+            for name in _BY_TEXT
+        }
+        out |= {"few": [[repr(nats), repr(weight)] for nats, weight in self.few]}
         return out | {"worst": [[repr(nats), *rest] for nats, *rest in self.worst]}
 
     @classmethod
@@ -88,6 +129,8 @@ class Sums:
             values |= {name: exact.decode(data[name]) for name in _EXACT}
             values |= {name: {int(k): int(v) for k, v in data[name].items()} for name in _COUNTS_BY}
             values |= {name: {int(k): exact.decode(v) for k, v in data[name].items()} for name in _EXACT_BY}
+            values |= {name: {key: _read(name, text) for key, text in data[name].items()} for name in _BY_TEXT}
+            values["few"] = tuple((float(nats), float(weight)) for nats, weight in data["few"])
             values["worst"] = tuple(
                 (float(nats), str(source), int(row), _hashable(label), _hashable(predicted))
                 for nats, source, row, label, predicted in data["worst"]
@@ -98,16 +141,47 @@ class Sums:
 
 
 _COUNTS = ("rows", "infinite_rows", "clipped", "normalized", "like_probabilities")
-_EXACT = ("loss", "weight", "weight_squared", "infinite_weight", "weighted_loss", "loss_squared", "hits")
-_COUNTS_BY = ("class_infinite", "bin_rows")
-_EXACT_BY = ("class_weight", "class_loss", "bin_weight", "bin_loss")
-if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY, "worst", "top"}:
+_EXACT = (
+    "loss",
+    "weight",
+    "weight_squared",
+    "infinite_weight",
+    "weighted_loss",
+    "loss_squared",
+    "hits",
+    "label_logit",
+    "label_entropy",
+)
+_COUNTS_BY = ("class_infinite", "bin_rows", "impossible")
+_EXACT_BY = (
+    "class_weight",
+    "class_loss",
+    "bin_weight",
+    "bin_loss",
+    "grid",
+    "moments",
+    "confusion",
+    "reliable_weight",
+    "reliable_probability",
+    "reliable_truth",
+)
+_BY_TEXT = {"groups": MEAN_FIELDS, "clusters": CLUSTER_FIELDS}
+if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY, *_BY_TEXT, "few", "worst", "top"}:
     raise AssertionError("a field of Sums is missing from the lists that add and store it")
 
 
 def merge_worst(rows: tuple[Worst, ...], top: int | None) -> tuple[Worst, ...]:
     """The `top` rows of largest nats; of equal ones the first by source and row."""
     return tuple(sorted(rows, key=lambda row: (-row[0], *row[1:]))[:top])
+
+
+def _written(name: str, values: Keyed) -> list[Any]:
+    return [v if field in _COUNTS else exact.encode(v) for field, v in zip(_BY_TEXT[name], values, strict=True)]
+
+
+def _read(name: str, values: list[Any]) -> Keyed:
+    found = zip(_BY_TEXT[name], values, strict=True)
+    return tuple(int(v) if field in _COUNTS else exact.decode(v) for field, v in found)
 
 
 def _by_text(values: dict[int, int], write: Any) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def benjamini_hochberg(p_values: list[float]) -> list[float]:
 def _beta_share(t_squared: float, df: float) -> float:
     """The regularised incomplete beta function I_x(df/2, ½) for x = df / (df + t²)."""
     a, rest = df / 2.0, t_squared / (df + t_squared)
-    log_front = _log_gamma_step(a) - math.lgamma(0.5) + a * math.log1p(-rest) + 0.5 * math.log(rest)
+    if rest == 0.0 or math.isinf(t_squared):
+        return 1.0 if rest == 0.0 else 0.0
+    log_front = _log_gamma_step(a) - math.lgamma(0.5) - a * math.log1p(t_squared / df) + 0.5 * math.log(rest)
     if 1.0 - rest < (a + 1.0) / (a + 2.5):
         return math.exp(log_front) / a / _beta_fraction(1.0 - rest, a, 0.5)
     return 1.0 - math.exp(log_front) / 0.5 / _beta_fraction(rest, 0.5, a)

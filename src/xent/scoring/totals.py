@@ -56,7 +56,7 @@ def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
     Raises:
         ShapeError, LabelError, WeightError: they do not fit the plan.
     """
-    predictions, labels, sample_weight, place, _ = rows
+    predictions, labels, sample_weight, place, keys = rows
     if callable(predictions):
         predictions = predictions()
     columns = 1 if predictions.ndim == 1 else predictions.shape[1]
@@ -79,7 +79,7 @@ def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
         coded: Any = as_targets(labels, columns, plan.task != "multilabel", place)
     else:
         coded = vocabulary.codes(labels, place)
-    return Chunk(predictions, coded, sample_weight, place)
+    return Chunk(predictions, coded, sample_weight, place, keys=keys)
 
 
 def columns_of(plan: Plan, predictions: Any) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from xent.errors import SourceError
 from xent.sources.names import find_column, listing
 from xent.sources.types import is_list, is_numeric, value_type
 
-__all__ = ["Columns", "choose_columns", "class_names"]
+__all__ = ["Columns", "choose_columns", "choose_predictions", "class_names"]
 
 _LABELS = ("label", "y", "target", "y_true", "class")
 _PREFIXES = {"p_": None, "prob_": None, "proba_": None, "logit_": "logits", "logp_": "log_probabilities"}
@@ -74,6 +74,23 @@ def choose_columns(
     names, kind = class_names(schema, predictions, star)
     label_names = class_names(schema, labels)[0] if len(labels) > 1 else None
     return Columns(tuple(labels), tuple(predictions), next(iter(weights), None), kind, names, label_names, tuple(notes))
+
+
+def choose_predictions(
+    schema: pa.Schema, prediction: str | Sequence[str] | None = None
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The columns of predictions alone, as `choose_columns` finds them, and the classes that their names tell.
+
+    Raises:
+        SourceError: a column is not there, or more than one guess fits.
+    """
+    labels = [name for name in schema.names if name.lower() in _LABELS]
+    if prediction is None:
+        names, star = _guess_predictions(schema, labels, [])
+    else:
+        names, found = _named(schema, prediction, [], [], _PREDICTION_FLAG)
+        star = found or ""
+    return tuple(names), class_names(schema, names, star or None)[0]
 
 
 def _named(

@@ -1,0 +1,106 @@
+"""`xent compare`: is one model really better than another?"""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+import xent
+from xent.commands.options import add_columns, add_reading, print_text, read_options
+from xent.commands.progress import Progress
+from xent.errors import OptionError
+from xent.report.comparison_text import print_comparison
+from xent.report.numbers import decimals, p_value
+
+if TYPE_CHECKING:
+    from xent.report.comparison import Comparison
+
+__all__ = ["EXAMPLES", "add", "run"]
+
+EXAMPLES = """examples:
+  xent compare old.parquet new.parquet --on id
+  xent compare a.csv b.csv c.csv --group country --unit bits
+  xent compare 'a/*.parquet' 'b/*.parquet' --on id --cluster document
+  xent compare new.parquet old.parquet --on id --names new,old --fail-if-worse
+exit status: 0 done, 1 the first model is worse (with --fail-if-worse), 2 the input or the options were refused
+"""
+
+
+def add(commands: Any) -> None:
+    """The arguments of `xent compare`."""
+    parser = commands.add_parser(
+        "compare",
+        help="tell which of several models is better on the same rows, and how sure that is",
+        description="Compare the cross-entropy (log loss) of models row by row: difference, interval, p-value, and how "
+        "many rows would settle it.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or a quoted pattern for each model: CSV, "
+                        "Parquet, Arrow, JSON Lines or .npz, with labels and predictions")  # fmt: skip
+    columns = add_columns(parser)
+    columns.add_argument(
+        "--on", metavar="NAME", help="the column that names each row; left out: rows match by position"
+    )
+    columns.add_argument("--cluster", metavar="NAME", help="what rows belong together in, such as documents or users")
+    columns.add_argument("--group", metavar="NAME", help="what to split the difference by")
+    add_reading(parser)
+    shown = parser.add_argument_group("what to show")
+    shown.add_argument("--names", metavar="A,B,…", help="what to call the models, in place of the files' names")
+    shown.add_argument("--unit", choices=("nats", "bits"), default="nats")
+    shown.add_argument("--json", action="store_true", help="print the comparison as JSON in place of the text")
+    gates = parser.add_argument_group("thresholds (exit status 1)")
+    gates.add_argument("--fail-if-worse", action="store_true", help="when the first model is worse than any other, "
+                       "at 5 %% adjusted for their number")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, show, and look whether the first is worse."""
+    names = None if options.names is None else [name.strip() for name in options.names.split(",")]
+    keys = {"on": options.on, "cluster": options.cluster, "group": options.group}
+    logs = _token_logs(options.files)
+    if logs:
+        return _show(logs, options)
+    with Progress() as progress:
+        found = xent.compare(
+            *options.files, **read_options(options), **keys, names=names, unit=options.unit, progress=progress
+        )
+    _show(found, options)
+    return _worse(found) if options.fail_if_worse else 0
+
+
+def _token_logs(files: list[str]) -> Any:
+    """The comparison of two logs of tokens; None if the files are others."""
+    from xent.scoring.compare_tokens import compare_tokens
+    from xent.sources.token_logs import open_token_logs
+
+    logs = [] if "-" in files else [log for file in files for log in open_token_logs([file])]
+    if not logs or logs[0].choices:
+        return None
+    if len(files) != 2:
+        raise OptionError(f"{len(files)} logs of tokens are given, but two can be compared at a time. Pass two.")
+    return compare_tokens(*files)
+
+
+def _show(found: Any, options: argparse.Namespace) -> int:
+    from xent.report.token_report import TokenComparison, print_token_report
+
+    if options.json:
+        if sys.stdout is not None:
+            sys.stdout.write(found.json() + "\n")
+            sys.stdout.flush()
+        return 0
+    shown = print_token_report if isinstance(found, TokenComparison) else print_comparison
+    print_text(lambda console: shown(found, console))
+    return 0
+
+
+def _worse(found: "Comparison") -> int:
+    """1 if the first model is worse than another, with a line for each."""
+    first = found.names[0]
+    worse = [pair for pair in found.pairs if pair.first == first and pair.winner == pair.second]
+    for pair in worse:
+        by = f" by {decimals(pair.difference)} {found.unit} per row, {p_value(pair.adjusted_p_value)}"
+        said = by if pair.interval is not None else ": its loss is infinite"
+        sys.stderr.write(f"xent: {first} is worse than {pair.second}{said}\n")
+    return 1 if worse else 0

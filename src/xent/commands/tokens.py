@@ -1,0 +1,79 @@
+"""What `xent score` asks and does where the input is log-probabilities of tokens."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from xent.commands.options import print_text
+from xent.commands.progress import Progress
+from xent.errors import OptionError
+
+if TYPE_CHECKING:
+    from xent.report.token_report import TokenReport
+
+__all__ = ["add", "run"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments, beside the --cluster that the parser has already."""
+    group = parser.add_argument_group("tokens of a language model (logs with logprobs are known by their content)")
+    group.add_argument(
+        "--log-probability", metavar="NAME", help="the column of log-probabilities, a token a row (nats)"
+    )
+    group.add_argument("--text", metavar="NAME", help="the column of the tokens' text: counts words, characters, bytes")
+    group.add_argument("--bytes", metavar="NAME", dest="byte_count", help="the column of the bytes of each row")
+    group.add_argument("--tokens", metavar="NAME", dest="token_count", help="the column of the tokens of each row (1)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score, show, and look at the threshold, which is on the number shown first."""
+    from xent.report.token_report import print_token_report
+    from xent.scoring.tokens import score_tokens
+
+    _refuse(options)
+    with Progress() as progress:
+        report = score_tokens(
+            options.files,
+            log_probability=options.log_probability,
+            text=options.text,
+            byte_count=options.byte_count,
+            token_count=options.token_count,
+            document=options.cluster,
+            top=getattr(options, "top", 5),
+            progress=progress,
+        )
+    if options.json:
+        sys.stdout.write(report.json() + "\n")
+    else:
+        print_text(lambda console: print_token_report(report, console))
+    return _missed(report, getattr(options, "fail_above", None))
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    names = (
+        "html",
+        "fail_below_skill",
+        "label",
+        "prediction",
+        "weight",
+        "classes",
+        "clip",
+        "normalize",
+        "kind",
+        "task",
+    )
+    for name in names:
+        if getattr(options, name, None) not in (None, False, "auto"):
+            flag = f"--{name.replace('_', '-')}"
+            raise OptionError(f"{flag} has no meaning for log-probabilities of tokens. Leave it out.")
+
+
+def _missed(report: "TokenReport", limit: float | None) -> int:
+    """1 if the number shown first is above the limit, with a line that says so."""
+    if limit is None:
+        return 0
+    name, value = report.headline
+    if value <= limit:
+        return 0
+    sys.stderr.write(f"xent: the loss is {value:.6g} {name}, above {limit:g}\n")
+    return 1

@@ -1,0 +1,86 @@
+"""How a finding is made: rows that share a fault are counted, and the first of them is remembered."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from xent.checks.predictions import Place
+from xent.report.checkup import Finding, Severity
+
+__all__ = ["Places", "Tally", "finding", "from_error", "spoken", "times", "verb"]
+
+
+class Tally:
+    """Rows that have something in common."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.first: tuple[str, int] | None = None  # file and row
+        self.detail = ""  # of the first row
+
+    def add(self, which: Any, place: Place, detail: Callable[[int], str] | None = None) -> None:
+        """Count the rows of a batch that `which` (rows,) marks."""
+        found = int(np.count_nonzero(which))
+        if found and self.first is None:
+            row = int(np.argmax(which))
+            self.first = (place.source, place.first_row + row)
+            self.detail = detail(row) if detail is not None else ""
+        self.rows += found
+
+    @property
+    def where(self) -> str:
+        """The first row, in words."""
+        if self.first is None:
+            return "no row"
+        return f"row {self.first[1]}" + (f" of {self.first[0]}" if self.first[0] else "")
+
+
+class Places:
+    """Which row of which file each row of the whole is."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._starts: list[tuple[int, Place]] = []
+
+    def add(self, place: Place, rows: int) -> None:
+        """So many rows more."""
+        if not self._starts or self._starts[-1][1].source != place.source:
+            self._starts.append((self.rows, place))
+        self.rows += rows
+
+    def of(self, row: int) -> tuple[str, int]:
+        """File and row."""
+        start, place = [one for one in self._starts if one[0] <= row][-1]
+        return place.source, place.first_row + row - start
+
+
+def finding(
+    severity: Severity, name: str, message: str, change: str = "", tally: Tally | None = None, rows: int | None = None
+) -> Finding:
+    """A finding about the rows of a tally, or about all of them."""
+    source, row = tally.first if tally is not None and tally.first is not None else ("", None)
+    return Finding(severity, name, message, change, tally.rows if tally is not None else rows, row, source or None)
+
+
+def from_error(name: str, error: Exception) -> Finding:
+    """What another part of xent refused, in its words: the last line of its message is what to do."""
+    message, _, change = str(error).strip().partition("\n")
+    return Finding("serious", name, " ".join(message.split()), " ".join(change.split()), None, None, None)
+
+
+def verb(count: int, many: str, one: str = "") -> str:
+    """The word that goes with so many: "hold" or "holds"."""
+    return many if count != 1 else one or f"{many}s"
+
+
+def times(count: int, what: str = "row") -> str:
+    """ "1 row", "1,234 rows"."""
+    plural = f"{what[:-1]}ies" if what.endswith("ry") else f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count:,} {what if count == 1 else plural}"
+
+
+def spoken(names: Any, most: int = 8) -> str:
+    """Names after commas, the first few of them."""
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:most]) + (f", … ({len(shown):,} in all)" if len(shown) > most else "")

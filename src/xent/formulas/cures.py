@@ -1,0 +1,83 @@
+"""Predictions recalibrated: logits / temperature + offsets, whatever kind they are of."""
+
+from typing import Any, Protocol
+
+from xent._arrays import Array, constant, floats, namespace_of
+from xent.errors import ShapeError
+
+__all__ = ["recalibrated"]
+
+
+class _Cure(Protocol):
+    """What is asked of a cure."""
+
+    @property
+    def temperature(self) -> float:
+        """Of the logits; inf makes all classes alike but for the offsets."""
+
+    @property
+    def offsets(self) -> tuple[float, ...]:
+        """(classes,), nats."""
+
+
+def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: float | None, cure: _Cure | None) -> Array:
+    """Predictions (rows, classes), or (rows,) for the second of two, of the same kind after the cure.
+
+    Raises:
+        ShapeError: not one column for each class.
+    """
+    p = floats("predictions", predictions)
+    column = p.ndim == 1 and classes == 2 and task != "multilabel"
+    if not column and (p.ndim != 2 or p.shape[1] != classes):
+        raise ShapeError(
+            f"predictions has shape {tuple(p.shape)}, but must be (rows, {classes}): one column for each of the classes "
+            "scored, in the report's order."
+        )
+    if cure is None:
+        return p
+    if task == "multilabel":
+        return _of_odds(p, kind, clip, cure.temperature, _row(p, cure.offsets))
+    if column:
+        return _of_odds(p, kind, clip, cure.temperature, cure.offsets[1] - cure.offsets[0])
+    return _of_rows(p, kind, clip, cure.temperature, _row(p, cure.offsets))
+
+
+def _row(p: Array, offsets: tuple[float, ...]) -> Array:
+    xp = namespace_of(p)
+    return xp.asarray(offsets, dtype=p.dtype, device=getattr(p, "device", None))
+
+
+def _of_rows(p: Array, kind: str, clip: float | None, temperature: float, offsets: Array) -> Array:
+    xp = namespace_of(p)
+    z = _log(xp.clip(p, clip, 1.0 - clip) if clip and kind == "probabilities" else p) if kind == "probabilities" else p
+    w = z / temperature + offsets if temperature < float("inf") else xp.zeros_like(z) + offsets
+    if kind == "logits":
+        return w
+    w = w - constant(xp.max(w, axis=1, keepdims=True))
+    if kind == "log_probabilities":
+        return w - xp.log(xp.sum(xp.exp(w), axis=1, keepdims=True))
+    return xp.exp(w) / xp.sum(xp.exp(w), axis=1, keepdims=True)
+
+
+def _of_odds(p: Array, kind: str, clip: float | None, temperature: float, offset: Any) -> Array:
+    """Each number is of a question of its own, with two answers."""
+    xp = namespace_of(p)
+    if kind == "probabilities":
+        p = xp.clip(p, clip, 1.0 - clip) if clip else p
+        z = _log(p) - _log(1.0 - p)
+    elif kind == "log_probabilities":
+        z = p - _log(-xp.expm1(p))
+    else:
+        z = p
+    w = z / temperature + offset if temperature < float("inf") else xp.zeros_like(z) + offset
+    if kind == "logits":
+        return w
+    log_p = -xp.log1p(xp.exp(-xp.abs(w))) + xp.where(w < 0.0, w, xp.zeros_like(w))
+    return log_p if kind == "log_probabilities" else xp.exp(log_p)
+
+
+def _log(p: Array) -> Array:
+    """log p, −inf for 0 without a warning."""
+    xp = namespace_of(p)
+    some = xp.where(p > 0.0, p, xp.ones_like(p))
+    return xp.where(p > 0.0, xp.log(some), xp.full_like(p, -float("inf")))

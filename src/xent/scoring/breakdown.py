@@ -1,0 +1,232 @@
+"""A chunk of rows → the sums that tell what its loss is made of: see `kernels.survey_numpy`.
+
+Rows of one label and weight 1 go through the kernels; others, with weights or a target for each class, take the same
+numbers one by one, cut to the same whole multiples, so that a weight of 1 changes no bit.
+"""
+
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.kernels import elementary_numpy as elementary
+from xent.kernels import ladder_numpy as ladder
+from xent.kernels import survey_numpy as spec
+from xent.scoring import exact
+from xent.scoring.outcomes import both_columns
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Sums
+
+__all__ = ["Survey", "logits_of", "survey", "weighted_sums"]
+
+Array = NDArray[Any]
+SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
+
+
+class Survey(NamedTuple):
+    """Some rows: predictions as they came, labels as codes or targets, weights above 0."""
+
+    predictions: Array  # (rows, classes) or (rows,)
+    labels: Array  # (rows,) int64, or (rows, classes) float64
+    weights: Array | None
+
+
+def logits_of(plan: Plan, block: Array) -> tuple[Array, bool]:
+    """Predictions as probabilities, or as logits (True): clipped where the plan clips; (rows,) is the second of two."""
+    logs = plan.kind != "probabilities"
+    if plan.kind == "log_probabilities" and block.ndim == 1:
+        block = both_columns(block)
+    if plan.clip is None:
+        return block, logs
+    if logs and block.ndim == 1:
+        p = np.exp(-np.logaddexp(0.0, -block.astype(np.float64)))
+    elif logs:
+        below = block.astype(np.float64) - block.max(axis=1, keepdims=True)
+        p = np.exp(below) / np.exp(below).sum(axis=1, keepdims=True)
+    else:
+        p = block.astype(np.float64)
+    return np.clip(p, plan.clip, 1.0 - plan.clip), False
+
+
+def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
+    """The sums over parts of a chunk."""
+    fast = _Fast(len(plan.classes))
+    found = Sums()
+    for part in parts:
+        if part.labels.ndim == 1 and part.weights is None:
+            kernels.survey(*logits_of(plan, part.predictions), part.labels, *fast)
+        else:
+            found = found + _slow(plan, part)
+    return found + fast.sums()
+
+
+class _Fast:
+    """The integer arrays of the `survey` kernels."""
+
+    def __init__(self, classes: int) -> None:
+        many = classes <= spec.MOST_CLASSES
+        own = classes if many else 0
+        self.grid = np.zeros(ladder.TEMPERATURES, np.int64)
+        self.moments = np.zeros(ladder.moments_count(classes) if many else 0, np.int64)
+        self.label = np.zeros(2, np.int64)
+        self.cost = np.zeros((2, own, own), np.int64)
+        self.reliable = np.zeros((3, own + 1, spec.ODDS_BINS), np.int64)
+
+    def __iter__(self) -> Any:
+        """In the order in which the kernels take them."""
+        return iter((self.grid, self.moments, self.label, self.cost, self.reliable))
+
+    def sums(self) -> Sums:
+        """As exact integers."""
+        rows, probability, truth = self.reliable.reshape(3, -1)
+        return Sums(
+            grid=_shifted(self.grid, SHIFT),
+            moments=_shifted(self.moments, SHIFT),
+            label_logit=int(self.label[1]) << SHIFT,
+            confusion=_shifted(self.cost[0].reshape(-1), exact.UNIT_BITS - spec.COST_BITS),
+            impossible=_shifted(self.cost[1].reshape(-1), 0),
+            reliable_weight=_shifted(rows, exact.UNIT_BITS),
+            reliable_probability=_shifted(probability, SHIFT),
+            reliable_truth=_shifted(truth, exact.UNIT_BITS),
+        )
+
+
+def _shifted(values: Array, shift: int) -> dict[int, int]:
+    return {int(i): int(values[i]) << shift for i in np.flatnonzero(values)}
+
+
+class _Rows(NamedTuple):
+    """Rows of one problem, seen from their likeliest class: (classes, rows) and (rows,)."""
+
+    z: Array
+    v: Array
+    top: Array
+    rest: Array
+    targets: Array  # (classes, rows)
+    weights: Array
+
+
+def _slow(plan: Plan, part: Survey) -> Sums:
+    block, logs = logits_of(plan, part.predictions)
+    weights = np.ones(len(block)) if part.weights is None else part.weights
+    found = Sums()
+    for start in range(0, len(block), spec.BLOCK):
+        rows = slice(start, start + spec.BLOCK)
+        if plan.task == "multilabel":
+            found = found + _several(block[rows], logs, part.labels[rows], weights[rows], len(plan.classes))
+            continue
+        targets = part.labels[rows]
+        if targets.ndim == 1:
+            targets = (targets[:, None] == np.arange(len(plan.classes))).astype(np.float64)
+        seen = _seen(block[rows], logs, targets.T, weights[rows])
+        found = found + _cures(seen, 0) + _reliabilities(seen)
+        if part.labels.ndim == 1:
+            found = found + _confusion(seen, part.labels[rows])
+        else:
+            found = found + Sums(label_entropy=exact.total(weights[rows] * _entropies(targets)))
+    return found
+
+
+def _several(block: Array, logs: bool, targets: Array, weights: Array, labels: int) -> Sums:
+    """Each label is a problem of two classes of its own."""
+    found = Sums()
+    for label in range(labels):
+        t = targets[:, label]
+        seen = _seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), weights)
+        found = found + _cures(seen, label) + _of_class(seen, 1, label)
+        found = found + Sums(label_entropy=exact.total(weights * _entropies(np.stack([1.0 - t, t], axis=1))))
+    return found
+
+
+def _seen(block: Array, logs: bool, targets: Array, weights: Array) -> _Rows:
+    z, v = np.empty((2, *targets.shape), np.float32)
+    top = np.empty(len(block), np.int32)
+    ladder.centre(block, logs, z, v, top)
+    return _Rows(z, v, top, ladder.rest_of(v, top), targets, weights)
+
+
+def _entropies(targets: Array) -> Array:
+    """Of each row's targets (rows, classes), nats."""
+    nats = elementary.neg_log(np.where(targets > 0.0, targets, 1.0).reshape(-1)).reshape(targets.shape)
+    return np.add.accumulate(np.maximum(targets * nats, 0.0), axis=1)[:, -1]
+
+
+def _cures(seen: _Rows, problem: int) -> Sums:
+    """Temperatures and moments, without the rows that gave probability 0 to what happened."""
+    finite = ~((seen.targets > 0.0) & (seen.z <= ladder.LOWEST)).any(axis=0)
+    z, v, targets = seen.z[:, finite], seen.v[:, finite], seen.targets[:, finite]
+    top, rest, weights = seen.top[finite], seen.rest[finite], seen.weights[finite]
+    count = ladder.moments_count(len(z)) if len(z) <= spec.MOST_CLASSES else 0
+    out = np.empty((max(ladder.TEMPERATURES, count), len(top)), np.float32)
+    ladder.temper(z, v, top, out)
+    grid = weighted_sums(out[: ladder.TEMPERATURES], weights)
+    ladder.moments(z, v, rest, np.zeros_like(rest), out) if count else None
+    moments = weighted_sums(out[:count], weights)
+    mine = np.where(targets > 0.0, targets * z, 0.0).sum(axis=0)
+    return Sums(
+        grid=grid,
+        moments={problem * count + key: value for key, value in moments.items()},
+        label_logit=weighted_sums(mine[None, :], weights).get(0, 0),
+    )
+
+
+def weighted_sums(values: Array, weights: Array) -> dict[int, int]:
+    """Σ weight·value (numbers, rows), values cut as `fixed_sums` cuts them; sums of 0 are left out."""
+    found = {}
+    for i, row in enumerate(values):
+        cut = (row.astype(np.float64) * 2.0**ladder.FIXED_BITS).astype(np.int64) * 2.0**-ladder.FIXED_BITS
+        costs = weights * cut
+        total = exact.total(np.maximum(costs, 0.0)) - exact.total(np.maximum(-costs, 0.0))
+        if total:
+            found[i] = total
+    return found
+
+
+def _confusion(seen: _Rows, codes: Array) -> Sums:
+    """−log of each class's probability, by label."""
+    classes = len(seen.z)
+    if classes > spec.MOST_CLASSES:
+        return Sums()
+    log_whole = ladder.log1p32(seen.rest)
+    found = Sums()
+    for j in range(classes):
+        impossible = seen.z[j] <= ladder.LOWEST
+        nats = np.where(impossible, ladder.NOTHING, log_whole - seen.z[j]).astype(np.float64)
+        cut = (nats * 2.0**spec.COST_BITS).astype(np.int64) * 2.0**-spec.COST_BITS
+        sums = exact.grouped_sums(seen.weights * cut, codes)
+        counts = np.bincount(codes[impossible], minlength=classes)
+        found = found + Sums(
+            confusion={i * classes + j: value for i, value in sums.items()},
+            impossible={int(i) * classes + j: int(counts[i]) for i in np.flatnonzero(counts)},
+        )
+    return found
+
+
+def _reliabilities(seen: _Rows) -> Sums:
+    """Of each class where there are few, and of the likeliest."""
+    classes = len(seen.z)
+    asked = classes if classes <= spec.MOST_CLASSES else 0
+    found = Sums()
+    for j in range(1 if asked == 2 else 0, asked):
+        found = found + _of_class(seen, j, j)
+    rows = np.arange(len(seen.top))
+    one = np.ones_like(seen.rest)
+    bins = spec.odds_bins(one, seen.rest, one > 0)
+    return found + _binned(seen, bins, one / (seen.rest + ladder.NUMBER_ONE), seen.targets[seen.top, rows], asked)
+
+
+def _of_class(seen: _Rows, j: int, at: int) -> Sums:
+    bins = spec.odds_bins(seen.v[j], seen.rest, seen.top == j)
+    return _binned(seen, bins, seen.v[j] / (seen.rest + ladder.NUMBER_ONE), seen.targets[j], at)
+
+
+def _binned(seen: _Rows, bins: Array, p: Array, truth: Array, at: int) -> Sums:
+    keys = bins + at * spec.ODDS_BINS
+    cut = (p.astype(np.float64) * 2.0**ladder.FIXED_BITS).astype(np.int64) * 2.0**-ladder.FIXED_BITS
+    return Sums(
+        reliable_weight=exact.grouped_sums(seen.weights, keys),
+        reliable_probability=exact.grouped_sums(seen.weights * cut, keys),
+        reliable_truth=exact.grouped_sums(seen.weights * truth, keys),
+    )

@@ -1,0 +1,195 @@
+"""`compare`: is one model really better than another on the same rows?"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from xent import units
+from xent.errors import ArgumentTypeError, OptionError
+from xent.report.comparison import Comparison
+from xent.scoring.compare_names import model_names
+from xent.scoring.compare_pairs import Slices, adjusted, model_loss, pair_difference, slices_of
+from xent.scoring.compare_rows import Model, ScoredRows, open_models, same_classes, score_rows
+from xent.scoring.compare_verdicts import best_of, verdict
+from xent.scoring.data import Data, InMemory, Progress
+from xent.scoring.means import FEW
+from xent.scoring.pairing import Paired, pair
+from xent.scoring.plan import Kind, Label, Task
+from xent.scoring.prepare import Prepared, prepare
+
+__all__ = ["compare"]
+
+MOST_RESAMPLED = 200  # slices, each resampled in some 30 ms; of more, those with few rows get Student's t
+
+
+def compare(
+    *models: Any,
+    labels: Any = None,
+    on: Any = None,
+    names: Sequence[str] | None = None,
+    label: str | Sequence[str] | None = None,
+    prediction: str | Sequence[str] | None = None,
+    sample_weight: Any = None,
+    cluster: Any = None,
+    group: Any = None,
+    kind: Kind | Literal["auto"] = "auto",
+    task: Task | Literal["auto"] = "auto",
+    classes: Sequence[Label] | None = None,
+    normalize: bool = False,
+    clip: float | None = None,
+    unit: str | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Tell which model is better on the same rows, by how much, how sure that is, and where.
+
+    Differences are taken row by row, so what makes a row hard for all models cancels. One number a row and model is
+    kept in memory: this is the one part of judging whose memory grows with the rows.
+
+    Args:
+        models: two or more. Files, patterns, lists of files or data frames as in `scan`, each with its labels; or, with
+            `labels`, arrays, lists or frames of predictions as in `evaluate`.
+        labels: (rows,) or (rows, classes), the truth of all models.
+        on: the column that names each row, whole numbers or text; rows that not all models have are counted and left
+            out. None matches by position.
+        names: what to call the models; None takes the files' names, or A, B, ….
+        label, prediction: the columns, as in `scan`.
+        sample_weight: the column of the weights; with `labels` an array (rows,), and so are the next two.
+        cluster: what rows belong together in (documents, users): clusters are independent, their rows are not.
+        group: what to split the difference by.
+        kind, task, classes, normalize, clip: as in `evaluate`, for all models.
+        unit: "nats" (None) or "bits".
+        progress: called with the number of rows read since its last call.
+
+    Returns:
+        Losses, paired differences with 95 % interval, p-value (Holm over the pairs of more than two models), the rows
+        that would settle it, and who wins in which class and group. Below 200 rows (clusters) intervals and p-values
+        are those of the studentised bootstrap. Where a loss is infinite, infinite rows are counted, nothing is tested.
+
+    Raises:
+        SourceError: a file or column cannot be read, or a key is missing or occurs twice.
+        LabelError: models have other classes, or other labels in the same row.
+        ShapeError: without `on`, models differ in rows.
+        XentError: as `evaluate` and `scan`.
+
+    Source:
+        Cochran (1977), section 6; Liang and Zeger (1986) for clusters; Efron and Tibshirani (1993), section 12.5.
+
+    Example:
+        >>> from xent import compare
+        >>> truth, old = [1, 1, 1, 1, 0, 0, 0, 0], [0.8, 0.9, 0.6, 0.8, 0.1, 0.4, 0.2, 0.3]
+        >>> new = [0.9, 0.9, 0.7, 0.9, 0.1, 0.3, 0.1, 0.2]
+        >>> found = compare(old, new, labels=truth, names=["old", "new"])
+        >>> round(found.pairs[0].difference, 4), found.best  # eight rows do not settle it
+        (0.0994, None)
+    """
+    base = units.unit_base("nats" if unit is None else unit)
+    called = model_names(models, names, labels is not None)
+    keys = {"on": on, "cluster": cluster, "group": group}
+    options = {"normalize": normalize, "clip": clip}
+    if labels is None:
+        opened: Sequence[Data] = _tables(models, label, prediction, sample_weight, keys, progress)
+    else:
+        opened = _arrays(models, labels, sample_weight, keys, label, prediction)
+    prepared = [prepare(data, kind, task, classes, options) for data in opened]
+    orders = same_classes(called, prepared)
+    scored = [score_rows(Model(*parts)) for parts in zip(called, opened, prepared, orders, strict=True)]
+    paired = pair(scored, prepared[0].plan.classes, None if on is None else on if isinstance(on, str) else "on")
+    del opened
+    return _judged(scored, prepared, paired, base, "nats" if unit is None else unit, on)
+
+
+def _tables(
+    models: Sequence[Any], label: Any, prediction: Any, weight: Any, keys: dict[str, Any], progress: Progress | None
+) -> Sequence[Data]:
+    for name, column in {**keys, "sample_weight": weight}.items():
+        if column is not None and not isinstance(column, str):
+            raise ArgumentTypeError(
+                f"{name} is a {type(column).__name__}, but without labels= it names a column of the models' tables.\n"
+                f"Pass {name}='name', or arrays for everything: labels=, predictions and {name}=."
+            )
+    return open_models(models, label=label, prediction=prediction, sample_weight=weight, keys=keys, progress=progress)
+
+
+def _arrays(
+    models: Sequence[Any], labels: Any, weight: Any, keys: dict[str, Any], label: Any, prediction: Any
+) -> Sequence[Data]:
+    for name, column in {**keys, "labels": labels, "sample_weight": weight}.items():
+        if isinstance(column, str):
+            raise ArgumentTypeError(
+                f"{name} is the text {column!r}, but beside arrays of predictions it must be an array, one entry a row.\n"
+                "For tables with a column of labels, pass label='name' and leave labels= out."
+            )
+    if label is not None or prediction is not None:
+        raise OptionError("label= and prediction= name columns of tables; with labels=, models are the predictions.")
+    given = {name: values for name, values in keys.items() if values is not None}
+    return [InMemory(labels, predictions, weight, given) for predictions in models]
+
+
+def _judged(
+    scored: Sequence[ScoredRows], prepared: Sequence[Prepared], paired: Paired, base: float | None, unit: str, on: Any
+) -> Comparison:
+    def shown(nats: float) -> float:
+        return float(units.from_nats(nats, base))
+
+    names = tuple(one.name for one in scored)
+    rows = len(paired.nats[0])
+    losses = tuple(model_loss(name, nats, paired, shown) for name, nats in zip(names, paired.nats, strict=True))
+    nothing = Slices((), ())
+    by_class = nothing if paired.truth is None else slices_of(paired.truth, prepared[0].plan.classes, "classes")
+    by_group = nothing if paired.groups is None else slices_of(paired.groups, paired.group_names, "groups")
+    couples = list(itertools.combinations(range(len(names)), 2))
+    crowded = len(couples) * (len(by_class.names) + len(by_group.names)) > MOST_RESAMPLED
+    pairs = adjusted([
+        pair_difference(
+            (names[i], names[j]), (paired.nats[i], paired.nats[j]), paired, by_class, by_group, shown,
+            0 if crowded else FEW,
+        )
+        for i, j in couples
+    ])  # fmt: skip
+    key = "position" if on is None else repr(on) if isinstance(on, str) else "on="
+    notes = [f"rows matched by {key}", *paired.notes, *_together(names, [one.notes for one in prepared])]
+    if crowded:
+        notes.append(f"more than {MOST_RESAMPLED:,} classes and groups to test: Student's t also for those of few rows")
+    if paired.truth is None:
+        notes.append("rows have several labels or shares of them, so there is no split by class")
+    return Comparison(
+        names=names,
+        unit=unit,
+        rows=rows,
+        clusters=None if paired.clusters is None else len(np.unique(paired.clusters)),
+        only_in=paired.left_out,
+        losses=losses,
+        pairs=pairs,
+        verdict=verdict(losses, pairs, unit, rows),
+        best=best_of(losses, pairs),
+        warnings=tuple(
+            _together(names, [(*one.warnings, *_found(rows)) for one, rows in zip(prepared, scored, strict=True)])
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _found(rows: ScoredRows) -> list[str]:
+    """What scoring a model's rows came upon."""
+    total, found = len(rows.nats), []
+    if rows.clipped:
+        found.append(f"clip changed the loss of {rows.clipped:,} of {total:,} rows")
+    if rows.normalized:
+        found.append(f"{rows.normalized:,} of {total:,} rows did not sum to 1 and were divided by their sum, as asked")
+    if 10 * rows.like_probabilities > 9 * total:
+        found.append(
+            f"{rows.like_probabilities:,} of {total:,} rows of logits are already probabilities: softmax was probably "
+            'applied twice; pass kind="probabilities" (--kind probabilities)'
+        )
+    return found
+
+
+def _together(names: Sequence[str], texts: Sequence[Sequence[str]]) -> list[str]:
+    """Each sentence once: as it is where it holds of all models, else with their names."""
+    found: list[str] = []
+    for text in dict.fromkeys(itertools.chain.from_iterable(texts)):
+        of = [name for name, own in zip(names, texts, strict=True) if text in own]
+        found.append(text if len(of) == len(names) else f"{', '.join(of)}: {text}")
+    return found

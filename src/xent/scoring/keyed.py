@@ -1,0 +1,81 @@
+"""Sums of nats by group and by cluster: keyed, so that they add up where one straddles files."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from xent.scoring import exact
+from xent.scoring.squares import squares
+from xent.scoring.sums import Sums
+from xent.sources.arrays import numpy_array
+
+__all__ = ["key_of", "key_text", "keyed_sums"]
+
+Float64 = NDArray[np.float64]
+
+
+def key_text(*values: Any) -> str:
+    """Keys as one text: a number stays one, dates are text, a missing value is null."""
+    return json.dumps([v if v is None or isinstance(v, bool | int | float) else str(v) for v in values])
+
+
+def key_of(text: str) -> list[Any]:
+    """The keys that `key_text` was given."""
+    found: list[Any] = json.loads(text)
+    return found
+
+
+def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Array]) -> Sums:
+    """Sums of rows by their "group", and by their "cluster" (within the group where there are both)."""
+    found = Sums()
+    used = None if weights is None or (weights > 0.0).all() else np.flatnonzero(weights > 0.0)
+    if used is not None and weights is not None:
+        nats, weights = nats[used], weights[used]
+        keys = {name: column.take(pa.array(used)) for name, column in keys.items()}
+    if "group" in keys:
+        found = found + Sums(groups=_by_key(*_codes(keys["group"]), nats, weights))
+    if "cluster" in keys:
+        codes, texts = _codes(keys["cluster"])
+        if "group" in keys:
+            outer, names = _codes(keys["group"])
+            both, codes = np.unique(outer * len(texts) + codes, return_inverse=True)
+            pairs = (divmod(int(key), len(texts)) for key in both)
+            texts = [key_text(*key_of(names[group]), *key_of(texts[cluster])) for group, cluster in pairs]
+        sums = _by_key(codes, texts, nats, weights)
+        found = found + Sums(clusters={text: (v[1], v[3], v[6]) for text, v in sums.items()})
+    return found
+
+
+def _codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+    """(rows,) which of the texts each row has."""
+    found = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+    texts = [key_text(value) for value in found.dictionary.to_pylist()] + [key_text(None)]
+    indices = found.indices.fill_null(len(texts) - 1) if found.null_count else found.indices
+    return numpy_array(indices).astype(np.int64), texts
+
+
+def _by_key(
+    codes: NDArray[np.int64], texts: list[str], nats: Float64, weights: Float64 | None
+) -> dict[str, tuple[int, ...]]:
+    weights = np.ones(len(nats)) if weights is None else weights
+    finite = nats < np.inf
+    x, w, of = nats[finite], weights[finite], codes[finite]
+    cost = w * x
+    rows, infinite = (np.bincount(c, minlength=len(texts)) for c in (codes, codes[~finite]))
+    columns = (
+        exact.grouped_sums(weights, codes),
+        exact.grouped_sums(weights * weights, codes),
+        exact.grouped_sums(cost, of),
+        exact.grouped_sums(w * cost, of),
+        exact.grouped_sums(squares(cost), of),
+        exact.grouped_sums(weights[~finite], codes[~finite]),
+    )
+    return {
+        texts[i]: (int(rows[i]), *(c.get(i, 0) for c in columns[:5]), int(infinite[i]), columns[5].get(i, 0))
+        for i in map(int, np.flatnonzero(rows))
+    }

@@ -1,0 +1,128 @@
+"""The ladder: what of the loss is class bias, what is temperature, and what no recalibration can cure.
+
+In sample, fitting k parameters gains k / 2n nats by chance (Wilks 1938): `corrected_gain` is less by that, and 2n·gain
+is compared with χ² of k degrees of freedom. Where rows are weighted or come in clusters, both take the sandwich form.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from xent.kernels.ladder_numpy import BETAS
+from xent.kernels.survey_numpy import MOST_CLASSES
+from xent.report.model import Rung
+from xent.scoring.curves import Curve, lowest_point
+from xent.scoring.newton import Cure, Fit, Moments, Problem, fit_cures
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Sums
+from xent.scoring.tails import chi_squared_tail
+
+__all__ = ["LEVEL", "Look", "Step", "ladder_of", "rungs_of"]
+
+LEVEL = 0.05
+Look = Callable[[Sequence[Cure]], list[Moments]]
+
+
+class Step(NamedTuple):
+    """A rung in nats."""
+
+    name: str
+    cure: Cure
+    gain: float  # nats per row
+    parameters: int
+    by_chance: float  # what of the gain fitting brings by chance
+    p_value: float
+
+
+class Ladder(NamedTuple):
+    """Rungs that could be fitted, by name, and what is known of the rest."""
+
+    loss: float  # nats
+    steps: dict[str, Step]
+
+
+def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
+    """Fit the cures; None where no cure helps: an infinite loss, a brief state, labels of one class.
+
+    Args:
+        look: sums the moments of all rows after each of some cures; None if the rows are not at hand, so that offsets
+            are left out. Rows are looked at again only where the sums at hand say that there is something to cure.
+    """
+    if plan.brief or sums.infinite_rows or not sums.grid:
+        return None
+    problem = Problem.of(plan, sums)
+    n = sums.rows
+    curve = _curve(plan, sums)
+    beta = lowest_point(curve)
+    gain = max(0.0, curve.at(1.0)[0] - curve.at(beta)[0])
+    fits = {"temperature": Fit(Cure(beta, np.zeros(len(plan.classes))), gain)}
+    if look is not None and problem.parameters > 0 and len(plan.classes) <= MOST_CLASSES:
+        fits |= _offsets(problem, sums, beta, look, gain)
+        most = max(fit.gain for fit in fits.values())
+        fits["both"] = fits["both"]._replace(gain=most)
+    free = {"class bias": problem.parameters, "temperature": 1, "both": problem.parameters + 1}
+    steps = {name: _step(problem, name, fit, free[name], n) for name, fit in fits.items()}
+    return Ladder(sums.loss / sums.weight, steps)
+
+
+def _curve(plan: Plan, sums: Sums) -> Curve:
+    sides = len(plan.classes) * math.log(2.0) if plan.task == "multilabel" else math.log(len(plan.classes))
+    values = [sides, *(sums.grid.get(node, 0) / sums.weight for node in range(len(BETAS)))]
+    return Curve(np.array(values), sums.label_logit / sums.weight)
+
+
+SMALL = 1 << 22  # predictions, which are looked at again at once
+
+
+def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float) -> dict[str, Fit]:
+    """By one step from what is known; by looking at the rows again where that shows something, or they are few."""
+    n, k = sums.rows, problem.parameters
+    found = fit_cures(problem, sums.moments, beta, None)
+    shown = min(
+        chi_squared_tail(2.0 * n * found["class bias"].gain, k),
+        chi_squared_tail(2.0 * n * found["both"].gain, k + 1),
+        chi_squared_tail(2.0 * n * gain, 1),
+    )
+    small = n * len(problem.plan.classes) <= SMALL
+    return fit_cures(problem, sums.moments, beta, look) if small or shown < LEVEL else found
+
+
+def _step(problem: Problem, name: str, fit: Fit, parameters: int, n: int) -> Step:
+    gain = max(0.0, fit.gain)
+    p = chi_squared_tail(2.0 * n * gain, parameters)
+    return Step(name, _centred(problem, fit.cure), gain, parameters, parameters / (2.0 * n), p)
+
+
+def _centred(problem: Problem, cure: Cure) -> Cure:
+    """Offsets that are 0 on average, where only their differences matter."""
+    several = problem.plan.task == "multilabel"
+    return cure if several else cure._replace(offsets=cure.offsets - cure.offsets.mean())
+
+
+def rungs_of(ladder: Ladder, shown: Callable[[float], float]) -> tuple[Rung, ...]:
+    """The rungs as the report has them; `shown` turns nats into its unit."""
+    path = ["class bias", "both"] if "both" in ladder.steps else ["temperature"]
+    left = [ladder.loss, *(ladder.loss - ladder.steps[name].gain for name in path)]
+    parts = {name: shown(before - after) for name, before, after in zip(path, left, left[1:], strict=False)}
+    rungs = [Rung("as is", shown(ladder.loss), 0.0, 0.0, 0, None, 1.0, None, None)]
+    for name in ("class bias", "temperature", "both"):
+        step = ladder.steps.get(name)
+        if step is None:
+            rungs.append(Rung(name, None, None, None, 0, None, None, None, None))
+            continue
+        rungs.append(
+            Rung(
+                name,
+                shown(ladder.loss - step.gain),
+                shown(step.gain),
+                shown(step.gain - step.by_chance),
+                step.parameters,
+                step.p_value,
+                math.inf if step.cure.beta == 0.0 else 1.0 / step.cure.beta,
+                tuple(step.cure.offsets.tolist()),
+                parts.get(name),
+            )
+        )
+    return (*rungs, Rung("refinement", shown(left[-1]), None, None, 0, None, None, None, shown(left[-1])))

@@ -1,0 +1,174 @@
+"""Class offsets, and offsets with a temperature: Newton's method on sums that merge.
+
+Source:
+    Cox, "Two further applications of a model for binary regression" (1958): intercept and slope of a recalibration.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.kernels.ladder_numpy import moments_count
+from xent.scoring import exact
+from xent.scoring.curves import HIGHEST
+from xent.scoring.plan import Plan
+from xent.scoring.sums import Sums
+
+__all__ = ["Cure", "Moments", "Problem", "fit_cures", "slope_and_curvature"]
+
+Float64 = NDArray[np.float64]
+PASSES = 20
+LONGEST = 10.0  # step, in nats
+ENOUGH = 1e-8  # nats that a further step would gain
+Found = tuple[float, Float64, Float64]  # value, slope and curvature
+Moments = dict[int, int]  # exact sums, as in Sums.moments
+
+
+class Cure(NamedTuple):
+    """Logits become β·z + offsets."""
+
+    beta: float
+    offsets: Float64  # (classes,)
+
+
+class Problem(NamedTuple):
+    """What stays the same whatever the cure."""
+
+    plan: Plan
+    weight: float
+    label_logit: float  # mean
+    frequencies: Float64  # (classes,)
+    present: NDArray[np.bool_]  # classes that some label names; the others have no offset
+
+    @classmethod
+    def of(cls, plan: Plan, sums: Sums) -> "Problem":
+        """Of sums without infinite losses."""
+        classes = len(plan.classes)
+        by_class = [sums.class_weight.get(code, 0) for code in range(classes)]
+        several = plan.task == "multilabel"
+        return cls(
+            plan,
+            exact.to_float(sums.weight),
+            sums.label_logit / sums.weight,
+            np.array([weight / sums.weight for weight in by_class]),
+            np.array([0 < weight < sums.weight if several else weight > 0 for weight in by_class]),
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many offsets are free."""
+        found = int(self.present.sum())
+        return found if self.plan.task == "multilabel" else found - 1
+
+
+def slope_and_curvature(problem: Problem, moments: Moments, cure: Cure) -> Found:
+    """The mean loss less a constant, its slope (1 + classes,) and curvature (…, …) in β and the offsets."""
+    classes = len(problem.plan.classes)
+    several = problem.plan.task == "multilabel"
+    each, size = (classes, 2) if several else (1, classes)
+    count = moments_count(size)
+    total = exact.from_number(problem.weight)
+    means = np.array([moments.get(key, 0) / total for key in range(each * count)]).reshape(each, count)
+    slope, curvature = np.zeros(1 + classes), np.zeros((1 + classes, 1 + classes))
+    value = means[:, 0].sum() - cure.beta * problem.label_logit - cure.offsets @ problem.frequencies
+    slope[0] = means[:, 1].sum() - problem.label_logit
+    curvature[0, 0] = means[:, 2].sum()
+    if several:
+        p, along, spread = means[:, 4], means[:, 6], means[:, 7]
+        curvature[1:, 1:] = np.diag(spread)
+    else:
+        p, along = means[0, 3 : 3 + classes], means[0, 3 + classes : 3 + 2 * classes]
+        upper = np.zeros((classes, classes))
+        upper[np.triu_indices(classes, 1)] = means[0, 3 + 2 * classes :]
+        joint = upper + upper.T
+        curvature[1:, 1:] = np.diag(joint.sum(axis=1)) - joint
+    slope[1:] = p - problem.frequencies
+    curvature[0, 1:] = curvature[1:, 0] = along
+    return float(value), slope, curvature
+
+
+def _step(problem: Problem, found: Found, kind: str) -> tuple[Float64, float]:
+    """Newton's step in what the kind of cure leaves free, and what it should gain."""
+    _, slope, curvature = found
+    free = np.concatenate([[kind != "class bias"], problem.present & (kind != "temperature")])
+    if problem.plan.task != "multilabel":
+        free[1 + int(np.argmax(problem.present))] = False  # only differences of offsets matter
+    step = np.zeros(len(free))
+    chosen = np.flatnonzero(free)
+    if len(chosen):
+        step[chosen] = -np.linalg.lstsq(curvature[np.ix_(chosen, chosen)], slope[chosen], rcond=1e-12)[0]
+    return step, float(-0.5 * slope @ step)
+
+
+class Fit(NamedTuple):
+    """A cure, and what it gains in nats per row."""
+
+    cure: Cure
+    gain: float
+
+
+def fit_cures(
+    problem: Problem, at_null: Moments, start_beta: float, look: Callable[[Sequence[Cure]], list[Moments]] | None
+) -> dict[str, Fit]:
+    """The best offsets, temperature, and both; each look at the rows serves all of them.
+
+    Without `look`, offsets are one Newton step from the predictions as they are, which is right where there is little
+    to cure; the temperature is left to the curve.
+    """
+    null = Cure(1.0, np.zeros(len(problem.plan.classes)))
+    known = slope_and_curvature(problem, at_null, null)
+    if look is None:
+        steps = {kind: _step(problem, known, kind) for kind in ("class bias", "both")}
+        return {kind: Fit(Cure(1.0 + float(step[0]), step[1:]), gain) for kind, (step, gain) in steps.items()}
+    searches = [
+        _Search(problem, "class bias", null, known),
+        _Search(problem, "temperature", null, known, start_beta),
+        _Search(problem, "both", null, known, start_beta),
+    ]
+    for _ in range(PASSES):
+        open_ones = [search for search in searches if not search.done]
+        if not open_ones:
+            break
+        for search, moments in zip(open_ones, look([search.tried for search in open_ones]), strict=True):
+            search.told(slope_and_curvature(problem, moments, search.tried))
+    return {search.kind: Fit(search.best, known[0] - search.value) for search in searches}
+
+
+class _Search:
+    """One minimisation: the best cure so far, and the one to try next."""
+
+    def __init__(self, problem: Problem, kind: str, null: Cure, known: Found, start_beta: float = 1.0) -> None:
+        self.problem, self.kind = problem, kind
+        self.null, self.best, self.value = known, null, known[0]
+        self.step = np.zeros(len(known[1]))
+        self.step[0] = start_beta - 1.0  # the best temperature alone is known: a first step without a forecast
+        self.expected = np.inf
+        self.done = False
+        if start_beta == 1.0:
+            self._forward(known)
+
+    @property
+    def tried(self) -> Cure:
+        """The best cure and a step."""
+        beta = min(max(0.0, self.best.beta + float(self.step[0])), HIGHEST)
+        return Cure(beta, self.best.offsets + self.step[1:])
+
+    def told(self, found: Found) -> None:
+        """What the tried cure costs: go on from there, or come half-way back."""
+        if found[0] < self.value:
+            self.best, self.value = self.tried, found[0]
+            self._forward(found)
+        elif self.expected == np.inf:
+            self._forward(self.null)
+        else:
+            self.step *= 0.5
+            self.expected *= 0.5
+            self.done = self.expected < ENOUGH
+
+    def _forward(self, found: Found) -> None:
+        step, self.expected = _step(self.problem, found, self.kind)
+        longest = float(np.abs(step).max(initial=0.0))
+        self.step = step * min(1.0, LONGEST / longest) if longest else step
+        self.done = self.expected < ENOUGH

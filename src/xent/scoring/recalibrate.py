@@ -1,0 +1,106 @@
+"""A table of predictions, cured: `xent recalibrate`."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from xent.errors import ShapeError, StateError
+from xent.formulas.cures import recalibrated
+from xent.report.model import Cure
+from xent.scoring.classes import by_name
+from xent.scoring.prepare import open_table
+from xent.sources.blocks import prediction_block
+from xent.sources.columns import choose_predictions
+from xent.sources.types import is_list, value_type
+from xent.sources.writing import TableWriter
+
+__all__ = ["Recipe", "recalibrate_table"]
+
+
+class Recipe(NamedTuple):
+    """What a report says of how to cure the predictions it was made of."""
+
+    classes: tuple[Any, ...]
+    kind: str
+    task: str
+    clip: float | None
+    cure: Cure | None
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Of a report's JSON.
+
+        Raises:
+            StateError: the text is no such report.
+        """
+        try:
+            found: Mapping[str, Any] = json.loads(text)
+            cure = found["cure"]
+            cured = None if cure is None else Cure(float(cure["temperature"]), tuple(map(float, cure["offsets"])))
+            return cls(tuple(found["classes"]), found["kind"], found["task"], found["clip"], cured)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateError(
+                f"the text is no report that xent wrote: {error!r}. Write one with xent score FILE --json > report.json."
+            ) from error
+
+
+def recalibrate_table(
+    source: Any, recipe: Recipe, output: str, *, prediction: Any = None, progress: Callable[[int], None] | None = None
+) -> int:
+    """Write the table with its predictions cured and all else as it was; how many rows it has.
+
+    Raises:
+        SourceError: the table cannot be read, or its predictions not found.
+        ShapeError: they are not of the classes that the cure is for.
+    """
+    table = open_table(source)
+    names, found = choose_predictions(table.schema, prediction)
+    order = _order(recipe, names, found)
+    rows = 0
+    with TableWriter(output, table.schema) as writer:
+        for batch in table.batches(table.schema.names):
+            block = prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
+            wide = block.astype(np.float64)
+            cured = recalibrated(
+                wide if order is None else wide[:, order],
+                recipe.kind,
+                recipe.task,
+                len(recipe.classes),
+                recipe.clip,
+                recipe.cure,
+            )
+            back = cured if order is None else cured[:, np.argsort(order)]
+            writer.write(_replaced(batch.data, names, back))
+            rows += batch.data.num_rows
+            if progress is not None:
+                progress(batch.data.num_rows)
+    return rows
+
+
+def _order(recipe: Recipe, names: tuple[str, ...], found: tuple[str, ...] | None) -> list[int] | None:
+    """Where each class of the recipe is among the columns; None where they need no order."""
+    if len(names) == 1:
+        return None
+    order = by_name(recipe.classes, found)
+    if order is None:
+        raise ShapeError(
+            f"predictions have the columns {', '.join(names)}, but the report is of the classes "
+            f"{', '.join(map(str, recipe.classes))}.\nRename the columns after the classes."
+        )
+    return list(order)
+
+
+def _replaced(data: pa.RecordBatch, names: tuple[str, ...], cured: Any) -> pa.RecordBatch:
+    columns = dict(zip(data.schema.names, data.columns, strict=True))
+    for i, name in enumerate(names):
+        kind = data.schema.field(name).type
+        if is_list(value_type(kind)):
+            flat = pa.array(cured.reshape(-1))
+            offsets = pa.array(np.arange(len(cured) + 1, dtype=np.int32) * cured.shape[1])
+            columns[name] = pa.ListArray.from_arrays(offsets, flat).cast(kind)
+        else:
+            columns[name] = pa.array(cured if cured.ndim == 1 else cured[:, i]).cast(kind)
+    return pa.RecordBatch.from_arrays([columns[field.name] for field in data.schema], schema=data.schema)

@@ -1,0 +1,143 @@
+"""The kernels of the breakdown: twins give the same bits; what they sum is right, against mpmath and by hand."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xent.kernels import ladder_numpy as ladder
+from xent.kernels import survey_numba, survey_numpy
+from xent.kernels.ladder_numpy import BETAS, FIXED_BITS, TEMPERATURES
+from xent.kernels.survey_numpy import COST_BITS, MOST_CLASSES, ODDS_BINS
+
+each_twin = pytest.mark.parametrize("kernels", [survey_numpy, survey_numba], ids=["numpy", "numba"])
+
+
+def empty_sums(classes):
+    many = classes <= MOST_CLASSES
+    own = classes if many else 0
+    return (
+        np.zeros(TEMPERATURES, np.int64),
+        np.zeros(ladder.moments_count(classes) if many else 0, np.int64),
+        np.zeros(2, np.int64),
+        np.zeros((2, own, own), np.int64),
+        np.zeros((3, own + 1, ODDS_BINS), np.int64),
+    )
+
+
+def rows(classes, logs, dtype, n=1300, seed=0):
+    """Mild and extreme rows, with impossible classes; (rows,) for two classes in one column."""
+    random = np.random.default_rng(seed)
+    z = random.normal(size=(n, max(classes, 2))) * random.choice([0.1, 3.0, 30.0, 300.0], (n, 1))
+    codes = random.integers(0, max(classes, 2), n)
+    z[5] = -np.inf
+    z[5, 1] = 3.0
+    if classes == 1:
+        z = z[:, 1] - z[:, 0]
+        z[5] = 9.0
+        return (z if logs else np.exp(-np.logaddexp(0.0, -z))).astype(dtype), codes
+    if not logs:
+        z = np.exp(z - z.max(axis=1, keepdims=True))
+        z /= z.sum(axis=1, keepdims=True)
+    return z.astype(dtype), codes
+
+
+@pytest.mark.parametrize("logs", [False, True], ids=["probabilities", "logits"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [1, 2, 3, 10, 64, 65, 200])
+@pytest.mark.filterwarnings("ignore:underflow")
+def test_twins_give_the_same_bits(classes, dtype, logs):
+    block, codes = rows(classes, logs, dtype)
+    found = []
+    for kernels in (survey_numpy, survey_numba):
+        sums = empty_sums(max(classes, 2))
+        kernels.survey(block, logs, codes, *sums)
+        cured = np.zeros(ladder.moments_count(max(classes, 2)) if classes <= MOST_CLASSES else 0, np.int64)
+        if len(cured):
+            kernels.cure_sums(block, logs, 0.6, np.linspace(-1, 1, max(classes, 2)).astype(np.float32), cured)
+        found.append([*sums, cured])
+    for one, other in zip(*found, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@each_twin
+def test_sums_do_not_depend_on_the_blocks(kernels):
+    block, codes = rows(10, False, "float64")
+    whole, parts = empty_sums(10), empty_sums(10)
+    kernels.survey(block, False, codes, *whole)
+    for start in (0, 1, 17, 600):
+        stop = {0: 1, 1: 17, 17: 600, 600: 1300}[start]
+        kernels.survey(block[start:stop], False, codes[start:stop], *parts)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@each_twin
+@pytest.mark.parametrize("logs", [False, True], ids=["probabilities", "logits"])
+def test_losses_at_every_temperature_are_those_of_mpmath(kernels, logs):
+    block, codes = rows(7, logs, "float64", n=60)
+    for i in range(len(block)):
+        sums = empty_sums(7)
+        kernels.survey(block[i : i + 1], logs, codes[i : i + 1], *sums)
+        z = [mpmath.mpf(v) if logs else (mpmath.log(v) if v else -mpmath.inf) for v in block[i].tolist()]
+        peak = max(z)
+        if z[codes[i]] == -mpmath.inf:
+            assert not sums[0].any()
+            assert sums[2].tolist() == [0, 0]
+            continue
+        for node, beta in enumerate(BETAS):
+            truth = mpmath.log(mpmath.fsum(mpmath.exp(beta * (v - peak)) for v in z))
+            assert sums[0][node] * 2.0**-FIXED_BITS == pytest.approx(float(truth), abs=4e-7)
+        assert sums[2][1] * 2.0**-FIXED_BITS == pytest.approx(
+            float(max(z[codes[i]] - peak, -3999 if logs else -709)), rel=2e-7, abs=2e-7
+        )
+
+
+@each_twin
+def test_moments_are_those_of_the_definition(kernels):
+    block, _ = rows(5, True, "float64", n=40, seed=3)
+    block = np.clip(block, -20.0, 20.0)
+    beta, offsets = 0.8, np.array([0.5, -1.0, 0.0, 0.25, 2.0])
+    sums = np.zeros(ladder.moments_count(5), np.int64)
+    kernels.cure_sums(block, True, beta, offsets.astype(np.float32), sums)
+    z = block - block.max(axis=1, keepdims=True)
+    w = beta * z + offsets
+    total = np.log(np.exp(w).sum(axis=1))
+    q = np.exp(w - total[:, None])
+    mean = (q * z).sum(axis=1)
+    away = z - mean[:, None]
+    pairs = [q[:, j] * q[:, k] for j in range(5) for k in range(j + 1, 5)]
+    truth = [total, mean, (q * away**2).sum(axis=1), *q.T, *(q * away).T, *pairs]
+    np.testing.assert_allclose(sums * 2.0**-FIXED_BITS, [v.sum() for v in truth], rtol=1e-6, atol=2e-5)
+
+
+@each_twin
+def test_costs_by_label_and_class(kernels):
+    block = np.array([[0.5, 0.25, 0.25], [0.125, 0.875, 0.0], [0.25, 0.25, 0.5]])
+    sums = empty_sums(3)
+    kernels.survey(block, False, np.array([0, 0, 2]), *sums)
+    cost = sums[3][0] * 2.0**-COST_BITS
+    log = np.log
+    truth = [[log(2) + log(8), log(4) - log(0.875), log(4)], [0, 0, 0], [log(4), log(4), log(2)]]
+    np.testing.assert_allclose(cost, truth, atol=1e-6)
+    assert sums[3][1].tolist() == [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+@each_twin
+@given(st.lists(st.floats(1e-6, 1.0 - 1e-6), min_size=1, max_size=30), st.integers(0, 2**30))
+def test_reliability_counts_every_row_once_in_a_bin_of_its_odds(kernels, p, bits):
+    block = np.array(p)
+    codes = np.array([(bits >> i) & 1 for i in range(len(p))], np.int64)
+    sums = empty_sums(2)
+    kernels.survey(block, False, codes, *sums)
+    rows_of, probability, truth = sums[4]
+    assert rows_of[0].sum() == 0  # of two classes, the second says it all
+    assert rows_of[1].sum() == rows_of[2].sum() == len(p)
+    assert truth[1].sum() == codes.sum()
+    assert truth[2].sum() == sum((v > 0.5) == (c == 1) for v, c in zip(p, codes.tolist(), strict=True))
+    assert probability[1].sum() * 2.0**-FIXED_BITS == pytest.approx(block.sum(), rel=1e-6, abs=len(p) * 2.0**-32)
+    for at in np.flatnonzero(rows_of[1]):
+        mean = probability[1][at] * 2.0**-FIXED_BITS / rows_of[1][at]
+        low, high = (2.0 ** (np.array([at - 1, at]) // 4 - 32) * (1 + (np.array([at - 1, at]) % 4) / 4)).tolist()
+        assert low * (1 - 1e-3) <= mean / (1 - mean) <= high * (1 + 1e-3)

@@ -1,0 +1,251 @@
+"""Causes and cures: against SciPy's own minimisation, in simulations, and through JSON."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_softmax, logsumexp, softmax
+from scipy.stats import chi2
+
+import xent
+from xent.kernels.ladder_numpy import BETAS
+from xent.scoring.curves import Curve, lowest_point
+
+
+def drawn(n, classes, seed, spread=1.5):
+    """Calibrated probabilities and labels drawn from them."""
+    random = np.random.default_rng(seed)
+    p = softmax(random.normal(size=(n, classes)) * spread, axis=1)
+    labels = (random.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1).clip(0, classes - 1)
+    return labels, p
+
+
+def biased(p, temperature, offsets):
+    return softmax(np.log(p) * temperature + np.array(offsets), axis=1)
+
+
+def nats(labels, log_p):
+    return -log_p[np.arange(len(labels)), labels]
+
+
+def fitted(labels, p, weights=None):
+    """Least mean losses by SciPy: offsets, temperature, both; and the temperature."""
+    z, w = np.log(p), np.ones(len(p)) if weights is None else weights
+
+    def mean(beta, offsets):
+        return np.average(nats(labels, log_softmax(beta * z + np.concatenate([[0.0], offsets]), axis=1)), weights=w)
+
+    k = p.shape[1] - 1
+    alone = minimize_scalar(
+        lambda b: mean(b, np.zeros(k)), bounds=(1e-3, 16.0), method="bounded", options={"xatol": 1e-9}
+    )
+    options = {"gtol": 1e-9, "maxiter": 500}
+    bias = minimize(lambda o: mean(1.0, o), np.zeros(k), method="BFGS", options=options)
+    both = minimize(lambda t: mean(t[0], t[1:]), np.r_[alone.x, np.zeros(k)], method="BFGS", options=options)
+    return bias.fun, alone.fun, both.fun, 1.0 / alone.x
+
+
+def by_name(report):
+    return {rung.name: rung for rung in report.ladder}
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "log_probabilities"])
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5, 12.0])
+def test_every_rung_is_scipys_minimum(kind, classes, temperature):
+    labels, p = drawn(3000, classes, seed=1)
+    p = biased(p, temperature, np.linspace(0.0, 0.8, classes))
+    given = p if kind == "probabilities" else np.log(p) + (kind == "logits") * 3.0
+    report = xent.evaluate(labels, given, kind=kind)
+    rungs, (bias, alone, both, fit) = by_name(report), fitted(labels, p)
+    assert rungs["as is"].loss == report.loss
+    assert rungs["class bias"].loss == pytest.approx(bias, abs=2e-7)
+    assert rungs["temperature"].loss == pytest.approx(alone, abs=2e-7)
+    assert rungs["temperature"].temperature == pytest.approx(fit, rel=1e-3)
+    assert rungs["both"].loss == pytest.approx(both, abs=2e-7)
+    assert rungs["refinement"].loss == rungs["both"].loss
+    for name, k in (("class bias", classes - 1), ("temperature", 1), ("both", classes)):
+        rung = rungs[name]
+        assert rung.parameters == k
+        assert rung.gain == pytest.approx(report.loss - rung.loss, abs=1e-12)
+        assert rung.corrected_gain == pytest.approx(rung.gain - k / 6000, abs=1e-12)
+        assert rung.p_value == pytest.approx(chi2.sf(6000 * rung.gain, k), rel=1e-6, abs=1e-290)
+    assert math.fsum(rung.part for rung in report.ladder if rung.part is not None) == pytest.approx(
+        report.loss, rel=1e-15
+    )
+
+
+def test_one_column_gives_what_two_give():
+    labels, p = drawn(2000, 2, seed=2)
+    p = biased(p, 2.0, [0.0, 0.5])
+    two, one = xent.evaluate(labels, p), xent.evaluate(labels, p[:, 1])
+    for a, b in zip(two.ladder, one.ladder, strict=True):
+        assert a.loss == pytest.approx(b.loss, abs=1e-7)
+    assert two.cure.temperature == pytest.approx(one.cure.temperature, rel=1e-4)
+
+
+def test_weights_and_repeated_rows_are_the_same():
+    labels, p = drawn(800, 3, seed=3)
+    p = biased(p, 1.8, [0.0, 0.3, -0.3])
+    times = np.random.default_rng(0).integers(0, 4, 800)
+    weighted = by_name(xent.evaluate(labels, p, sample_weight=times))
+    repeated = by_name(xent.evaluate(labels.repeat(times), p.repeat(times, axis=0)))
+    for name in ("class bias", "temperature", "both"):
+        assert weighted[name].loss == pytest.approx(repeated[name].loss, abs=1e-9)
+
+
+def test_soft_labels():
+    random = np.random.default_rng(4)
+    t, p = random.dirichlet(np.ones(3), 1000), random.dirichlet(np.ones(3) * 3, 1000)
+    report = xent.evaluate(t, p)
+    entropy = -(t * np.log(t)).sum(axis=1).mean()
+    assert report.label_entropy == pytest.approx(entropy, rel=1e-12)
+    assert report.kl == pytest.approx(report.loss - entropy, rel=1e-12)
+
+    def mean(beta):
+        return -(t * log_softmax(beta * np.log(p), axis=1)).sum(axis=1).mean()
+
+    alone = minimize_scalar(mean, bounds=(0.0, 16.0), method="bounded", options={"xatol": 1e-9})
+    assert by_name(report)["temperature"].loss == pytest.approx(alone.fun, abs=2e-7)
+    assert xent.evaluate([0, 1, 1], [0.2, 0.7, 0.9]).label_entropy is None
+
+
+def test_several_labels():
+    random = np.random.default_rng(5)
+    z = random.normal(size=(1500, 3)) * 2
+    y = (random.random(z.shape) < 1 / (1 + np.exp(-z))).astype(int)
+    given = 2.0 * z + np.array([0.0, 1.0, -1.0])
+    report = xent.evaluate(y, given, kind="logits", task="multilabel")
+
+    def mean(v):
+        w = v[0] * given + v[1:]
+        return (np.logaddexp(0, w) - y * w).sum(axis=1).mean()
+
+    both = minimize(mean, np.zeros(4), method="BFGS", options={"gtol": 1e-9})
+    bias = minimize(lambda o: mean(np.r_[1.0, o]), np.zeros(3), method="BFGS", options={"gtol": 1e-9})
+    alone = minimize_scalar(lambda b: mean(np.r_[b, np.zeros(3)]))
+    rungs = by_name(report)
+    assert rungs["both"].loss == pytest.approx(both.fun, abs=2e-7)
+    assert rungs["class bias"].loss == pytest.approx(bias.fun, abs=2e-7)
+    assert rungs["temperature"].loss == pytest.approx(alone.fun, abs=2e-7)
+    cured = report.recalibrate(given)
+    assert (np.logaddexp(0, cured) - y * cured).sum(axis=1).mean() == pytest.approx(both.fun, abs=2e-7)
+
+
+def test_a_state_alone_has_the_temperature_and_says_what_it_lacks():
+    labels, p = drawn(4000, 5, seed=6)
+    p = biased(p, 2.3, np.zeros(5))
+    state = xent.State(range(5))
+    for start in range(0, 4000, 900):
+        state.update(labels[start : start + 900], p[start : start + 900])
+    report, whole = state.report(), xent.evaluate(labels, p)
+    alone = minimize_scalar(
+        lambda b: nats(labels, log_softmax(b * np.log(p), axis=1)).mean(), bounds=(0.1, 9), method="bounded"
+    )
+    assert by_name(report)["temperature"].loss == pytest.approx(alone.fun, abs=1e-6)
+    assert by_name(report)["class bias"].loss is by_name(report)["both"].loss is None
+    assert "class offsets not looked into" in report.diagnosis
+    assert by_name(whole)["both"].loss < by_name(report)["temperature"].loss
+    assert math.fsum(r.part for r in report.ladder if r.part is not None) == pytest.approx(report.loss, rel=1e-15)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0, 8.0])
+def test_the_curve_is_exact_between_the_temperatures(scale):
+    labels, p = drawn(1500, 8, seed=7, spread=2.0)
+    z = np.log(p) * scale
+    z -= z.max(axis=1, keepdims=True)
+    own = z[np.arange(len(z)), labels].mean()
+    values = [math.log(8), *(logsumexp(beta * z, axis=1).mean() for beta in BETAS)]
+    curve = Curve(np.array(values), own)
+    for beta in np.geomspace(1 / 12, 12, 60):
+        assert curve.at(beta)[0] == pytest.approx(logsumexp(beta * z, axis=1).mean() - beta * own, abs=1e-6)
+    direct = minimize_scalar(lambda b: logsumexp(b * z, axis=1).mean() - b * own, bounds=(1e-3, 16), method="bounded")
+    assert curve.at(lowest_point(curve))[0] == pytest.approx(direct.fun, abs=1e-6)
+
+
+def test_predictions_that_tell_nothing_have_no_temperature():
+    random = np.random.default_rng(8)
+    p = random.dirichlet(np.ones(3), 3000)
+    report = xent.evaluate(random.integers(0, 3, 3000), p)
+    assert report.diagnosis.startswith("no information in the predictions: making all predictions alike removes")
+    assert report.cure.temperature == math.inf
+    np.testing.assert_allclose(report.recalibrate(p[:2]), 1 / 3)
+    assert xent.evaluate(*swapped(p)).cure.temperature == math.inf  # predictions that are worse than none
+    assert json.loads(report.json())["cure"]["temperature"] == "inf"
+
+
+def swapped(p):
+    return p.argmin(axis=1), p
+
+
+def test_words():
+    labels, p = drawn(4000, 3, seed=9)
+    assert xent.evaluate(labels, p).diagnosis == "well calibrated: nothing significant to cure"
+    over = xent.evaluate(labels, biased(p, 2.5, np.zeros(3))).diagnosis
+    assert over.startswith("overconfident: dividing the logits by 2.")
+    under = xent.evaluate(labels, biased(p, 0.4, np.zeros(3))).diagnosis
+    assert under.startswith("underconfident: multiplying the logits by 2.")
+    bias = xent.evaluate(labels, biased(p, 1.0, [0.0, 1.5, 0.0])).diagnosis
+    assert bias.startswith("predicts class 1 too often: shifting the classes' logits removes")
+    infinite = xent.evaluate([0, 1, 1], [0.5, 0.5, 0.0])
+    assert (infinite.ladder, infinite.cure) == (None, None)
+    assert "infinite" in infinite.diagnosis
+    brief = xent.evaluate(labels, p, brief=True)
+    assert (brief.ladder, brief.confusion, brief.reliability) == (None, None, ())
+    assert brief.loss == xent.evaluate(labels, p).loss
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "log_probabilities"])
+def test_the_cure_keeps_what_the_ladder_promised(kind):
+    labels, p = drawn(3000, 4, seed=10)
+    p = biased(p, 2.0, [0.0, 0.5, -0.5, 0.0])
+    given = p if kind == "probabilities" else np.log(p)
+    report = xent.evaluate(labels, given, kind=kind)
+    cured = report.recalibrate(given)
+    again = xent.evaluate(labels, cured, kind=kind)
+    assert again.loss == pytest.approx(by_name(report)["both"].loss, abs=1e-7)
+    assert again.cure is None
+    assert report.recalibrate(given.tolist()).shape == given.shape
+
+
+def test_cure_of_tensors_and_of_one_column():
+    torch = pytest.importorskip("torch")
+    labels, p = drawn(3000, 2, seed=11)
+    p = biased(p, 2.0, [0.0, 0.7])
+    report = xent.evaluate(labels, p[:, 1])
+    cured = report.recalibrate(torch.tensor(p[:, 1]))
+    assert isinstance(cured, torch.Tensor)
+    both = xent.evaluate(labels, p).recalibrate(p)
+    np.testing.assert_allclose(cured.numpy(), both[:, 1], atol=1e-5)
+    with pytest.raises(xent.ShapeError, match="one column for each of the classes"):
+        report.recalibrate(np.ones((3, 5)))
+
+
+def test_clipped_predictions_are_cured_as_they_are_clipped():
+    labels, p = drawn(2000, 3, seed=12)
+    p = biased(p, 6.0, np.zeros(3))
+    p[0] = np.eye(3)[(labels[0] + 1) % 3]
+    report = xent.evaluate(labels, p, clip=1e-4)
+    _, alone, _, _ = fitted(labels, np.clip(p, 1e-4, 1 - 1e-4))
+    assert by_name(report)["temperature"].loss == pytest.approx(alone, abs=3e-4)  # clipped rows do not sum to 1
+    cured = report.recalibrate(p)
+    assert nats(labels, np.log(cured)).mean() == pytest.approx(by_name(report)["both"].loss, abs=1e-3)
+
+
+@pytest.mark.parametrize(("n", "sets"), [(100, 400), (1000, 300), (10_000, 200)])
+def test_calibrated_models_have_nothing_to_cure_on_average(n, sets):
+    """The corrected gain averages to 0 within its error, and each test rejects at its nominal rate."""
+    gains = {"class bias": [], "temperature": [], "both": []}
+    rejected = dict.fromkeys(gains, 0)
+    for seed in range(sets):
+        labels, p = drawn(n, 2, seed=1000 + seed)
+        for rung in xent.evaluate(labels, p[:, 1], classes=[0, 1], brief=False).ladder:
+            if rung.name in gains:
+                gains[rung.name].append(rung.corrected_gain)
+                rejected[rung.name] += rung.p_value < 0.05
+    for name, found in gains.items():
+        error = np.std(found, ddof=1) / math.sqrt(sets)
+        assert abs(np.mean(found)) < 3.0 * error, name
+        assert rejected[name] / sets == pytest.approx(0.05, abs=0.02 + 2 * math.sqrt(0.05 * 0.95 / sets)), name
