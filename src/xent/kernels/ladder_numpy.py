@@ -36,13 +36,10 @@ BETAS = (*(2.0**k * (1.0 + m / 4.0) for k in OCTAVES for m in range(4)), 16.0)  
 TEMPERATURES = len(BETAS)
 FIXED_BITS = 32  # sums are of whole numbers in units of 2^-32
 LOWEST = np.float32(-4000.0)  # log of a probability of 0, in nats behind the largest; 2^19 rows of it are no overflow
-NEAR_LOWEST, SUBNORMAL = np.float32(-3999.0), np.float32(-709.0)  # where other logits and probabilities end
+NEAR_LOWEST = np.float32(-3999.0)  # where other logits end
+SUBNORMAL, SHORT_SUBNORMAL = np.float32(-709.0), np.float32(-95.0)  # logs of subnormal numbers, more or less
 SUMMED = 64  # classes added up in float32 before the sum goes on in float64
-NEGLIGIBLE, NEGLIGIBLE_ROOT, QUARTER = (
-    np.float32(1e-18),
-    np.float32(1e-12),
-    np.float32(0.25),
-)  # beside 1; squares of what is above it are normal numbers
+NEGLIGIBLE = np.float32(1e-18)  # beside 1; squares of what is above it are normal numbers
 UNDERFLOW = np.float32(-87.0)  # exp of anything below is 0
 
 LOG = tuple(
@@ -70,9 +67,11 @@ EXP = tuple(
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 INVERSE_LN2 = np.float32(1.44269504)
 ROUND = np.float32(12582912.0)  # 1.5·2^23: adding and subtracting it rounds to the nearest integer
-HALF, NUMBER_ONE, NOTHING = np.float32(0.5), np.float32(1.0), np.float32(0.0)
+HALF, NUMBER_ONE, TWO, NOTHING = np.float32(0.5), np.float32(1.0), np.float32(2.0), np.float32(0.0)
+EIGHTH, SIXTYFOURTH = np.float32(1.0 / 8.0), np.float32(1.0 / 64.0)
 SQRT_HALF = 0x3FE6A09E667F3BCD  # the bits of √½
 ONE = 0x3FF0000000000000
+SHORT_ONE, SHORT_SQRT_HALF = 0x3F800000, 0x3F3504F3  # the same of float32
 
 
 def log_parts(f: Any, k: Any) -> Any:
@@ -90,12 +89,18 @@ def exp_parts(r: Any) -> Any:
     return ((y * (r * r)) + r) + NUMBER_ONE
 
 
-def _log(v: NDArray[np.float64]) -> Float32:
-    """log of float64 ≥ 0 as float32; LOWEST for 0, SUBNORMAL for the subnormal numbers."""
-    bits = v.view(np.int64)
-    k = ((bits + (ONE - SQRT_HALF)) >> 52) - 1023
-    f = ((bits - (k << 52)).view(np.float64) - 1.0).astype(np.float32)
-    logs = np.where(k <= -1022, SUBNORMAL, log_parts(f, k.astype(np.float32)))
+def _log(v: NDArray[Any]) -> Float32:
+    """log of float32 or float64 ≥ 0 as float32; LOWEST for 0, near the truth for the subnormal numbers."""
+    if v.dtype == np.float32:
+        bits = v.view(np.int32)
+        k = ((bits + (SHORT_ONE - SHORT_SQRT_HALF)) >> 23) - 127
+        f = (bits - (k << 23)).view(np.float32) - NUMBER_ONE
+        logs = np.where(k <= -126, SHORT_SUBNORMAL, log_parts(f, k.astype(np.float32)))
+    else:
+        long_bits = v.view(np.int64)
+        exponent = ((long_bits + (ONE - SQRT_HALF)) >> 52) - 1023
+        f = ((long_bits - (exponent << 52)).view(np.float64) - 1.0).astype(np.float32)
+        logs = np.where(exponent <= -1022, SUBNORMAL, log_parts(f, exponent.astype(np.float32)))
     return np.where(v == 0.0, LOWEST, logs)
 
 
@@ -109,12 +114,13 @@ def exp32(x: Float32) -> Float32:
 
 
 def log1p32(r: Float32) -> Float32:
-    """log(1 + r) for r ≥ 0, float32, with the digits that 1 + r loses."""
+    """log(1 + r) for r ≥ 0, float32, with most of the digits that 1 + r loses."""
     u = NUMBER_ONE + r
     bits = u.view(np.int32)
-    k = ((bits + (0x3F800000 - 0x3F3504F3)) >> 23) - 127
+    k = ((bits + (SHORT_ONE - SHORT_SQRT_HALF)) >> 23) - 127
     f = (bits - (k << 23)).view(np.float32) - NUMBER_ONE
-    return np.asarray(log_parts(f, k.astype(np.float32)) + (r - (u - NUMBER_ONE)) / u)
+    near = np.maximum(TWO - u, NOTHING)  # 1/u where that matters
+    return np.asarray(log_parts(f, k.astype(np.float32)) + (r - (u - NUMBER_ONE)) * near)
 
 
 def centre(block: NDArray[Any], logs: bool, z: Float32, v: Float32, top: NDArray[np.int32]) -> None:
@@ -124,9 +130,9 @@ def centre(block: NDArray[Any], logs: bool, z: Float32, v: Float32, top: NDArray
     z, v: (classes, rows): log-probabilities less that of the first most probable class, and their exponentials.
     top: (rows,): that class.
     """
-    wide = block.T.astype(np.float64)
+    wide: NDArray[Any] = np.array(block.T, np.float32 if block.dtype == np.float32 else np.float64)
     if block.ndim == 1:
-        wide = np.stack([np.zeros_like(wide) if logs else 1.0 - wide, wide])
+        wide = np.stack([np.zeros_like(wide) if logs else wide.dtype.type(1.0) - wide, wide])
     top[:] = wide.argmax(axis=0)
     largest = wide[top, np.arange(len(top))]
     if logs:
@@ -141,38 +147,50 @@ def centre(block: NDArray[Any], logs: bool, z: Float32, v: Float32, top: NDArray
 
 
 def temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
-    """log Σ_j exp(β·z_j) for every β of BETAS into out (TEMPERATURES, rows): one exponential, roots and squares."""
+    """log Σ_j exp(β·z_j) for every β of BETAS into out (TEMPERATURES, rows)."""
     totals = np.zeros(out.shape)
     for first in range(0, len(z), SUMMED):
         part = np.zeros(out.shape, np.float32)
         for j in range(first, min(first + SUMMED, len(z))):
-            other = top != j
-            _add_powers(np.where(other, v[j], NOTHING), z[j], other, part)
+            for node, power in enumerate(powers(z[j], v[j], top != j)):
+                part[node] += power
         totals += part
     for node in range(TEMPERATURES):
         out[node] = log1p32(totals[node].astype(np.float32))
 
 
-def _add_powers(v: Float32, z: Float32, other: NDArray[np.bool_], out: Float32) -> None:
-    """v^β = exp(β·z); what is negligible is dropped before its square is subnormal."""
-    fourth = np.where(other, exp32(z * QUARTER), NOTHING)
-    powers = [fourth]
-    for _ in range(4):
-        powers.insert(0, np.sqrt(powers[0]))  # v^(1/64), …, v^(1/4)
-    powers[4] = np.where(fourth > NEGLIGIBLE_ROOT, fourth, NOTHING)
-    powers.append(powers[4] * powers[4])
-    powers.append(np.where(v > NEGLIGIBLE, v, NOTHING))
-    for _ in range(4):
-        square = powers[-1] * powers[-1]
-        powers.append(np.where(square > NEGLIGIBLE, square, NOTHING))
-    for octave in range(8):
-        quarter, half, whole = powers[octave], powers[octave + 1], powers[octave + 2]
-        out[4 * octave] += whole
-        out[4 * octave + 1] += whole * quarter
-        three_halves = whole * half
-        out[4 * octave + 2] += three_halves
-        out[4 * octave + 3] += three_halves * quarter
-    out[32] += powers[10]
+def powers(z: Float32, v: Float32, other: NDArray[np.bool_]) -> tuple[Float32, ...]:
+    """exp(β·z) for every β of BETAS by two exponentials, squares and products; 0 where not `other`.
+
+    v is exp(z). What is negligible beside 1 is dropped before its square is subnormal.
+    """
+    a = np.where(other, exp32(z * SIXTYFOURTH), NOTHING)
+    b = a * a
+    c = b * b
+    d = np.where(other, exp32(z * EIGHTH), NOTHING)
+    e = _kept(d * d)
+    f = e * e
+    g = _kept(np.where(other, v, NOTHING))
+    h = _kept(g * g)
+    i = _kept(h * h)
+    j = _kept(i * i)
+    found: list[Float32] = []
+    for quarter, half, whole in (
+        (a, b, c),
+        (b, c, d),
+        (c, d, e),
+        (d, e, f),
+        (e, f, g),
+        (f, g, h),
+        (g, h, i),
+        (h, i, j),
+    ):
+        found += [whole, whole * quarter, whole * half, (whole * half) * quarter]
+    return (*found, j * j)
+
+
+def _kept(x: Float32) -> Float32:
+    return np.where(x > NEGLIGIBLE, x, NOTHING)
 
 
 def cured(z: Float32, beta: float, offsets: Float32, w: Float32, v: Float32, top: NDArray[np.int32]) -> Float32:

@@ -15,33 +15,35 @@ __all__ = ["cure_sums", "survey"]
 
 Array = Any
 NUMBERS = 1 << 14  # of a block, so that its arrays stay in the second-level cache
-LEAST, MOST = 128, 512  # rows of a block
+LEAST, MOST = 112, 496  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
 FIXED, COST = 2.0**FIXED_BITS, 2.0**COST_BITS
 BELOW_ODDS, SHIFT = np.int32(LOWEST_ODDS - 1), np.int32(ODDS_SHIFT)
+ONE_ROW, ONE_TRUTH = np.int64(1 << 44), np.int64(1 << 54)  # beside probabilities, which in a block reach 2^41
+PROBABILITY, ROWS = np.int64((1 << 44) - 1), np.int64((1 << 10) - 1)
 
 
 def survey(
     block: Array, logs: bool, codes: Array, grid: Array, moments: Array, label: Array, cost: Array, reliable: Array
 ) -> None:
     """As survey_numpy.survey."""
-    rows, scratch = _scratch(block, max(TEMPERATURES, len(moments)))
+    rows, scratch = _scratch(block, len(moments))
     wide = ladder.column_wide if block.ndim == 1 else ladder.rows_wide
     for start in range(0, len(block), rows):
         part, own = block[start : start + rows], codes[start : start + rows]
         if len(part) < rows:
-            rows, scratch = _scratch(part, max(TEMPERATURES, len(moments)))
+            rows, scratch = _scratch(part, len(moments))
         wide(part, logs, scratch[0])
-        _survey(logs, own, grid, moments, label, cost, reliable, *scratch)
+        _survey(logs, own, grid, moments, label, cost.reshape(2, -1), reliable, *scratch)
 
 
 def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Array) -> None:
     """As survey_numpy.cure_sums."""
-    rows, scratch = _scratch(block, max(TEMPERATURES, len(moments)))
+    rows, scratch = _scratch(block, len(moments))
     wide = ladder.column_wide if block.ndim == 1 else ladder.rows_wide
     for start in range(0, len(block), rows):
         part = block[start : start + rows]
         if len(part) < rows:
-            rows, scratch = _scratch(part, max(TEMPERATURES, len(moments)))
+            rows, scratch = _scratch(part, len(moments))
         wide(part, logs, scratch[0])
         _cure_sums(logs, np.float32(beta), offsets, moments, *scratch)
 
@@ -51,18 +53,18 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     classes = 2 if block.ndim == 1 else block.shape[1]
     rows = min(max(LEAST, min(MOST, NUMBERS // classes)), len(block))
     single = np.float32
+    wide = np.empty((classes, rows), single if block.dtype == single else np.float64)
     return rows, (
-        np.empty((classes, rows)),
-        np.empty((classes, rows), single),
-        np.empty((classes, rows), single),
-        np.empty((classes, rows), single),
+        wide,
+        np.empty((3, classes, rows), single),
         np.empty(rows, np.int32),
-        np.empty(rows),
-        np.empty((4, rows), single),
-        np.empty((11, rows), single),
-        np.empty((TEMPERATURES, rows), single),
-        np.empty((TEMPERATURES, rows)),
+        np.empty(rows, wide.dtype),
+        np.empty((5, rows), single),
+        np.empty(TEMPERATURES * ladder.WIDTH, single),
+        np.empty(TEMPERATURES * ladder.WIDTH),
         np.empty((numbers, rows), single),
+        np.empty((2, rows), np.int64),
+        np.empty(ODDS_BINS, np.int64),
     )
 
 
@@ -76,96 +78,126 @@ def _survey(
     cost: Array,
     reliable: Array,
     wide: Array,
-    z: Array,
-    v: Array,
-    w: Array,
+    by_class: Array,
     top: Array,
     largest: Array,
-    rows_of: Array,
-    powers: Array,
-    part: Array,
+    by_row: Array,
+    sums: Array,
     totals: Array,
     out: Array,
+    whole: Array,
+    counts: Array,
 ) -> None:
-    rest, log_largest, mine, nothing = rows_of[0], rows_of[1], rows_of[2], rows_of[3]
+    z, v = by_class[0], by_class[1]
+    rest, log_largest, mine, nothing = by_row[0], by_row[1], by_row[2], by_row[3]
     ladder.centre(wide, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
     if cost.shape[1]:
-        _costs(z, rest, codes, cost[0], cost[1], out)
-    _reliability(v, rest, top, codes, reliable, out)
+        _costs(z, rest, codes, cost[0], cost[1], by_row[4], whole[0], whole[1])
+    _reliability(v, rest, top, codes, reliable, by_row[1], by_row[3], whole[0], whole[1], counts)
     left_out = 0
     for i in range(codes.shape[0]):
         mine[i] = z[codes[i], i]
         nothing[i] = NOTHING
         left_out += mine[i] <= LOWEST
-    ladder.temper(z, v, top, powers, part, totals, out)
-    _sum_up(out, mine, left_out, grid)
+    skip = whole[0]
+    for i in range(codes.shape[0]):
+        skip[i] = mine[i] <= LOWEST
+    ladder.temper(z, v, top, skip, left_out > 0, sums, totals, grid)
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
-        _sum_up(out, mine, left_out, moments)
+        if left_out:
+            for k in range(out.shape[0]):
+                for i in range(codes.shape[0]):
+                    out[k, i] = NOTHING if skip[i] else out[k, i]
+        ladder.fixed_sums(out, moments)
     label[0] += codes.shape[0] - left_out
     for i in range(codes.shape[0]):
-        label[1] += 0 if mine[i] <= LOWEST else np.int64(np.float64(mine[i]) * FIXED)
+        label[1] += 0 if skip[i] else np.int64(np.float64(mine[i]) * FIXED)
 
 
 @compiled
-def _sum_up(out: Array, mine: Array, left_out: int, sums: Array) -> None:
-    """Without the rows whose label has probability 0."""
-    found = out[: sums.shape[0]]
-    if left_out:
-        for k in range(found.shape[0]):
-            for i in range(mine.shape[0]):
-                found[k, i] = NOTHING if mine[i] <= LOWEST else found[k, i]
-    ladder.fixed_sums(found, sums)
-
-
-@compiled
-def _costs(z: Array, rest: Array, codes: Array, cost: Array, impossible: Array, out: Array) -> None:
-    rows = codes.shape[0]
-    log_whole = out[0]
+def _costs(
+    z: Array, rest: Array, codes: Array, cost: Array, impossible: Array, log_whole: Array, nats: Array, at: Array
+) -> None:
+    """What is scattered is computed before; unsigned places need no test for negative ones."""
+    rows, classes = codes.shape[0], z.shape[0]
     for i in range(rows):
         log_whole[i] = log1p(rest[i])
-    for j in range(z.shape[0]):
+        at[i] = codes[i] * classes
+    for j in range(classes):
         given = z[j]
+        none = 0
         for i in range(rows):
-            none = given[i] <= LOWEST
-            nats = NOTHING if none else log_whole[i] - given[i]
-            cost[codes[i], j] += np.int64(np.float64(nats) * COST)
-            impossible[codes[i], j] += none
+            none += given[i] <= LOWEST
+            y = NOTHING if given[i] <= LOWEST else log_whole[i] - given[i]
+            nats[i] = np.int64(np.float64(y) * COST)
+        for i in range(rows):
+            cost[np.uint64(at[i] + j)] += nats[i]
+        if none:
+            for i in range(rows):
+                impossible[np.uint64(at[i] + j)] += given[i] <= LOWEST
 
 
 @compiled
-def _reliability(v: Array, rest: Array, top: Array, codes: Array, reliable: Array, out: Array) -> None:
+def _reliability(
+    v: Array,
+    rest: Array,
+    top: Array,
+    codes: Array,
+    reliable: Array,
+    others: Array,
+    one: Array,
+    value: Array,
+    at: Array,
+    counts: Array,
+) -> None:
+    """As survey_numpy.reliability; one number counts rows, truths and probabilities until the end of the block."""
     rows, asked = codes.shape[0], reliable.shape[1] - 1
-    others, p, true = out[0], out[1], out[2]
     for j in range(1 if asked == 2 else 0, asked):
         share = v[j]
         for i in range(rows):
             others[i] = rest[i] if top[i] == j else (rest[i] + NUMBER_ONE) - share[i]
-        _scatter(share, rest, others, p, codes, j, j, top, reliable)
-    one = true
+            value[i] = ONE_TRUTH if codes[i] == j else 0
+        _count(share, rest, others, value, at, counts, reliable[0, j], reliable[1, j], reliable[2, j])
     for i in range(rows):
         one[i] = NUMBER_ONE
         others[i] = rest[i]
-    _scatter(one, rest, others, p, codes, -1, asked, top, reliable)
+        value[i] = ONE_TRUTH if codes[i] == top[i] else 0
+    _count(one, rest, others, value, at, counts, reliable[0, asked], reliable[1, asked], reliable[2, asked])
 
 
 @compiled
-def _scatter(
-    v: Array, rest: Array, others: Array, p: Array, codes: Array, label: int, at: int, top: Array, reliable: Array
+def _count(
+    v: Array,
+    rest: Array,
+    others: Array,
+    value: Array,
+    at: Array,
+    counts: Array,
+    weight: Array,
+    probability: Array,
+    truth: Array,
 ) -> None:
-    """Into row `at`; true where the code is `label`, or for −1 the likeliest class."""
-    rows = codes.shape[0]
-    count, probability, truth = reliable[0, at], reliable[1, at], reliable[2, at]
-    for i in range(rows):
-        p[i] = v[i] / (rest[i] + NUMBER_ONE)
+    lowest, highest = np.int64(ODDS_BINS - 1), np.int64(0)
+    for i in range(rest.shape[0]):
         others[i] = v[i] / others[i]
-    for i in range(rows):
+        p = v[i] / (rest[i] + NUMBER_ONE)
+        value[i] += np.int64(np.float64(p) * FIXED) + ONE_ROW
+    for i in range(rest.shape[0]):
         found = np.int32(bits_of(others[i]) >> SHIFT) - BELOW_ODDS
-        bin_of = min(max(found, 0), ODDS_BINS - 1)
-        count[bin_of] += 1
-        probability[bin_of] += np.int64(np.float64(p[i]) * FIXED)
-        truth[bin_of] += codes[i] == (top[i] if label < 0 else label)
+        found = np.int32(0) if found < 0 else found
+        at[i] = ODDS_BINS - 1 if found > ODDS_BINS - 1 else found
+    for i in range(rest.shape[0]):
+        lowest, highest = min(lowest, at[i]), max(highest, at[i])
+    for k in range(lowest, highest + 1):
+        counts[k] = 0
+    for i in range(rest.shape[0]):
+        counts[np.uint64(at[i])] += value[i]
+    for k in range(lowest, highest + 1):
+        probability[k] += counts[k] & PROBABILITY
+        weight[k] += (counts[k] >> 44) & ROWS
+        truth[k] += counts[k] >> 54
 
 
 @compiled
@@ -175,20 +207,20 @@ def _cure_sums(
     offsets: Array,
     moments: Array,
     wide: Array,
-    z: Array,
-    v: Array,
-    w: Array,
+    by_class: Array,
     top: Array,
     largest: Array,
-    rows_of: Array,
-    powers: Array,
-    part: Array,
+    by_row: Array,
+    sums: Array,
     totals: Array,
     out: Array,
+    whole: Array,
+    counts: Array,
 ) -> None:
-    rest, highest = rows_of[0], rows_of[1]
+    z, v, w = by_class[0], by_class[1], by_class[2]
+    rest, highest = by_row[0], by_row[1]
     ladder.centre(wide, logs, z, v, top, largest, highest)
     ladder.cured(z, beta, offsets, w, v, top, highest)
     ladder.rest_of(v, top, rest)
     ladder.moments(z, v, rest, highest, out)
-    ladder.fixed_sums(out[: moments.shape[0]], moments)
+    ladder.fixed_sums(out, moments)

@@ -7,6 +7,7 @@ from typing import Any
 
 from xent import units
 from xent.kernels.score_numpy import BINS, CUT
+from xent.kernels.survey_numpy import MOST_CLASSES
 from xent.report import model
 from xent.report.model import Bin, ClassReport, Label, WorstRow
 from xent.scoring import exact
@@ -19,7 +20,16 @@ from xent.scoring.reliability import reliabilities
 from xent.scoring.sums import Sums, Worst
 from xent.scoring.uncertainty import Uncertain, cluster_sums
 
-__all__ = ["causes", "class_report", "entropy_of_weights", "histogram", "slices", "worst_row", "worst_share"]
+__all__ = [
+    "causes",
+    "class_report",
+    "entropy_of_weights",
+    "histogram",
+    "left_out",
+    "slices",
+    "worst_row",
+    "worst_share",
+]
 
 
 def slices(plan: Plan, sums: Sums, found: Uncertain, shown: Callable[[float], float]) -> dict[str, Any]:
@@ -60,6 +70,16 @@ def causes(plan: Plan, sums: Sums, look: Look | None, shown: Callable[[float], f
         "label_entropy": shown(sums.label_entropy / sums.weight) if soft else None,
         "kl": shown((sums.loss - sums.label_entropy) / sums.weight) if soft and not sums.infinite_rows else None,
     }
+
+
+def left_out(plan: Plan) -> tuple[str, ...]:
+    """What is not kept of so many classes, as its size grows with their square."""
+    if plan.brief or plan.task == "multilabel" or len(plan.classes) <= MOST_CLASSES:
+        return ()
+    return (
+        f"{len(plan.classes):,} classes: above {MOST_CLASSES} classes the confusion matrix and the class offsets are left "
+        "out, and reliability is of the likeliest class alone",
+    )
 
 
 def _cost(nats: float, shown: Callable[[float], float]) -> float | None:

@@ -13,6 +13,7 @@ from xent.scoring.tails import chi_squared_tail
 
 __all__ = ["cure_of", "diagnosis", "recommended"]
 
+HARDLY = 0.01  # inverse temperature
 SMALL = 0.005  # of the loss: what is less is not worth a cure, however sure it is
 
 
@@ -70,6 +71,8 @@ def _temperature(step: Step) -> str:
         return ""
     if beta == 0.0:
         return "no information in the predictions"
+    if beta < HARDLY:
+        return "hardly any information in the predictions"
     return "overconfident" if beta < 1.0 else "underconfident"
 
 

@@ -96,7 +96,7 @@ class _Clustered:
     def __init__(self, sums: Sums) -> None:
         self.by_group: dict[str, dict[str, Keyed]] = {}
         everywhere: dict[str, tuple[float, float]] = {}
-        for text, sums_of in sums.clusters.items():
+        for text, sums_of in sorted(sums.clusters.items()):  # in an order that no split changes
             group, cluster = key_of(text)
             own = (exact.to_float(sums_of[0]), exact.to_float(sums_of[1]))
             self.by_group.setdefault(_text(group), {})[_text(cluster)] = own  # type: ignore[assignment]

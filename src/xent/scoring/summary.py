@@ -78,7 +78,7 @@ def summarise(
         **details.causes(plan, sums, look, shown),
         checks=verdicts.checks(plan, sums),
         warnings=warnings + verdicts.warnings(plan, sums, baseline),
-        notes=notes,
+        notes=notes + details.left_out(plan),
     )
 
 

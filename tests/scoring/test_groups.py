@@ -1,0 +1,217 @@
+"""Groups, clusters and few rows: against formulas written out here, and in simulations."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from scipy import stats
+
+import xent
+from xent.scoring.groups import SMALL
+
+
+def sample(n=2000, seed=0, groups="abcde", documents=120):
+    """Rows of one class at two classes' cost, so that a row's loss is −log p."""
+    random = np.random.default_rng(seed)
+    p = random.beta(4, 1, n)
+    group = np.array(list(groups))[random.integers(0, len(groups), n)]
+    document = random.integers(0, documents, n)
+    labels = (random.random(n) < 0.5).astype(int)
+    return labels, np.where(labels == 1, p, 1 - p), group, document, -np.log(p)
+
+
+def robust_error(x, codes, w=None):
+    """Liang & Zeger: √(C/(C−1) Σ (Σ w (x − m))²) / Σ w."""
+    w = np.ones(len(x)) if w is None else w
+    mean = np.average(x, weights=w)
+    totals = [(w * (x - mean))[codes == c].sum() for c in np.unique(codes)]
+    return math.sqrt(len(totals) / (len(totals) - 1) * np.square(totals).sum()) / w.sum()
+
+
+def test_each_group_against_the_rest():
+    labels, p, group, _, x = sample()
+    report = xent.evaluate(labels, p, group=group)
+    p_values = []
+    for name in "abcde":
+        found = next(one for one in report.by_group if one.group == name)
+        inside, outside = x[group == name], x[group != name]
+        truth = stats.ttest_ind(inside, outside, equal_var=False)
+        assert found.rows == len(inside)
+        assert found.loss == pytest.approx(inside.mean(), rel=1e-12)
+        assert found.standard_error == pytest.approx(stats.sem(inside), rel=1e-9)
+        assert found.share == pytest.approx(inside.sum() / x.sum(), rel=1e-12)
+        assert found.difference == pytest.approx(inside.mean() - outside.mean(), rel=1e-9)
+        assert found.p_value == pytest.approx(truth.pvalue, rel=1e-7)
+        p_values.append(found.p_value)
+    adjusted = stats.false_discovery_control(p_values)
+    for name, p_adjusted in zip("abcde", adjusted, strict=True):
+        found = next(one for one in report.by_group if one.group == name)
+        assert found.adjusted_p_value == pytest.approx(p_adjusted, rel=1e-7)
+    excess = [one.difference * one.rows for one in report.by_group]
+    assert excess == sorted(excess, reverse=True)
+
+
+def test_a_group_that_differs_is_named_with_its_direction():
+    labels, p, group, _, _ = sample(4000)
+    p = np.where(group == "c", 0.5, p)
+    report = xent.evaluate(labels, p, group=group)
+    assert next((one.group, one.direction) for one in report.by_group) == ("c", "worse")
+    assert {one.direction for one in report.by_group if one.group != "c"} <= {"better", None}
+    assert "groups         c  0.693" in str(report)
+    assert "worse than the rest by" in str(report)
+
+
+def test_groups_that_do_not_differ_are_seldom_said_to():
+    said = sum(
+        any(
+            one.direction
+            for one in xent.evaluate(*sample(600, seed)[:2], group=sample(600, seed)[2], brief=True).by_group
+        )
+        for seed in range(200)
+    )
+    assert said / 200 < 0.09  # 5 % and chance
+
+
+def test_small_groups_are_pooled_and_missing_ones_are_a_group():
+    labels, p, _, _, _ = sample(1000)
+    group = pa.array([f"g{i}" if i < 40 else None if i % 2 else "large" for i in range(1000)])
+    report = xent.evaluate(labels, p, group=group)
+    assert [(one.group, one.pooled, one.rows) for one in report.by_group if one.pooled] == [(None, 40, 40)]
+    assert {one.group for one in report.by_group if not one.pooled} == {None, "large"}
+    assert report.by_group[-1].pooled == 40
+    assert f"40 groups of fewer than {SMALL} rows" in str(report)
+
+
+def test_many_groups_are_listed_where_they_differ():
+    labels, p, _, _, _ = sample(6000)
+    group = np.arange(6000) % 100
+    p = np.where(group == 7, 0.5, p)
+    report = xent.evaluate(labels, p, group=group)
+    assert len(report.by_group) == 100
+    assert report.by_group[0].group == 7
+    assert "(100 groups; " in str(report)
+
+
+def test_clusters_widen_the_interval():
+    labels, p, _, document, _ = sample(3000)
+    drift = np.random.default_rng(1).random(120)[document]
+    p = np.where(labels == 1, np.clip(p * drift, 0.01, 1), 1 - np.clip((1 - p) * drift, 0.01, 1))
+    x = -np.log(np.where(labels == 1, p, 1 - p))
+    report, plain = xent.evaluate(labels, p, cluster=document), xent.evaluate(labels, p)
+    assert report.loss == plain.loss
+    assert report.clusters == 120
+    assert report.standard_error == pytest.approx(robust_error(x, document), rel=1e-9)
+    assert report.standard_error > 2 * plain.standard_error
+    assert report.interval_method == "bootstrap-t"  # 120 clusters are few
+    many = xent.evaluate(labels, p, cluster=np.arange(3000) // 3)
+    truth = robust_error(x, np.arange(3000) // 3)
+    assert many.interval_method == "cluster-robust t"
+    assert many.interval == pytest.approx(x.mean() + stats.t.ppf([0.025, 0.975], 999) * truth, rel=1e-9)
+    assert "1,000 clusters" in str(many)
+
+
+def test_rows_as_their_own_clusters_are_independent_rows():
+    labels, p, _, _, _ = sample(900)
+    one, other = xent.evaluate(labels, p), xent.evaluate(labels, p, cluster=np.arange(900))
+    assert one.interval == pytest.approx(other.interval, rel=1e-9)
+
+
+def test_groups_within_clusters():
+    labels, p, group, document, x = sample(2500, documents=300)
+    report = xent.evaluate(labels, p, group=group, cluster=document)
+    for name in "abcde":
+        found = next(one for one in report.by_group if one.group == name)
+        inside = group == name
+        assert found.standard_error == pytest.approx(robust_error(x[inside], document[inside]), rel=1e-9)
+        influence = np.where(inside, (x - x[inside].mean()) / inside.sum(), -(x - x[~inside].mean()) / (~inside).sum())
+        totals = np.array([influence[document == d].sum() for d in np.unique(document)])
+        count = len(totals)
+        error = math.sqrt(count / (count - 1) * (totals**2).sum())
+        truth = 2 * stats.t.sf(abs(found.difference / error), count - 1)
+        assert found.p_value == pytest.approx(truth, rel=1e-7)
+
+
+def test_weights():
+    labels, p, group, document, x = sample(1500)
+    w = np.random.default_rng(3).integers(1, 5, 1500).astype(float)
+    report = xent.evaluate(labels, p, sample_weight=w, group=group, cluster=document)
+    assert report.loss == pytest.approx(np.average(x, weights=w), rel=1e-12)
+    assert report.standard_error == pytest.approx(robust_error(x, document, w), rel=1e-9)
+    found = next(one for one in report.by_group if one.group == "a")
+    assert found.loss == pytest.approx(np.average(x[group == "a"], weights=w[group == "a"]), rel=1e-12)
+
+
+def test_clusters_and_groups_straddle_batches_and_files(tmp_path):
+    labels, p, group, document, _ = sample(2000)
+    whole = xent.State([0, 1]).update(labels, p, group=group, cluster=document)
+    merged = sum(
+        (
+            xent.State([0, 1]).update(labels[s], p[s], group=group[s], cluster=document[s])
+            for s in (slice(0, 3), slice(3, 700), slice(700, 2000))
+        ),
+        xent.State([0, 1]),
+    )
+    assert merged == whole
+    assert xent.State.from_json(whole.to_json()) == whole
+    table = pa.table({"label": labels, "p": p, "country": group, "document": document})
+    for i, part in enumerate((table.slice(0, 500), table.slice(500))):
+        pa.parquet.write_table(part, tmp_path / f"{i}.parquet")
+    report = xent.scan(str(tmp_path / "*.parquet"), group="country", cluster="document")
+    again = xent.evaluate(labels, p, group=group, cluster=document)
+    assert report.by_group == again.by_group
+    assert report.interval == again.interval
+    with pytest.raises(xent.StateError, match="some rows have a group"):
+        whole + xent.State([0, 1]).update(labels, p)
+
+
+def test_errors():
+    labels, p, group, _, _ = sample(100)
+    with pytest.raises(xent.ShapeError, match="group has 3 entries, but there are 100 rows"):
+        xent.evaluate(labels, p, group=group[:3])
+    with pytest.raises(xent.SourceError, match="Pass --group NAME"):
+        xent.scan(pa.table({"label": labels, "p": p}), group="country")
+
+
+def test_confusion_in_nats():
+    random = np.random.default_rng(4)
+    p = random.dirichlet(np.ones(4), 500)
+    labels = random.integers(0, 4, 500)
+    report = xent.evaluate(labels, p)
+    truth = np.array([(-np.log(p))[labels == i].mean(axis=0) for i in range(4)])
+    np.testing.assert_allclose(np.array(report.confusion), truth, rtol=1e-6)
+    assert [report.confusion[i][i] for i in range(4)] == [one.loss for one in report.by_class]
+    top = report.confused[0]
+    assert top.typical_probability == pytest.approx(math.exp(-truth[top.label, top.taken_for]), rel=1e-6)
+    p[labels == 2, 1] = 0.0
+    p /= p.sum(axis=1, keepdims=True)
+    assert xent.evaluate(labels, p).confusion[2][1] == math.inf
+    in_bits = xent.evaluate(labels, p, unit="bits").confusion
+    assert in_bits[0][3] == pytest.approx(xent.evaluate(labels, p).confusion[0][3] / math.log(2), rel=1e-12)
+
+
+def test_many_classes_leave_the_matrix_out_and_say_so():
+    random = np.random.default_rng(5)
+    p = random.dirichlet(np.ones(70), 300)
+    report = xent.evaluate(random.integers(0, 70, 300), p)
+    assert (report.confusion, report.confused) == (None, ())
+    assert [curve.of for curve in report.reliability] == [None]
+    assert any("64 classes" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_intervals_of_reports_cover_the_truth(clustered):
+    """95 % intervals over 1,000 rows hold the mean 93 to 97 times of 100, also where rows come in clusters of 4."""
+    random = np.random.default_rng(6)
+    truth, sets, held = 0.25, 600, 0  # −log of u^¼ has mean ¼
+    for _ in range(sets):
+        if clustered:
+            x = random.exponential(0.125, (250, 1)) + random.exponential(0.125, (250, 4))
+        else:
+            x = random.exponential(0.25, (1000, 1))
+        p = np.exp(-x.reshape(-1))
+        cluster = np.repeat(np.arange(250), 4) if clustered else None
+        low, high = xent.evaluate(np.ones(1000, int), p, classes=[0, 1], cluster=cluster, brief=True).interval
+        held += low <= truth <= high
+    assert 0.93 <= held / sets <= 0.97
