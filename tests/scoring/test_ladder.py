@@ -249,3 +249,90 @@ def test_calibrated_models_have_nothing_to_cure_on_average(n, sets):
         error = np.std(found, ddof=1) / math.sqrt(sets)
         assert abs(np.mean(found)) < 3.0 * error, name
         assert rejected[name] / sets == pytest.approx(0.05, abs=0.02 + 2 * math.sqrt(0.05 * 0.95 / sets)), name
+
+
+def rejections(sets, draw):
+    """How often each rung's test rejects at 5 %, and the mean of the corrected gains in its own standard errors."""
+    gains, rejected = {}, {}
+    for seed in range(sets):
+        labels, p, options = draw(seed)
+        for rung in xent.evaluate(labels, p, **options).ladder:
+            if rung.p_value is not None:
+                gains.setdefault(rung.name, []).append(rung.corrected_gain)
+                rejected[rung.name] = rejected.get(rung.name, 0) + (rung.p_value < 0.05)
+    centre = {name: np.mean(v) / (np.std(v, ddof=1) / math.sqrt(sets)) for name, v in gains.items()}
+    return {name: count / sets for name, count in rejected.items()}, centre
+
+
+def test_clustered_rows_are_not_taken_for_independent_ones():
+    """Each row four times: twice the spread, which tests that count rows take for miscalibration."""
+
+    def draw(seed):
+        labels, p = drawn(400, 3, seed=5000 + seed)
+        return labels.repeat(4), p.repeat(4, axis=0), {"cluster": np.arange(400).repeat(4)}
+
+    rate, centre = rejections(250, draw)
+    for name in ("class bias", "temperature", "both"):
+        assert rate[name] == pytest.approx(0.05, abs=0.045), name
+        assert abs(centre[name]) < 3.5, name
+    naive, _ = rejections(60, lambda seed: (*draw(seed)[:2], {}))
+    assert min(naive.values()) > 0.25
+
+
+def test_weighted_rows_are_not_taken_for_equal_ones():
+    def draw(seed):
+        labels, p = drawn(600, 2, seed=7000 + seed)
+        return labels, p, {"sample_weight": np.random.default_rng(seed).exponential(1.0, 600) ** 2 + 0.01}
+
+    rate, centre = rejections(150, draw)
+    for name in ("class bias", "temperature", "both"):
+        assert rate[name] == pytest.approx(0.05, abs=0.05), name
+        assert abs(centre[name]) < 3.5, name
+
+
+def test_without_independence_or_weights_the_sandwich_is_the_plain_form():
+    labels, p = drawn(20_000, 3, seed=13)
+    plain = by_name(xent.evaluate(labels, p))
+    alone = by_name(xent.evaluate(labels, p, cluster=np.arange(20_000)))
+    for name in ("class bias", "temperature", "both"):
+        one, other = plain[name], alone[name]
+        assert other.gain - other.corrected_gain == pytest.approx(one.gain - one.corrected_gain, rel=0.05)
+        assert other.p_value == pytest.approx(one.p_value, abs=0.05)
+
+
+def test_a_state_alone_allows_for_clusters_by_their_effect_on_the_loss():
+    labels, p = drawn(3000, 2, seed=14)
+    state = xent.State([0, 1]).update(labels.repeat(4), p[:, 1].repeat(4), cluster=np.arange(3000).repeat(4))
+    single = xent.State([0, 1]).update(labels, p[:, 1])
+    four, one = by_name(state.report())["temperature"], by_name(single.report())["temperature"]
+    assert four.p_value == pytest.approx(one.p_value, abs=0.02)
+
+
+def test_holdout_reports_on_rows_that_the_cure_has_not_seen():
+    labels, p = drawn(6000, 3, seed=15)
+    p = biased(p, 2.0, np.zeros(3))
+    report = xent.evaluate(labels, p, holdout=True)
+    assert 2800 < report.rows < 3200
+    assert f"cures fitted on {6000 - report.rows:,} rows" in report.notes[-1]
+    rungs = by_name(report)
+    for name in ("class bias", "temperature", "both"):
+        assert rungs[name].corrected_gain == rungs[name].gain
+    assert report.cure.temperature == pytest.approx(2.0, rel=0.1)
+    assert report == xent.evaluate(labels, p, holdout=True)
+
+
+def test_cures_gain_nothing_on_other_rows_of_a_calibrated_model():
+    gains = []
+    for seed in range(80):
+        labels, p = drawn(600, 4, seed=9000 + seed)
+        gains.append(by_name(xent.evaluate(labels, p, holdout=True))["both"].gain)
+    assert np.mean(gains) < 0.0  # what was fitted to one half costs on the other
+    assert np.mean(gains) == pytest.approx(-4 / 600, rel=0.5)  # k / 2n more than the best, which itself is no gain
+
+
+def test_holdout_keeps_clusters_together():
+    labels, p = drawn(3000, 2, seed=16)
+    document = np.arange(3000) % 100
+    report = xent.evaluate(labels, p[:, 1], cluster=document, holdout=True)
+    assert report.rows % 30 == 0
+    assert report.clusters == report.rows / 30

@@ -55,6 +55,7 @@ def add(commands: Any) -> None:
     tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
+    shown.add_argument("--holdout", action="store_true", help="fit cures on half of the rows, report on the other")
     shown.add_argument("--brief", action="store_true", help="the loss without what it is made of: faster")
     gates = parser.add_argument_group("thresholds (exit status 1)")
     gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
@@ -79,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
             unit=options.unit,
             top=options.top,
             brief=options.brief,
+            holdout=options.holdout,
             progress=progress,
         )
     change = baseline.compared(report, old, options)

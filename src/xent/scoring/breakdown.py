@@ -19,7 +19,7 @@ from xent.scoring.outcomes import both_columns
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 
-__all__ = ["Survey", "logits_of", "survey", "weighted_sums"]
+__all__ = ["Survey", "logits_of", "slopes_of", "survey", "weighted_sums"]
 
 Array = NDArray[Any]
 SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
@@ -60,6 +60,30 @@ def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
         else:
             found = found + _slow(plan, part)
     return found + fast.sums()
+
+
+def slopes_of(plan: Plan, part: Survey) -> Array:
+    """Each row's slope of its loss in β and in the class offsets, at the predictions as they are: (1 + classes, rows)."""
+    block, logs = logits_of(plan, part.predictions)
+    classes, targets = len(plan.classes), part.labels
+    if targets.ndim == 1:
+        targets = (targets[:, None] == np.arange(classes)).astype(np.float64)
+    ones = np.ones(len(block))
+    out = np.zeros((1 + classes, len(block)))
+    if plan.task != "multilabel":
+        out[0], out[1:] = _slopes(_seen(block, logs, targets.T, ones))
+        return out
+    for label in range(classes):
+        t = targets[:, label]
+        along, own = _slopes(_seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), ones))
+        out[0] += along
+        out[1 + label] = own[1]
+    return out
+
+
+def _slopes(seen: "_Rows") -> tuple[Array, Array]:
+    away = seen.v.astype(np.float64) / (seen.rest.astype(np.float64) + 1.0) - seen.targets
+    return (away * seen.z).sum(axis=0), away
 
 
 class _Fast:

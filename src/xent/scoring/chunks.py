@@ -21,7 +21,7 @@ from xent.scoring.squares import squares
 from xent.scoring.sums import FEW, Sums
 from xent.scoring.worst import WorstRows
 
-__all__ = ["MOST_ROWS", "Chunk", "blocks", "score"]
+__all__ = ["MOST_ROWS", "Chunk", "blocks", "of_weight", "score"]
 
 MOST_ROWS = 1 << 19  # of a chunk; the int64 sums of the kernels hold 2^23
 
@@ -71,7 +71,7 @@ def score(plan: Plan, chunk: Chunk) -> Sums:
         if len(few) < FEW:
             few += _few(scored.nats, part.weights)
         if not plan.brief:
-            surveyed.append(_of_weight(part))
+            surveyed.append(of_weight(part))
         changed += scored.clipped, scored.normalized, scored.like_probabilities
     clipped, normalized, alike = changed.tolist()
     named = worst.named(plan, chunk)
@@ -89,12 +89,13 @@ def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:
     return list(zip(nats[used].tolist(), weights[used].tolist(), strict=True))
 
 
-def _of_weight(part: Chunk) -> Survey:
+def of_weight(part: Chunk) -> Survey:
     """The rows whose weight is above 0."""
     if part.weights is None or (part.weights > 0.0).all():
         return Survey(part.predictions, part.labels, part.weights)
     used = part.weights > 0.0
-    return Survey(part.predictions[used], part.labels[used], part.weights[used])
+    weights = None if (part.weights[used] == 1.0).all() else part.weights[used]
+    return Survey(part.predictions[used], part.labels[used], weights)
 
 
 def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:

@@ -14,7 +14,8 @@ from xent.scoring import exact
 from xent.scoring.confusions import confused_pairs, confusion_matrix
 from xent.scoring.diagnosis import cure_of, diagnosis, recommended
 from xent.scoring.groups import Group, groups_of
-from xent.scoring.ladder import Look, ladder_of, rungs_of
+from xent.scoring.ladder import Ladder, held_out, ladder_of, rungs_of
+from xent.scoring.looks import Look
 from xent.scoring.plan import Plan
 from xent.scoring.reliability import reliabilities
 from xent.scoring.sums import Sums, Worst
@@ -58,10 +59,12 @@ def slices(plan: Plan, sums: Sums, found: Uncertain, shown: Callable[[float], fl
     }
 
 
-def causes(plan: Plan, sums: Sums, look: Look | None, shown: Callable[[float], float]) -> dict[str, Any]:
-    """What the loss is made of, as fields of the report."""
-    ladder = ladder_of(plan, sums, look)
-    step = recommended(ladder, sums.rows)
+def causes(
+    plan: Plan, sums: Sums, look: Look | None, fitted: Ladder | None, shown: Callable[[float], float]
+) -> dict[str, Any]:
+    """What the loss is made of, as fields of the report; by cures `fitted` on other rows, if there are any."""
+    ladder = ladder_of(plan, sums, look) if fitted is None or look is None else held_out(plan, fitted, sums, look)
+    step = recommended(ladder)
     soft = sums.label_entropy > 0
     return {
         "ladder": None if ladder is None else rungs_of(ladder, shown),

@@ -17,7 +17,7 @@ HARDLY = 0.01  # inverse temperature
 SMALL = 0.005  # of the loss: what is less is not worth a cure, however sure it is
 
 
-def recommended(ladder: Ladder | None, rows: int) -> Step | None:
+def recommended(ladder: Ladder | None) -> Step | None:
     """The cure to take: the fewest parameters that more of them do not significantly improve on."""
     if ladder is None:
         return None
@@ -30,6 +30,9 @@ def recommended(ladder: Ladder | None, rows: int) -> Step | None:
     both = ladder.steps.get("both")
     if single is None or both is None:
         return single or found[0]
+    if not both.by_chance:  # of rows that the cures were not fitted on
+        return both if both.gain > single.gain else single
+    rows = both.parameters / both.by_chance / 2.0  # independent ones that would tell as much
     more = chi_squared_tail(2.0 * rows * (both.gain - single.gain), both.parameters - single.parameters)
     return both if more < LEVEL else single
 

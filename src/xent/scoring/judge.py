@@ -1,13 +1,16 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from xent.errors import WeightError
 from xent.report.model import Report
 from xent.scoring.data import Data, InMemory, Progress
-from xent.scoring.looks import another_look
+from xent.scoring.holdout import half_of
+from xent.scoring.inputs import Rows
+from xent.scoring.ladder import ladder_of
+from xent.scoring.looks import Look
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
@@ -31,6 +34,7 @@ def evaluate(
     clip: float | None = None,
     top: int = 10,
     brief: bool = False,
+    holdout: bool = False,
 ) -> Report:
     """Judge predictions by their cross-entropy.
 
@@ -48,6 +52,7 @@ def evaluate(
         normalize: divide each row of probabilities by its sum; counted in the report.
         clip: clip probabilities to [clip, 1 − clip]; counted in the report.
         top: how many of the worst rows to list.
+        holdout: fit cures on one half of the rows (by a hash) and report on the other.
         brief: leave out what the loss is made of (ladder, confusion, reliability), which takes most of the time.
 
     Returns:
@@ -71,7 +76,7 @@ def evaluate(
     keys = {name: values for name, values in (("group", group), ("cluster", cluster)) if values is not None}
     data = InMemory(labels, predictions, sample_weight, keys)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, options)
+    return _judged(data, kind, task, classes, unit, holdout, options)
 
 
 def scan(
@@ -90,6 +95,7 @@ def scan(
     clip: float | None = None,
     top: int = 10,
     brief: bool = False,
+    holdout: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
@@ -105,7 +111,7 @@ def scan(
         group: the column of the groups: the report says which differ from the rest.
         cluster: the column that says which rows belong together, such as a document's or a user's.
         progress: called with the number of rows read since its last call.
-        kind, task, classes, unit, normalize, clip, top, brief: as in `evaluate`.
+        kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
     Returns:
         The report; its notes say which columns were read, and how.
@@ -127,15 +133,30 @@ def scan(
         source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress, keys=keys
     )
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, options)
+    return _judged(data, kind, task, classes, unit, holdout, options)
 
 
 def _judged(
-    data: Data, kind: str, task: str, classes: Sequence[Label] | None, unit: str | None, options: dict[str, Any]
+    data: Data,
+    kind: str,
+    task: str,
+    classes: Sequence[Label] | None,
+    unit: str | None,
+    holdout: bool,
+    options: dict[str, Any],
 ) -> Report:
     plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
-    sums = total(plan, data.batches(order, label_order), numbered=True)
+
+    def rows(first: bool = False) -> Iterable[Rows]:
+        batches = data.batches(order, label_order)
+        return half_of(batches, first) if holdout else batches
+
+    fitted = None
+    if holdout:
+        half = total(plan, rows(first=True), numbered=False)
+        fitted = ladder_of(plan, half, Look(plan, partial(rows, first=True)))
+        notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
+    sums = total(plan, rows(), numbered=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    look = partial(another_look, plan, lambda: data.batches(order, label_order))
-    return summarise(plan, sums, unit, notes, warnings, look)
+    return summarise(plan, sums, unit, notes, warnings, Look(plan, rows), fitted)

@@ -14,7 +14,7 @@ from xent.scoring.squares import squares
 from xent.scoring.sums import Sums
 from xent.sources.arrays import numpy_array
 
-__all__ = ["key_of", "key_text", "keyed_sums"]
+__all__ = ["key_codes", "key_of", "key_text", "keyed_sums"]
 
 Float64 = NDArray[np.float64]
 
@@ -38,11 +38,11 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
         nats, weights = nats[used], weights[used]
         keys = {name: column.take(pa.array(used)) for name, column in keys.items()}
     if "group" in keys:
-        found = found + Sums(groups=_by_key(*_codes(keys["group"]), nats, weights))
+        found = found + Sums(groups=_by_key(*key_codes(keys["group"]), nats, weights))
     if "cluster" in keys:
-        codes, texts = _codes(keys["cluster"])
+        codes, texts = key_codes(keys["cluster"])
         if "group" in keys:
-            outer, names = _codes(keys["group"])
+            outer, names = key_codes(keys["group"])
             both, codes = np.unique(outer * len(texts) + codes, return_inverse=True)
             pairs = (divmod(int(key), len(texts)) for key in both)
             texts = [key_text(*key_of(names[group]), *key_of(texts[cluster])) for group, cluster in pairs]
@@ -51,7 +51,7 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
     return found
 
 
-def _codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+def key_codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     """(rows,) which of the texts each row has."""
     found = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     texts = [key_text(value) for value in found.dictionary.to_pylist()] + [key_text(None)]

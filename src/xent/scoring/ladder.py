@@ -5,7 +5,7 @@ is compared with χ² of k degrees of freedom. Where rows are weighted or come i
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +14,17 @@ from xent.kernels.ladder_numpy import BETAS
 from xent.kernels.survey_numpy import MOST_CLASSES
 from xent.report.model import Rung
 from xent.scoring.curves import Curve, lowest_point
-from xent.scoring.newton import Cure, Fit, Moments, Problem, fit_cures
+from xent.scoring.looks import Look
+from xent.scoring.newton import Cure, Fit, Problem, fit_cures, slope_and_curvature
 from xent.scoring.plan import Plan
+from xent.scoring.sandwich import Sandwich, robust
 from xent.scoring.sums import Sums
 from xent.scoring.tails import chi_squared_tail
 
-__all__ = ["LEVEL", "Look", "Step", "ladder_of", "rungs_of"]
+__all__ = ["LEVEL", "Ladder", "Step", "held_out", "ladder_of", "rungs_of"]
 
 LEVEL = 0.05
-Look = Callable[[Sequence[Cure]], list[Moments]]
+SMALL = 1 << 22  # predictions, which are looked at again at once
 
 
 class Step(NamedTuple):
@@ -62,18 +64,30 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
         fits |= _offsets(problem, sums, beta, look, gain)
         most = max(fit.gain for fit in fits.values())
         fits["both"] = fits["both"]._replace(gain=most)
-    free = {"class bias": problem.parameters, "temperature": 1, "both": problem.parameters + 1}
-    steps = {name: _step(problem, name, fit, free[name], n) for name, fit in fits.items()}
+    sandwich = robust(problem, sums, look)
+    steps = {name: _step(problem, name, fit, n, sandwich) for name, fit in fits.items()}
     return Ladder(sums.loss / sums.weight, steps)
+
+
+def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladder | None:
+    """What the cures that were fitted on other rows gain on these: nothing of it is by chance."""
+    if fitted is None or sums.infinite_rows or not sums.rows:
+        return None
+    problem = Problem.of(plan, sums)
+    steps = list(fitted.steps.values())
+    cures = [Cure(1.0, np.zeros(len(plan.classes))), *(step.cure for step in steps)]
+    found = zip(look.moments(cures), cures, strict=True)
+    null, *after = [slope_and_curvature(problem, moments, cure)[0] for moments, cure in found]
+    gains = {
+        step.name: step._replace(gain=null - value, by_chance=0.0) for step, value in zip(steps, after, strict=True)
+    }
+    return Ladder(sums.loss / sums.weight, gains)
 
 
 def _curve(plan: Plan, sums: Sums) -> Curve:
     sides = len(plan.classes) * math.log(2.0) if plan.task == "multilabel" else math.log(len(plan.classes))
     values = [sides, *(sums.grid.get(node, 0) / sums.weight for node in range(len(BETAS)))]
     return Curve(np.array(values), sums.label_logit / sums.weight)
-
-
-SMALL = 1 << 22  # predictions, which are looked at again at once
 
 
 def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float) -> dict[str, Fit]:
@@ -86,13 +100,18 @@ def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float)
         chi_squared_tail(2.0 * n * gain, 1),
     )
     small = n * len(problem.plan.classes) <= SMALL
-    return fit_cures(problem, sums.moments, beta, look) if small or shown < LEVEL else found
+    return fit_cures(problem, sums.moments, beta, look.moments) if small or shown < LEVEL else found
 
 
-def _step(problem: Problem, name: str, fit: Fit, parameters: int, n: int) -> Step:
-    gain = max(0.0, fit.gain)
-    p = chi_squared_tail(2.0 * n * gain, parameters)
-    return Step(name, _centred(problem, fit.cure), gain, parameters, parameters / (2.0 * n), p)
+def _step(problem: Problem, name: str, fit: Fit, n: float, sandwich: Sandwich | float | None) -> Step:
+    free = problem.free(name)
+    k, gain = int(free.sum()), max(0.0, fit.gain)
+    if isinstance(sandwich, Sandwich):
+        by_chance, p = sandwich.of(free)
+    else:
+        n = n if sandwich is None else sandwich
+        by_chance, p = k / (2.0 * n), chi_squared_tail(2.0 * n * gain, k)
+    return Step(name, _centred(problem, fit.cure), gain, k, by_chance, p)
 
 
 def _centred(problem: Problem, cure: Cure) -> Cure:

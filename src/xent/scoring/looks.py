@@ -1,48 +1,103 @@
-"""Another look at the rows: what the loss would be after some cures."""
+"""Another look at the rows: what the loss would be after some cures, and how sure their slopes are."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from xent.kernels import score_numpy
 from xent.kernels import survey_numpy as spec
 from xent.kernels.choice import survey_kernels, threads_pay
 from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
 from xent.kernels.pool import available_cpus
 from xent.scoring import exact
-from xent.scoring.breakdown import logits_of, weighted_sums
+from xent.scoring.breakdown import logits_of, slopes_of, weighted_sums
+from xent.scoring.chunks import Chunk, blocks, of_weight
 from xent.scoring.inputs import Rows
+from xent.scoring.keyed import key_codes
+from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.newton import Cure, Moments
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
+from xent.scoring.totals import as_chunk
 
-__all__ = ["another_look"]
+__all__ = ["Look", "Scores"]
 
 SHIFT = exact.UNIT_BITS - FIXED_BITS
 
 
-def another_look(plan: Plan, batches: Callable[[], Iterable[Rows]], cures: Sequence[Cure]) -> list[Moments]:
-    """The moments of all rows after each of the cures, from one reading."""
+class Scores(NamedTuple):
+    """Sums of the rows' slopes at the predictions as they are, and their scatter over rows or clusters."""
 
-    def looked(rows: Rows) -> list[Moments]:
-        block = rows.predictions() if callable(rows.predictions) else rows.predictions
-        weights = rows.weights
-        if weights is not None:
-            block, weights = block[weights > 0.0], weights[weights > 0.0]
-        block, logs = logits_of(plan, block)
-        return [_moments(plan, block, logs, weights, cure) for cure in cures]
+    total: NDArray[np.float64]  # (1 + classes,)
+    scatter: NDArray[np.float64]  # (1 + classes, 1 + classes), with the factor C / (C − 1)
+    units: int  # rows or clusters
 
-    found: list[Moments] = [{} for _ in cures]
-    try:
-        for part in ordered_map(looked, batches(), available_cpus() if threads_pay() else 1):
-            for sums, more in zip(found, part, strict=True):
-                for key, value in more.items():
-                    sums[key] = sums.get(key, 0) + value
-    finally:
+
+class Look(NamedTuple):
+    """The rows, to be looked at again."""
+
+    plan: Plan
+    batches: Callable[[], Iterable[Rows]]
+
+    def moments(self, cures: Sequence[Cure]) -> list[Moments]:
+        """The moments of all rows after each of the cures, from one reading."""
+
+        def looked(rows: Rows) -> list[Moments]:
+            block = rows.predictions() if callable(rows.predictions) else rows.predictions
+            weights = rows.weights
+            if weights is not None:
+                block, weights = block[weights > 0.0], weights[weights > 0.0]
+                weights = None if (weights == 1.0).all() else weights
+            block, logs = logits_of(self.plan, block)
+            return [_moments(self.plan, block, logs, weights, cure) for cure in cures]
+
+        found: list[Moments] = [{} for _ in cures]
+        try:
+            for part in ordered_map(looked, self.batches(), available_cpus() if threads_pay() else 1):
+                for sums, more in zip(found, part, strict=True):
+                    for key, value in more.items():
+                        sums[key] = sums.get(key, 0) + value
+        finally:
+            forget()
+        return found
+
+    def scores(self) -> Scores:
+        """The slopes of rows, or of the clusters that they come in."""
+        size = 1 + len(self.plan.classes)
+        vocabulary = Vocabulary(self.plan.classes)
+        total, scatter, rows = np.zeros(size), np.zeros((size, size)), 0
+        clusters: dict[str, NDArray[np.float64]] = {}
+        for batch in self.batches():
+            for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy):
+                kept = of_weight(part)
+                slopes = slopes_of(self.plan, kept)
+                slopes = slopes if kept.weights is None else slopes * kept.weights
+                total += slopes.sum(axis=1)
+                rows += slopes.shape[1]
+                if "cluster" in part.keys:
+                    _add_clusters(clusters, part, slopes)
+                else:
+                    scatter += slopes @ slopes.T
         forget()
-    return found
+        if clusters:
+            by_cluster = np.array([clusters[name] for name in sorted(clusters)])
+            rows, scatter = len(by_cluster), by_cluster.T @ by_cluster
+        return Scores(total, scatter * rows / max(1, rows - 1), rows)
+
+
+def _add_clusters(clusters: dict[str, NDArray[np.float64]], part: Chunk, slopes: NDArray[np.float64]) -> None:
+    column = part.keys["cluster"]
+    if part.weights is not None:
+        column = column.take(pa.array(np.flatnonzero(part.weights > 0.0)))
+    codes, texts = key_codes(column)
+    sums = np.stack([np.bincount(codes, weights=row, minlength=len(texts)) for row in slopes], axis=1)
+    for code in np.unique(codes).tolist():
+        known = clusters.get(texts[code])
+        clusters[texts[code]] = sums[code] if known is None else known + sums[code]
 
 
 def _moments(plan: Plan, block: NDArray[Any], logs: bool, weights: NDArray[np.float64] | None, cure: Cure) -> Moments:

@@ -59,8 +59,14 @@ class Problem(NamedTuple):
     @property
     def parameters(self) -> int:
         """How many offsets are free."""
-        found = int(self.present.sum())
-        return found if self.plan.task == "multilabel" else found - 1
+        return int(self.free("class bias").sum())
+
+    def free(self, kind: str) -> NDArray[np.bool_]:
+        """(1 + classes,): whether a kind of cure changes β, and which offsets; of a class only their differences."""
+        free = np.concatenate([[kind != "class bias"], self.present & (kind != "temperature")])
+        if self.plan.task != "multilabel":
+            free[1 + int(np.argmax(self.present))] = False
+        return free
 
 
 def slope_and_curvature(problem: Problem, moments: Moments, cure: Cure) -> Found:
@@ -92,11 +98,8 @@ def slope_and_curvature(problem: Problem, moments: Moments, cure: Cure) -> Found
 def _step(problem: Problem, found: Found, kind: str) -> tuple[Float64, float]:
     """Newton's step in what the kind of cure leaves free, and what it should gain."""
     _, slope, curvature = found
-    free = np.concatenate([[kind != "class bias"], problem.present & (kind != "temperature")])
-    if problem.plan.task != "multilabel":
-        free[1 + int(np.argmax(problem.present))] = False  # only differences of offsets matter
-    step = np.zeros(len(free))
-    chosen = np.flatnonzero(free)
+    chosen = np.flatnonzero(problem.free(kind))
+    step = np.zeros(len(slope))
     if len(chosen):
         step[chosen] = -np.linalg.lstsq(curvature[np.ix_(chosen, chosen)], slope[chosen], rcond=1e-12)[0]
     return step, float(-0.5 * slope @ step)

@@ -8,7 +8,8 @@ from xent.errors import ShapeError
 from xent.report.model import Report
 from xent.scoring import details, exact, verdicts
 from xent.scoring.details import entropy_of_weights
-from xent.scoring.ladder import Look
+from xent.scoring.ladder import Ladder
+from xent.scoring.looks import Look
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 from xent.scoring.uncertainty import uncertainty
@@ -23,8 +24,9 @@ def summarise(
     notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
     look: Look | None = None,
+    fitted: Ladder | None = None,
 ) -> Report:
-    """The report of a state; `look` takes another look at the rows, where they are at hand.
+    """The report of a state; `look` takes another look at the rows, where they are at hand; `fitted` are cures of others.
 
     Raises:
         ShapeError: there is no row (of a weight above 0) to report on.
@@ -75,7 +77,7 @@ def summarise(
         normalize=plan.normalize,
         normalized=sums.normalized,
         **details.slices(plan, sums, found, shown),
-        **details.causes(plan, sums, look, shown),
+        **details.causes(plan, sums, look, fitted, shown),
         checks=verdicts.checks(plan, sums),
         warnings=warnings + verdicts.warnings(plan, sums, baseline),
         notes=notes + details.left_out(plan),
