@@ -350,3 +350,25 @@ def test_the_rule_of_thumb(loss, word):
     assert report.rule_of_thumb.startswith(word)
     assert "two classes alone" in report.rule_of_thumb
     assert xent.evaluate([0, 1, 2], np.full((3, 3), 1 / 3)).rule_of_thumb is None
+
+
+def suspected(labels, predictions, **options):
+    return [text for text in xent.evaluate(labels, predictions, **options).warnings if "xent check" in text]
+
+
+def test_suspicious_predictions_are_pointed_out():
+    r = np.random.default_rng(17)
+    p = r.dirichlet(np.full(3, 0.3), 400)
+    labels = (r.random((400, 1)) > p.cumsum(axis=1)).sum(axis=1).clip(0, 2)
+    assert suspected(labels, p) == []
+    swapped = suspected(labels, p[:, [0, 2, 1]], clip=1e-7)
+    assert len(swapped) == 1
+    assert swapped[0].startswith("the columns of 1, 2 look permuted: another order would give ")
+    hard = suspected(labels, np.eye(3)[labels])
+    assert hard == ["nearly all predictions are 0 or 1: class decisions, where probabilities are needed. "
+                    "xent check looks into it."]  # fmt: skip
+    assert suspected(labels, np.full((400, 3), 1 / 3)) == [
+        "all rows have nearly the same prediction. xent check looks into it."
+    ]
+    assert suspected(1 - (r.random(400) < p[:, 0]), p[:, 0])[0].startswith("the columns of 0, 1 look permuted")
+    assert suspected(labels[:50], np.full((50, 3), 1 / 3)) == []  # too few rows to suspect anything

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.doctor.assignment import assignment
+from xent.scoring.assignment import assignment
 from xent.doctor.findings import finding
 from xent.doctor.labels import Matched
 from xent.doctor.reordering import Reordering, in_words

@@ -12,6 +12,7 @@ from xent.scoring.ladder import Ladder
 from xent.scoring.looks import Look
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
+from xent.scoring.suspicions import suspicions
 from xent.scoring.uncertainty import uncertainty
 
 __all__ = ["summarise"]
@@ -79,7 +80,7 @@ def summarise(
         **details.slices(plan, sums, found, shown),
         **details.causes(plan, sums, look, fitted, shown),
         checks=verdicts.checks(plan, sums),
-        warnings=warnings + verdicts.warnings(plan, sums, baseline),
+        warnings=warnings + verdicts.warnings(plan, sums, baseline) + suspicions(plan, sums),
         notes=notes + details.left_out(plan),
     )
 

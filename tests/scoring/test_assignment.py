@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
-from xent.doctor.assignment import assignment
+from xent.scoring.assignment import assignment
 
 
 @st.composite
