@@ -52,7 +52,7 @@ def _top(plan: Plan) -> int:
 
 def _hard(plan: Plan, sums: Sums) -> str | None:
     certain = sums.reliable_weight.get(_top(plan) + ODDS_BINS - 1, 0)
-    if certain < 0.99 * sums.weight:
+    if 100 * certain < 99 * sums.weight:
         return None
     return f"nearly all predictions are 0 or 1: class decisions, where probabilities are needed. {ASK}"
 
