@@ -146,3 +146,16 @@ def test_help(capsys):
         run(capsys, "--help")
     assert stopped.value.code == 0
     assert "xent compare old.parquet new.parquet --on id" in capsys.readouterr().out
+
+
+def test_a_page_is_written_but_not_over_a_file(capsys, tmp_path):
+    a, b = tmp_path / "a.csv", tmp_path / "b.csv"
+    a.write_text("label,p\n1,0.8\n0,0.3\n1,0.6\n")
+    b.write_text("label,p\n1,0.7\n0,0.2\n1,0.9\n")
+    assert cli.main(["compare", str(a), str(b), "--html", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<!DOCTYPE html>" in page
+    assert "no difference shown" in page
+    capsys.readouterr()
+    assert cli.main(["compare", str(a), str(b), "--html", str(a)]) == 2
+    assert "would overwrite the predictions" in capsys.readouterr().err

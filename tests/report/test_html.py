@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from importlib import resources
 
 import numpy as np
@@ -14,11 +13,10 @@ import pytest
 
 from xent import evaluate
 from xent.errors import SourceError
-from xent.report import charts, html
+from xent.report import charts, html, remarks, typeset
 from xent.report.model import Report
 
 SCRIPT = "<script>alert(1)</script>"
-VOID = {"meta", "link", "line", "rect", "circle", "path", "br"}
 
 
 def softmax(scores):
@@ -52,6 +50,27 @@ def several_labels():
     )
 
 
+def two_classes(rows=900, groups=0, **options):
+    """Overconfident and biased towards class 1: the truth is sigmoid(z), the prediction sigmoid(2.5 z + 0.7)."""
+    random = np.random.default_rng(3)
+    z = 1.5 * random.normal(size=rows)
+    labels = (random.random(rows) < 1.0 / (1.0 + np.exp(-z))).astype(int)
+    predictions = 1.0 / (1.0 + np.exp(-2.5 * z - 0.7))
+    if groups:
+        of = random.integers(0, groups, rows)
+        predictions = np.where(of == 0, 1.0 - predictions, predictions)
+        options["group"] = np.array(["north", SCRIPT, *map(str, range(groups))])[of]
+    return evaluate(labels, predictions, **options)
+
+
+def soft():
+    random = np.random.default_rng(5)
+    labels = random.dirichlet(np.ones(4), 300)
+    return evaluate(
+        labels, softmax(2.0 * np.log(labels + 0.05) + random.normal(size=labels.shape)), classes=list("abcd")
+    )
+
+
 def infinite():
     labels, predictions = ten_classes()
     predictions[[3, 50]] = np.eye(10)[(labels[[3, 50]] + 1) % 10]
@@ -71,6 +90,15 @@ REPORTS = {
     "negative skill": lambda: evaluate([1, 0, 1, 0], [0.1, 0.9, 0.2, 0.6]),
     "weighted": lambda: evaluate([1, 0, 1, 0], [0.9, 0.3, 0.6, 0.2], sample_weight=[0.5, 2.25, 1.0, 0.1]),
     "several labels": several_labels,
+    "two classes": two_classes,
+    "groups": lambda: two_classes(groups=3),
+    "many groups": lambda: two_classes(rows=3000, groups=60),
+    "clusters": lambda: two_classes(groups=3, cluster=np.arange(900) // 10),
+    "infinite group": lambda: evaluate([0, 1] * 40, [0.2, 0.9] * 39 + [1.0, 0.5], group=["a"] * 40 + ["b"] * 40),
+    "soft": soft,
+    "held out": lambda: two_classes(holdout=True),
+    "brief": lambda: evaluate(*ten_classes(), brief=True),
+    "two with no information": lambda: evaluate([0, 1] * 60, np.resize([0.9, 0.1, 0.2, 0.8, 0.3], 120)),
     "names": lambda: evaluate(
         ["a b", SCRIPT, '"onload=x', "a b"],
         [[0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]],
@@ -88,79 +116,16 @@ def report(request) -> Report:
     return REPORTS[request.param]()
 
 
-class Page(HTMLParser):
-    """The elements of a page in order, and whether every one that was opened was closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.text, self._open, self.shown = [], [], [], []
-        self.feed(text)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        assert len(dict(attrs)) == len(attrs)
-        if tag not in VOID:
-            self._open.append((tag, dict(attrs), len(self.text)))
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        opened, attrs, start = self._open.pop()
-        assert opened == tag
-        if "data-key" in attrs:
-            self.shown.append((attrs["data-key"], attrs["data-value"], "".join(self.text[start:])))
-
-    def handle_data(self, data):
-        self.text.append(data)
+@pytest.fixture(scope="module")
+def page(report, read_page):
+    return read_page(html.render(report))
 
 
-def read_number(text):
-    """What a reader takes a number on the page for, and half a unit of its last digit; None for –."""
-    text = text.replace(",", "").replace("−", "-").replace("\xa0", "").replace(" ", "")
-    if text == "–":
-        return None
-    scale = 1.0
-    if text.endswith("%"):
-        text, scale = text[:-1], 0.01
-    if text.lstrip("-") == "∞":
-        return float(text.replace("∞", "inf")), 0.0
-    if text == "<10⁻³²³":
-        return 0.0, 1e-323
-    if text.startswith(">"):
-        return float(text[1:]) * scale, (100.0 - float(text[1:])) * scale
-    mantissa, _, power = text.partition("×10")
-    scale *= 10.0 ** int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
-    last = 10.0 ** -len(mantissa.partition(".")[2])
-    # percents between 99.5 and 100 are cut, not rounded, so a whole unit
-    return float(mantissa) * scale, last * scale * (1.0 if scale == 0.01 else 0.5)
-
-
-def json_value(data, key):
-    for step in key.split("."):
-        data = None if data is None else data[int(step)] if step.isdigit() else data[step]
-    return data
-
-
-def check_number(data, key, value, text):
-    """A number on the page is that of the JSON: in full in data-value, rounded in the text."""
-    expected = json_value(data, key)
-    assert value == ("null" if expected is None else str(expected)), key
-    shown = read_number(text)
-    if expected is None or shown is None:
-        assert expected is shown is None, key
-    else:
-        expected = float(expected)
-        assert shown[0] == expected or abs(shown[0] - expected) <= shown[1] * 1.001, (key, text, expected)
-
-
-def test_every_report_makes_a_page_of_its_numbers(report):
-    page = Page(html.render(report))
+def test_every_report_makes_a_page_of_its_numbers(report, page, same_number):
     data = json.loads(report.json())
-    keys = [key for key, _, _ in page.shown]
     for key, value, text in page.shown:
-        check_number(data, key, value, text)
+        same_number(data, key, value, text)
+    keys = [key for key, _, _ in page.shown]
     for key in ("rows", "loss", "standard_error", "baseline", "skill", "typical_probability", "perplexity", "accuracy"):
         assert key in keys
     assert ("interval.1" if report.interval else "interval") in keys
@@ -169,49 +134,48 @@ def test_every_report_makes_a_page_of_its_numbers(report):
     assert len(shown) == min(len(report.classes), charts.MOST_CLASSES)
 
 
-def test_nothing_undefined_is_shown(report):
-    page = Page(html.render(report))
+def test_the_parts_have_the_numbers_of_the_json_too(report, page):
+    keys = {key for key, _, _ in page.shown}
+    parts = [i for i, rung in enumerate(report.ladder or ()) if rung.part is not None]
+    assert {f"ladder.{i}.part" for i in parts if report.cure} <= keys
+    assert {f"ladder.{i}.loss" for i in range(len(report.ladder or ()))} <= keys
+    assert ("cure.temperature" in keys) == (report.cure is not None)
+    assert {f"by_group.{i}.{name}" for i in range(len(report.by_group or ())) for name in ("loss", "rows")} <= keys
+    pairs = range(len(report.confused) if len(report.classes) > 2 else 0)  # the table of four says it all
+    assert {f"confused.{i}.typical_probability" for i in pairs} <= keys
+    classes = range(len(report.confusion or ()) if len(report.classes) <= 20 else 0)
+    assert {f"confusion.{i}.{j}" for i in classes for j in classes} <= keys
+    assert ("label_entropy" in keys) == (report.label_entropy is not None)
+    assert ("clusters" in keys) == (report.clusters is not None)
+    text = " ".join("".join(page.text).split())
+    assert report.diagnosis[1:] in text
+    if report.interval is not None:
+        assert ("studentised bootstrap" in text) == (report.interval_method == "bootstrap-t")
+
+
+def test_nothing_undefined_is_shown(page):
     tips = [attributes.get("data-tip", "") + attributes.get("aria-label", "") for _, attributes in page.elements]
     for text in [*tips, *(text for _, _, text in page.shown)]:
         assert not re.search(r"\b(nan|none|inf|null)\b", text, re.IGNORECASE), text
-    for tag, attributes in page.elements:
-        for name, value in attributes.items():
-            if name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "r", "width", "height", "d"):
-                assert not re.search("nan|inf|None", value or ""), (tag, attributes)
-            if name in ("x", "cx", "cy", "width") and tag != "text":
-                assert -0.01 <= float(value.rstrip("%")) <= 100.01, (tag, attributes)
 
 
-def test_the_page_asks_for_nothing_else(report):
-    text = html.render(report)
-    page = Page(text)
-    for tag, attributes in page.elements:
-        assert tag not in {"img", "iframe", "object", "embed", "base"}
-        for name in ("src", "href", "xlink:href", "action"):
-            assert attributes.get(name, "#").startswith("#") or attributes[name] == "data:,"
-        assert not any(name.startswith("on") for name in attributes)
-        assert "style" not in attributes
-    assert "url(" not in text
-    assert "@import" not in text
-    assert "http" not in text.replace("http-equiv", "")
-
-
-def test_every_plot_has_a_name_and_a_table(report):
-    page = Page(html.render(report))
+def test_every_plot_has_a_name_and_a_table(report, page):
     plots = [found for tag, found in page.elements if tag == "svg" and found.get("aria-hidden") != "true"]
-    assert len(plots) in (4, 5)
+    assert len(plots) >= 4
     assert all(plot["role"] == "img" and plot["aria-label"] for plot in plots)
-    assert [tag for tag, _ in page.elements].count("details") == 3
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    for _, attributes in page.elements:
-        assert attributes.get("aria-labelledby", ids[0]) in ids
+    curves = sum(bool(curve.bins) for curve in report.reliability)
+    assert len(plots) <= 7 + curves
+    for tag, found in page.elements:  # what scrolls can be reached by keyboard and has a name
+        if found.get("class") == "scroll" or tag == "pre":
+            assert found["tabindex"] == "0"
+            assert found["role"] == "region"
+            assert found["aria-label"]
 
 
-def test_names_are_text_and_never_markup():
+def test_names_are_text_and_never_markup(read_page):
     for report in (REPORTS["names"](), REPORTS["several labels"]()):
         text = html.render(report)
-        page = Page(text)
+        page = read_page(text)
         assert SCRIPT not in text
         assert "&lt;script&gt;" in text
         assert [tag for tag, _ in page.elements].count("script") == 1
@@ -219,29 +183,29 @@ def test_names_are_text_and_never_markup():
         assert not any("onload" in name for _, attributes in page.elements for name in attributes)
 
 
-def test_an_overconfident_model_is_called_so():
+def test_an_overconfident_model_is_called_so(read_page):
     good, sure = REPORTS["good"](), REPORTS["overconfident"]()
     assert sure.accuracy == good.accuracy > 0.7
-    assert html.alarm(good) is None
-    assert "overconfident" in html.alarm(sure)
-    assert html.alarm(sure) in Page(html.render(sure)).text
-    assert "ruled out" in html.alarm(infinite())
+    assert remarks.alarm(good) is None
+    assert "overconfident" in remarks.alarm(sure)
+    assert remarks.alarm(sure) in read_page(html.render(sure)).text
+    assert "ruled out" in remarks.alarm(infinite())
     # Too timid is not overconfident: the choices are right, but the loss is spread over all rows.
     labels = np.repeat([0, 1], [90, 10])
     timid = evaluate(labels, np.where(labels == 1, 0.51, 0.49))
-    assert "overconfident" not in html.alarm(timid)
-    assert "Recalibrating" in html.alarm(timid)
+    assert "overconfident" not in remarks.alarm(timid)
+    assert "Recalibrating" in remarks.alarm(timid)
     # Wrong choices need no such words, and nothing is said of a single class.
-    assert html.alarm(REPORTS["negative skill"]()) is None
-    assert html.alarm(REPORTS["one class"]()) is None
+    assert remarks.alarm(REPORTS["negative skill"]()) is None
+    assert remarks.alarm(REPORTS["one class"]()) is None
 
 
 def test_the_worst_rows_share_is_in_words():
     report = REPORTS["overconfident"]()
-    carried = html.percent(report.share_of_worst_1_percent)
-    assert any(f"worst 1\xa0% of the rows carry {carried} of the loss" in found for found in html.findings(report))
-    assert "1\xa0%" not in " ".join(html.findings(REPORTS["one row"]()))
-    assert any("Without the rows of infinite loss (2 of 600)" in found for found in html.findings(infinite()))
+    carried = typeset.percent(report.share_of_worst_1_percent)
+    assert any(f"worst 1\xa0% of the rows carry {carried} of the loss" in found for found in remarks.findings(report))
+    assert "1\xa0%" not in " ".join(remarks.findings(REPORTS["one row"]()))
+    assert any("Without the rows of infinite loss (2 of 600)" in found for found in remarks.findings(infinite()))
 
 
 def test_many_classes_show_those_that_cost_most():
@@ -253,7 +217,7 @@ def test_many_classes_show_those_that_cost_most():
     shown = {bar.position for bar in bars.bars}
     assert all((one.share or 0.0) <= least for i, one in enumerate(report.by_class) if i not in shown)
     assert "The 20 of 1,000 classes that cost most; the other 980" in html.render(report)
-    assert len(html.render(report)) < 80_000
+    assert len(html.render(report)) < 100_000
 
 
 def test_the_histogram_keeps_every_row_and_all_of_the_loss(report):
@@ -292,7 +256,7 @@ def test_the_dots_lie_on_the_curve_and_count_every_row(report):
     ],
 )  # fmt: skip
 def test_only_certainty_is_shown_as_0_or_1(value, shown):
-    assert html.probability(value) == shown
+    assert typeset.probability(value) == shown
 
 
 def test_a_page_is_the_same_each_time_and_is_written_as_utf_8(tmp_path):

@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from xent import evaluate
+from xent import compare, evaluate
+from xent.report import comparison_html
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -47,12 +48,44 @@ def named():
     return evaluate([names[0], names[1], names[2]], softmax(3.0 * np.eye(3)), classes=names)
 
 
+def two_classes():
+    random = np.random.default_rng(3)
+    z = 1.5 * random.normal(size=1500)
+    labels = (random.random(1500) < 1.0 / (1.0 + np.exp(-z))).astype(int)
+    return labels, 1.0 / (1.0 + np.exp(-2.5 * z - 0.7)), 1.0 / (1.0 + np.exp(-z))
+
+
+def grouped():
+    labels, predictions, _ = two_classes()
+    of = np.arange(1500) % 3
+    predictions = np.where(of == 0, 1.0 - predictions, predictions)
+    return evaluate(labels, predictions, group=np.array([SCRIPT, "south", "x" * 80])[of], cluster=np.arange(1500) // 10)
+
+
+def soft():
+    random = np.random.default_rng(5)
+    labels = random.dirichlet(np.ones(4), 300)
+    return evaluate(
+        labels, softmax(2.0 * np.log(labels + 0.05) + random.normal(size=labels.shape)), classes=list("abcd")
+    )
+
+
+def comparison():
+    labels, old, new = two_classes()
+    names = ["old", "new", "an honest name, but a long one"]
+    return compare(old, new, new**2, labels=labels, names=names, group=np.array(["north", SCRIPT])[np.arange(1500) % 2])
+
+
 REPORTS = {
     "ten": lambda: evaluate([1, 1, 0, 0, 1, 0, 1, 0, 1, 1], [0.8, 0.9, 0.1, 0.2, 0.75, 0.3, 0.95, 0.05, 0.6, 0.4]),
     "overconfident": lambda: many(10, sharpness=100.0),
     "infinite": lambda: many(10, infinite=True),
     "thousand": lambda: many(1000, unit="bits"),
     "named": named,
+    "two": lambda: evaluate(*two_classes()[:2]),
+    "grouped": grouped,
+    "soft": soft,
+    "comparison": comparison,
     "one": lambda: evaluate([1], [0.8], classes=[0, 1]),
 }
 
@@ -77,7 +110,7 @@ def show(browser, reports, tmp_path):
 
     def show(name, **options):
         path = tmp_path / f"{name}.html"
-        reports[name].html(path)
+        comparison_html.write(reports[name], path) if name == "comparison" else reports[name].html(path)
         files.add(path.as_uri())
         context = browser.new_context(**options)
         contexts.append(context)
@@ -115,6 +148,8 @@ def test_it_shows_the_numbers_of_the_json(show, reports, name):
         expected = json_value(data, key)
         assert value == ("null" if expected is None else str(expected)), key
         assert text.strip(), key
+    if name == "comparison":
+        return
     assert page.inner_text(".answer [data-key=loss]") == ("∞" if name == "infinite" else f"{data['loss']:.3f}")
     assert reports[name].verdict in page.text_content(".verdict")
 
@@ -131,8 +166,7 @@ def test_ten_rows_by_hand(show):
 def test_it_fits_a_phone(show, name):
     page = show(name, viewport={"width": 360, "height": 780})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
-    for summary in page.query_selector_all("summary"):
-        summary.click()
+    page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
@@ -160,14 +194,14 @@ def test_names_are_inert(show):
     assert page.locator("script").count() == 1
     assert page.locator("img").count() == 0
     page.click("summary:has-text('bars')")
-    assert SCRIPT in page.inner_text("table:visible >> nth=0")
+    assert SCRIPT in page.inner_text("[aria-label^='Table of the loss by class']")
 
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_plot_is_named_for_those_who_cannot_see_it(show, name):
     page = show(name)
     plots = page.query_selector_all("svg:not([aria-hidden])")
-    assert len(plots) >= 4
+    assert len(plots) >= (2 if name == "comparison" else 4)
     for plot in plots:
         assert plot.get_attribute("role") == "img"
         assert len(plot.get_attribute("aria-label")) > 20
@@ -199,7 +233,7 @@ def test_tooltips_by_keyboard(show):
 
 def test_tooltips_by_pointer_stay_on_the_screen(show):
     page = show("named", viewport={"width": 360, "height": 780})
-    page.locator(".plot.named[tabindex] [data-tip] >> nth=0").hover()
+    page.locator("[aria-label^='Bars of loss by class'] [data-tip] >> nth=0").hover()
     lines = page.inner_text("#tip").replace("\xa0", " ").splitlines()
     assert lines == [SCRIPT, "1 row, 33 %", "loss 0.095 nats", "baseline 1.099", "33 % of the loss"]
     box = page.locator("#tip").bounding_box()
@@ -211,3 +245,59 @@ def test_it_reads_without_scripts(show):
     page = show("overconfident", java_script_enabled=False)
     assert "overconfident" in page.inner_text(".alarm")
     assert page.is_visible("text=How to read it")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_heat_table_can_be_read(show, scheme):
+    page = show("overconfident", color_scheme=scheme)
+    colours = page.eval_on_selector_all(
+        ".heat td",
+        """all => all.map(e => {
+          const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+          const rgb = (colour) => { pixel.fillStyle = colour; pixel.fillRect(0, 0, 1, 1);
+            return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3); };
+          const own = getComputedStyle(e);
+          const ground = own.backgroundColor === "rgba(0, 0, 0, 0)" ? getComputedStyle(document.body) : own;
+          return [rgb(own.color), rgb(ground.backgroundColor)];
+        })""",
+    )
+    assert len(colours) == 100
+    for ink, ground in colours:
+        dark, light = sorted(map(luminance, (ink, ground)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, AA
+
+
+def luminance(rgb):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255.0 for part in rgb)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("name", ["two", "grouped", "soft", "comparison"])
+def test_every_picture_can_be_stepped_through_by_keyboard(show, name):
+    page = show(name)
+    page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
+    plots = page.query_selector_all(".plot[tabindex]")
+    assert len(plots) >= 3
+    for plot in plots:
+        assert plot.get_attribute("role") == "group"
+        plot.focus()
+        page.keyboard.press("End")
+        assert page.is_visible("#tip.on")
+        assert len(page.inner_text("#tip")) > 10
+
+
+def test_the_reliability_of_two_classes_before_and_after_the_cure(show):
+    page = show("two")
+    plot = page.locator("[aria-label^='Reliability of class 1.']")
+    assert plot.locator("circle.dot").count() == plot.locator("circle.ring").count() >= 15
+    far = """all => all.map(e => Math.abs(parseFloat(e.getAttribute("cx")) - 100 + parseFloat(e.getAttribute("cy"))))"""
+    before, after = (np.mean(plot.locator(f"circle.{kind}").evaluate_all(far)) for kind in ("dot", "ring"))
+    assert after < 0.5 * before  # from the diagonal
+    plot.focus()
+    page.keyboard.press("Home")
+    assert "after the cure" in page.inner_text("#tip")
+
+
+def test_headers_of_the_heat_table_have_scopes(show):
+    page = show("two")
+    assert page.eval_on_selector_all(".heat th", "all => all.map(e => e.scope)") == ["col"] * 3 + ["row"] * 2

@@ -10,6 +10,7 @@ from scipy import stats
 
 import xent
 from xent.scoring.groups import SMALL
+from xent.scoring.keyed import keyed_sums
 
 
 def sample(n=2000, seed=0, groups="abcde", documents=120):
@@ -215,3 +216,25 @@ def test_intervals_of_reports_cover_the_truth(clustered):
         low, high = xent.evaluate(np.ones(1000, int), p, classes=[0, 1], cluster=cluster, brief=True).interval
         held += low <= truth <= high
     assert 0.93 <= held / sets <= 0.97
+
+
+def test_both_kernels_give_the_same_keyed_sums(monkeypatch):
+    from xent.kernels import score_numba, score_numpy
+
+    random = np.random.default_rng(18)
+    nats = random.exponential(1.0, 3000) ** 3
+    nats[:5] = [0.0, math.inf, 1e-30, 700.0, 2.0**-24]
+    keys = {"group": pa.array(random.integers(0, 9, 3000)), "cluster": pa.array(random.integers(0, 50, 3000))}
+    found = []
+    for kernels in (score_numpy, score_numba):
+        monkeypatch.setattr("xent.scoring.keyed.score_kernels", lambda _, kernels=kernels: kernels)
+        found.append(keyed_sums(nats, None, keys))
+    assert found[0] == found[1]
+    assert len(found[0].groups) == 9
+
+
+def test_a_single_small_group_stays_a_group():
+    labels, p, _, _, _ = sample(500)
+    group = np.where(np.arange(500) < 5, "few", "many")
+    report = xent.evaluate(labels, p, group=group)
+    assert {(one.group, one.pooled, one.rows) for one in report.by_group} == {("few", 0, 5), ("many", 0, 495)}

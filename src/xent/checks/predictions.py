@@ -54,6 +54,8 @@ def refuse_huge(block: Floats, place: Place) -> None:
     Raises:
         ProbabilityError: naming the row, the column, the value and the range.
     """
+    if block.dtype.itemsize < 8:  # all it can hold is less
+        return
     if block.max(initial=0.0) > MOST or (block[np.isfinite(block)] < -MOST).any():
         refuse_entries("logits", block, place)
 
@@ -66,7 +68,7 @@ def refuse_entries(kind: str, block: Floats, place: Place, slack: float = 0.0) -
     Raises:
         ProbabilityError: naming the row, the column, the value and the range.
     """
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         if kind == "logits":
             bad, allowed = np.isnan(block) | (block > MOST) | ((block < -MOST) & (block > -np.inf)), "finite or −inf"
             if block.ndim == 2 and np.isfinite(block[bad]).any():

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
-from xent.commands.options import add_columns, add_reading, print_text, read_options
+from xent.commands.options import add_columns, add_reading, add_shown, print_text, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
@@ -45,10 +45,8 @@ def add(commands: Any) -> None:
     columns.add_argument("--cluster", metavar="NAME", help="what rows belong together in, such as documents or users")
     columns.add_argument("--group", metavar="NAME", help="what to split the difference by")
     add_reading(parser)
-    shown = parser.add_argument_group("what to show")
+    shown = add_shown(parser)
     shown.add_argument("--names", metavar="A,B,…", help="what to call the models, in place of the files' names")
-    shown.add_argument("--unit", choices=("nats", "bits"), default="nats")
-    shown.add_argument("--json", action="store_true", help="print the comparison as JSON in place of the text")
     gates = parser.add_argument_group("thresholds (exit status 1)")
     gates.add_argument("--fail-if-worse", action="store_true", help="when the first model is worse than any other, "
                        "at 5 %% adjusted for their number")  # fmt: skip
@@ -58,13 +56,18 @@ def run(options: argparse.Namespace) -> int:
     """Compare, show, and look whether the first is worse."""
     names = None if options.names is None else [name.strip() for name in options.names.split(",")]
     keys = {"on": options.on, "cluster": options.cluster, "group": options.group}
+    refuse_to_overwrite(options.files, options.html)
     logs = _token_logs(options.files)
     if logs:
+        if options.html is not None:
+            raise OptionError("--html has no page for logs of tokens. Leave it out, or pass --json.")
         return _show(logs, options)
     with Progress() as progress:
         found = xent.compare(
             *options.files, **read_options(options), **keys, names=names, unit=options.unit, progress=progress
         )
+    if options.html is not None:
+        found.html(options.html)
     _show(found, options)
     return _worse(found) if options.fail_if_worse else 0
 

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.scoring.assignment import assignment
 from xent.doctor.findings import finding
 from xent.doctor.labels import Matched
 from xent.doctor.reordering import Reordering, in_words
 from xent.doctor.table import CostTable
 from xent.report.checkup import Finding
 from xent.report.numbers import decimals
+from xent.scoring.assignment import assignment
 from xent.scoring.confusion_costs import Evidence, evidence, log_choices
 
 __all__ = ["MOST_CLASSES", "misaligned_rows", "own_columns", "permuted_columns"]

@@ -14,12 +14,13 @@ import numpy as np
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import SUM_TOLERANCE
-from xent.kernels.sums_numba import accumulate
+from xent.kernels.sums_numba import accumulate, accumulate_keyed
 
 __all__ = [
     "BLOCK_NUMBERS",
     "MAX_ROWS",
     "accumulate",
+    "accumulate_keyed",
     "logit_column",
     "logit_rows",
     "probability_column",

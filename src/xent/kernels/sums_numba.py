@@ -1,4 +1,4 @@
-"""The exact sums of `score_numpy.accumulate` compiled with Numba."""
+"""Exact sums compiled with Numba: those of `score_numpy.accumulate`, and by any key."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from xent.kernels.score_numpy import (
     SMALLEST,
 )
 
-__all__ = ["accumulate"]
+__all__ = ["accumulate", "accumulate_keyed"]
 
 Array = Any
 
@@ -56,4 +56,29 @@ def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, square
         class_sums[code, 0] += 1
         class_sums[code, 1] += whole
         class_sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
+    return left_out
+
+
+@compiled
+def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
+    """Add up to 2^19 rows of weight 1 by their code; flag in `odd`, and count, the rows left out, as `accumulate` does.
+
+    sums: (keys, 5): rows; nats in units of 2^-36, and what that leaves in units of 2^-76; squares of nats in units of
+        2^-32, and what that leaves in units of 2^-72, rounded down.
+    """
+    left_out = 0
+    for i in range(nats.shape[0]):
+        v = nats[i]
+        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+        left_out += odd[i]
+        if odd[i]:
+            continue
+        code = np.uint64(codes[i])
+        rest, square = v * 2.0**36, (v * v) * 2.0**32
+        whole, whole_square = np.int64(rest), np.int64(square)
+        sums[code, 0] += 1
+        sums[code, 1] += whole
+        sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
+        sums[code, 3] += whole_square
+        sums[code, 4] += np.int64((square - np.float64(whole_square)) * 2.0**40)
     return left_out

@@ -10,6 +10,7 @@ from xent.kernels.ladder_numba import log1p
 from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE, TEMPERATURES
 from xent.kernels.scalars_numba import bits_of
 from xent.kernels.survey_numpy import COST_BITS, LOWEST_ODDS, ODDS_BINS, ODDS_SHIFT
+from xent.kernels.temper_numba import WIDTH, temper
 
 __all__ = ["cure_sums", "survey"]
 
@@ -60,8 +61,8 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         np.empty(rows, np.int32),
         np.empty(rows, wide.dtype),
         np.empty((5, rows), single),
-        np.empty(TEMPERATURES * ladder.WIDTH, single),
-        np.empty(TEMPERATURES * ladder.WIDTH),
+        np.empty(TEMPERATURES * WIDTH, single),
+        np.empty(TEMPERATURES * WIDTH),
         np.empty((numbers, rows), single),
         np.empty((2, rows), np.int64),
         np.empty(ODDS_BINS, np.int64),
@@ -103,7 +104,7 @@ def _survey(
     skip = whole[0]
     for i in range(codes.shape[0]):
         skip[i] = mine[i] <= LOWEST
-    ladder.temper(z, v, top, skip, left_out > 0, sums, totals, grid)
+    temper(z, v, top, skip, left_out > 0, sums, totals, grid)
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
         if left_out:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from xent import units
+from xent.report.axes import Tick, round_step, ticks
 from xent.report.model import Bin, ClassReport, Report
 
 __all__ = ["ClassBars", "Column", "Curve", "Histogram", "Ruler", "class_bars", "curve", "histogram", "ruler"]
@@ -19,13 +20,6 @@ TAIL = 0.01  # a tail with less than this share of the rows and of the loss is o
 STEEPEST = 3.0  # nats: beyond this loss the curve is drawn against log p
 STEEP_ENOUGH = 5.0  # nats: where a curve drawn against p ends, however bad the worst row is
 BINS_PER_BIT = 8
-
-
-class Tick(NamedTuple):
-    """A mark on an axis."""
-
-    at: float  # percent
-    text: str
 
 
 class Ruler(NamedTuple):
@@ -118,7 +112,7 @@ def ruler(report: Report) -> Ruler:
         loss=100.0 if math.isinf(report.loss) else 100.0 * report.loss / top,
         interval=None if interval is None else (100.0 * interval[0] / top, 100.0 * interval[1] / top),
         baseline=100.0 * report.baseline / top,
-        ticks=_ticks(top),
+        ticks=ticks(top),
     )
 
 
@@ -160,10 +154,10 @@ def histogram(report: Report) -> Histogram:
     return Histogram(
         columns=found,
         width=100.0 / total,
-        ticks=_ticks(edges[columns], scale, room=8.0 if special else 0.0),
+        ticks=ticks(edges[columns], scale, room=8.0 if special else 0.0),
         special=tuple(Tick(lefts[key] + 50.0 / total, names[key]) for key in special),
         middle=100.0 * up / top,
-        heights=tuple(Tick(tick.at, f"{tick.text} %") for tick in _ticks(100.0 * top) if tick.at),
+        heights=tuple(Tick(tick.at, f"{tick.text} %") for tick in ticks(100.0 * top) if tick.at),
         mean=scale * report.loss / edges[columns] if report.loss <= edges[columns] else None,
         wide=edges[1],
     )
@@ -220,7 +214,7 @@ def curve(report: Report) -> Curve:
         path="M" + "L".join(f"{across(nats):.2f} {100.0 * (1.0 - nats / top):.2f}" for nats in heights),
         logarithmic=logarithmic,
         across=_powers_of_ten(top) if logarithmic else tuple(Tick(25.0 * i, f"{i / 4:g}") for i in range(5)),
-        up=_ticks(float(units.from_nats(top, base))),
+        up=ticks(float(units.from_nats(top, base))),
         rows=tuple(dot(low, high, rows, max(3.0, 16.0 * math.sqrt(rows / most))) for low, high, rows in groups),
         worst=tuple(dot(nats, nats, 1, 4.0) for nats in dict.fromkeys(worst) if nats <= top),
         typical=dot(loss, loss, report.rows, 6.0) if math.isfinite(report.loss) else None,
@@ -255,7 +249,7 @@ def class_bars(report: Report) -> ClassBars:
         return None if value is None or math.isinf(value) else 100.0 * value / top
 
     bars = tuple(ClassBar(position, found, at(found.loss), at(found.baseline)) for position, found in order)
-    return ClassBars(bars, _ticks(top, most=4), len(report.by_class) - len(order))
+    return ClassBars(bars, ticks(top, most=4), len(report.by_class) - len(order))
 
 
 def _cost(numbered: tuple[int, ClassReport]) -> tuple[int, float, float]:
@@ -271,22 +265,9 @@ def _nats(report: Report, value: float) -> float:
     return value / float(units.from_nats(1.0, units.unit_base(report.unit)))
 
 
-def _ticks(top: float, scale: float = 100.0, most: int = 6, room: float = 0.0) -> tuple[Tick, ...]:
-    """Round numbers from 0 to `top`, which stands at `scale` percent; none within `room` percent below it."""
-    step = _round_step(top / most)
-    values = [step * i for i in range(int(top / step * 1.001) + 1)]
-    return tuple(Tick(scale * v / top, f"{v:,.10g}") for v in values if v == 0.0 or scale * v / top <= scale - room)
-
-
-def _round_step(least: float) -> float:
-    """The first of … 1, 2, 5, 10, 20, 50 … from `least` on."""
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= least * 0.999)
-
-
 def _powers_of_ten(top: float) -> tuple[Tick, ...]:
     decades = top / math.log(10.0)
-    step = max(1, int(_round_step(decades / 5)))
+    step = max(1, int(round_step(decades / 5)))
     names = {0: "1", 1: "0.1", 2: "0.01"}
     superscript = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
     return tuple(

@@ -1,8 +1,9 @@
 """What a comparison of models says: plain frozen data, made by xent.scoring.compare and shown by its neighbours here."""
 
+import os
 from dataclasses import dataclass
 
-from xent.report import comparison_text
+from xent.report import comparison_html, comparison_text
 from xent.report import json as comparison_json
 from xent.report.model import Label
 
@@ -76,6 +77,10 @@ class Comparison:
     def __str__(self) -> str:
         """The comparison as the command prints it, without colours."""
         return comparison_text.render(self)
+
+    def html(self, path: str | os.PathLike[str]) -> None:
+        """Write the comparison as one self-contained page."""
+        comparison_html.write(self, path)
 
     def json(self) -> str:
         """The comparison as JSON: keys are the attribute names, infinity is "inf", undefined is null."""

@@ -2,9 +2,12 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xent.formulas.cures import recalibrated
+
+if TYPE_CHECKING:
+    from xent.report.plot import Plots
 
 __all__ = [
     "Bin",
@@ -208,8 +211,35 @@ class Report:
 
         return json.render(self)
 
+    @property
+    def plot(self) -> "Plots":
+        """The page's pictures as matplotlib draws them: `report.plot.reliability()`, `.ladder()`, `.groups()`, …."""
+        from xent.report.plot import Plots  # which needs these classes
+
+        return Plots(self)
+
     def html(self, path: str | os.PathLike[str]) -> None:
         """Write the report as one self-contained page."""
         from xent.report import html  # loads jinja2
 
         html.write(self, path)
+
+    def log_to_mlflow(self, prefix: str = "xent/", run_id: str | None = None, page: bool = True, step: int = 0) -> str:
+        """Log to MLflow: numbers as its metrics, words as tags, the report as JSON and as a page.
+
+        Args:
+            prefix: of every name, such as "validation/".
+            run_id: the run; None takes the active one, or starts one and ends it.
+            page: also log the page of `html`.
+            step: of training, to which the numbers belong; words, JSON and page are those logged last.
+
+        Returns:
+            The run's id.
+
+        Raises:
+            MissingPackageError: MLflow is not installed.
+            mlflow.exceptions.MlflowException: MLflow refuses.
+        """
+        from xent.report import mlflow_log
+
+        return mlflow_log.write(self, prefix, run_id, page, step)

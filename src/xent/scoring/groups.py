@@ -45,7 +45,8 @@ def groups_of(sums: Sums) -> tuple[Group, ...] | None:
     large = {text: MeanSums(*v) for text, v in sums.groups.items() if v[0] >= SMALL}
     small = [text for text in sums.groups if text not in large]
     if len(small) == 1:
-        large[small[0]] = MeanSums(*sums.groups[small.pop()])
+        text = small.pop()
+        large[text] = MeanSums(*sums.groups[text])
     robust = _Clustered(sums) if sums.clusters else None
     found = [_compared(sums, key_of(text)[0], part, robust, {text}) for text, part in large.items()]
     if small:

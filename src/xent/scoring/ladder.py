@@ -123,7 +123,7 @@ def _centred(problem: Problem, cure: Cure) -> Cure:
 def rungs_of(ladder: Ladder, shown: Callable[[float], float]) -> tuple[Rung, ...]:
     """The rungs as the report has them; `shown` turns nats into its unit."""
     path = ["class bias", "both"] if "both" in ladder.steps else ["temperature"]
-    left = [ladder.loss, *(ladder.loss - ladder.steps[name].gain for name in path)]
+    left = [ladder.loss, *(max(0.0, ladder.loss - ladder.steps[name].gain) for name in path)]
     parts = {name: shown(before - after) for name, before, after in zip(path, left, left[1:], strict=False)}
     rungs = [Rung("as is", shown(ladder.loss), 0.0, 0.0, 0, None, 1.0, None, None)]
     for name in ("class bias", "temperature", "both"):
@@ -134,7 +134,7 @@ def rungs_of(ladder: Ladder, shown: Callable[[float], float]) -> tuple[Rung, ...
         rungs.append(
             Rung(
                 name,
-                shown(ladder.loss - step.gain),
+                shown(max(0.0, ladder.loss - step.gain)),
                 shown(step.gain),
                 shown(step.gain - step.by_chance),
                 step.parameters,

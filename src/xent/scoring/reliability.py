@@ -64,6 +64,8 @@ def _bins(sums: Sums, at: int) -> tuple[Bin, ...]:
     effective = sums.rows / max(exact.to_float(sums.weight), 1e-300)
     ends = np.searchsorted(np.cumsum(weight), np.linspace(0.0, float(weight.sum()), SHOWN + 1)[1:-1], side="left") + 1
     starts = [0, *(e for e in sorted(set(ends.tolist())) if e < len(weight))]
+    if len(starts) > 1 and weight[starts[-1] :].sum() < 0.5 * weight.sum() / SHOWN:
+        starts.pop()  # too few to be a bin of their own
     sums_of = (np.add.reduceat(column, starts) for column in (weight, predicted, true, smooth * weight))
     columns = zip(*(column.tolist() for column in sums_of), strict=True)
     return tuple(_bin(w, p, t, f, effective) for w, p, t, f in columns)

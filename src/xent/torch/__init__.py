@@ -6,14 +6,29 @@ of −inf costs 0, not NaN; the gradient of a mean over nothing is 0; targets ma
 get gradients; errors are xent's, each a ValueError or a TypeError.
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from xent.torch.functional import binary_cross_entropy_with_logits, cross_entropy, linear_cross_entropy
 from xent.torch.modules import BCEWithLogitsLoss, CrossEntropyLoss, LinearCrossEntropyLoss
+
+if TYPE_CHECKING:
+    from xent.torch.evaluation import Metric
 
 __all__ = [
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "LinearCrossEntropyLoss",
+    "Metric",
     "binary_cross_entropy_with_logits",
     "cross_entropy",
     "linear_cross_entropy",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what judges when it is first asked for: it takes longer than what trains."""
+    if name != "Metric":
+        raise AttributeError(f"module 'xent.torch' has no attribute {name!r}")
+    globals()[name] = importlib.import_module("xent.torch.evaluation").Metric
+    return globals()[name]

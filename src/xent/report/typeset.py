@@ -1,0 +1,89 @@
+"""Numbers and names as the pages set them: what the terminal shows, with ∞ and powers of ten set as such."""
+
+import json
+import math
+from typing import Any
+
+from xent.report import numbers
+from xent.report.model import Label
+
+__all__ = [
+    "FILTERS", "SPACE", "at", "count", "exact", "likely", "name", "number", "percent", "probability", "rows", "short",
+]  # fmt: skip
+
+SPACE = "\N{NO-BREAK SPACE}"
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SHORT = 16  # characters of a name in a plot
+
+
+def number(value: float | None) -> str:
+    """As the terminal shows it, with ∞ and powers of ten set as such; – for what is undefined."""
+    if value is not None and math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return _set(numbers.decimals(value))
+
+
+def probability(value: float) -> str:
+    """Three decimals, or so many that only 1 shows as 1."""
+    if value in (0.0, 1.0):
+        return f"{value:.0f}"
+    if value < 0.01:
+        return number(value)
+    power = f"{1.0 - value:.17e}".partition("e")[2]
+    return f"{value:.{max(3, -int(power))}f}"
+
+
+def likely(value: float) -> str:
+    """The probability of something that did happen at a finite cost, so not 0 but less than a float64 can hold."""
+    return "< 10⁻³²³" if value == 0.0 else probability(value)
+
+
+def percent(share: float | None) -> str:
+    """With the sign of percent; – for what is undefined."""
+    if share is None or math.isinf(share):
+        return number(share)
+    return f"{_set(numbers.percent(share))}{SPACE}%"
+
+
+def _set(text: str) -> str:
+    """1.5e-07 as 1.5 × 10⁻⁷."""
+    mantissa, e, power = text.partition("e")
+    return f"{mantissa} × 10{str(int(power.replace('−', '-'))).translate(SUPERSCRIPT)}" if e else text
+
+
+def count(value: float) -> str:
+    """A whole number of rows, or their weight."""
+    return f"{value:,}" if isinstance(value, int) else number(value)
+
+
+def rows(value: float) -> str:
+    """1 row, 2 rows."""
+    return f"{count(value)} row{'' if value == 1 else 's'}"
+
+
+def name(label: Label | tuple[Label, ...]) -> str:
+    """A class, or those that apply to one row."""
+    if isinstance(label, tuple):
+        return ", ".join(map(name, label)) or "none"
+    return str(label) if str(label).strip() else repr(label)
+
+
+def short(label: Label) -> str:
+    """A name cut to fit beside a bar."""
+    text = name(label)
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def exact(value: Any) -> str:
+    """As JSON has it, without quotes around infinity."""
+    return json.dumps(value) if value is None or math.isfinite(value) else str(value)
+
+
+def at(value: float) -> str:
+    """A position, short enough for thousands of them."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+FILTERS = {
+    found.__name__: found for found in (number, percent, probability, likely, count, rows, name, short, exact, at)
+}
