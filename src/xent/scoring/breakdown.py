@@ -55,6 +55,8 @@ def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
     fast = _Fast(len(plan.classes))
     found = Sums()
     for part in parts:
+        if not len(part.labels):
+            continue
         if part.labels.ndim == 1 and part.weights is None:
             kernels.survey(*logits_of(plan, part.predictions), part.labels, *fast)
         else:

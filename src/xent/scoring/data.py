@@ -45,6 +45,7 @@ class Data(Protocol):
     kind: str | None  # where column names tell it
     notes: tuple[str, ...]
     weighted: bool
+    rows: int | None  # where it is known without reading them
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
@@ -74,6 +75,7 @@ class InMemory:
             raise ShapeError("predictions has no rows: there is nothing to score. Pass at least one row.")
         self.weights = as_weights(sample_weight, rows)
         self.weighted = self.weights is not None
+        self.rows: int | None = rows
         self.keys = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
@@ -123,6 +125,7 @@ class InFiles:
         self.label_names = columns.label_names
         self.list_size: int | None = None  # of list columns, once the first batch told it
         self.weighted = columns.weight is not None
+        self.rows = table.rows
 
     def first(self) -> tuple[Any, Any]:
         """The first batch."""

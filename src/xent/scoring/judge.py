@@ -33,7 +33,7 @@ def evaluate(
     normalize: bool = False,
     clip: float | None = None,
     top: int = 10,
-    brief: bool = False,
+    brief: bool | None = None,
     holdout: bool = False,
 ) -> Report:
     """Judge predictions by their cross-entropy.
@@ -53,7 +53,8 @@ def evaluate(
         clip: clip probabilities to [clip, 1 − clip]; counted in the report.
         top: how many of the worst rows to list.
         holdout: fit cures on one half of the rows (by a hash) and report on the other.
-        brief: leave out what the loss is made of (ladder, confusion, reliability), which takes most of the time.
+        brief: leave out what the loss is made of (ladder, confusion, reliability), which takes most of the time. None
+            leaves it out of millions of predictions where Numba is not installed, and says so.
 
     Returns:
         The report; of several labels, the loss of a row is the sum over its labels.
@@ -94,7 +95,7 @@ def scan(
     normalize: bool = False,
     clip: float | None = None,
     top: int = 10,
-    brief: bool = False,
+    brief: bool | None = None,
     holdout: bool = False,
     progress: Progress | None = None,
 ) -> Report:

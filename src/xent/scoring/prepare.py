@@ -8,6 +8,7 @@ import numpy as np
 
 from xent.checks.predictions import SUM_TOLERANCE
 from xent.errors import LabelError, OptionError
+from xent.kernels import choice
 from xent.scoring.classes import Resolved, by_name, resolve
 from xent.scoring.data import Data, InFiles, Progress
 from xent.scoring.kinds import guess_kind
@@ -19,6 +20,9 @@ from xent.sources.names import find_column
 from xent.sources.table import Table
 
 __all__ = ["Prepared", "guess_task", "open_data", "open_table", "prepare"]
+
+
+PATIENCE = 1 << 22  # predictions that the NumPy kernels look into unasked: two seconds or so
 
 
 class Prepared(NamedTuple):
@@ -81,6 +85,14 @@ def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, o
             f"predictions are {kind.replace('_', '-')} ({'by their name' if data.kind else 'by their values'})"
         )
     notes.append(resolved.note)
+    options = dict(options)
+    if options.get("brief", False) is None:
+        options["brief"] = not choice.numba_installed() and (data.rows or 0) * columns > PATIENCE
+        if options["brief"]:
+            notes.append(
+                f"{data.rows:,} rows: what the loss is made of is left out, as it takes long without Numba; install "
+                "xent[fast], or pass brief=False (--full)"
+            )
     plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
     warnings = (resolved.warning,) if resolved.warning else ()
     return Prepared(plan, resolved.order, label_order, tuple(notes), warnings)
