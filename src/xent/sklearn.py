@@ -210,7 +210,7 @@ def _of_columns(data: InMemory, y_proba: Any, labels: Any) -> Sums:
 def _total(data: InMemory, classes: Classes, order: tuple[int, ...] | None = None) -> Sums:
     task: Task = "binary" if len(classes) == 2 else "multiclass"
     batches = data.batches(order or tuple(range(len(classes))), None)
-    return total(Plan(classes, task=task, top=0), batches, numbered=False)
+    return total(Plan(classes, task=task, top=0, brief=True), batches, numbered=False)
 
 
 def _answer(sums: Sums, normalize: bool) -> float:

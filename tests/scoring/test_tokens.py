@@ -501,7 +501,8 @@ def parse(*arguments):
     return parser.parse_args([str(argument) for argument in arguments])
 
 
-def test_the_command_prints_the_report(capsys):
+def test_the_command_prints_the_report(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     assert command.run(parse(WIKITEXT)) == 0
     out, err = capsys.readouterr()
     assert err == ""
