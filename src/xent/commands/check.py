@@ -1,11 +1,10 @@
 """`xent check`: what is wrong with a table of predictions."""
 
 import argparse
-import sys
 from typing import Any
 
 import xent
-from xent.commands.options import add_columns, class_list, print_text
+from xent.commands.options import add_columns, class_list, print_text, write_out
 from xent.commands.progress import Progress
 from xent.report.checkup import print_checkup
 
@@ -58,7 +57,6 @@ def run(options: argparse.Namespace) -> int:
         )
     if not options.json:
         print_text(lambda console: print_checkup(checkup, console))
-    elif sys.stdout is not None:
-        sys.stdout.write(checkup.json() + "\n")
-        sys.stdout.flush()
+    else:
+        write_out(checkup.json())
     return 1 if checkup.serious else 0

@@ -5,7 +5,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
-from xent.commands.options import add_columns, add_reading, add_shown, print_text, read_options, refuse_to_overwrite
+from xent.commands.options import (
+    add_columns,
+    add_reading,
+    add_shown,
+    print_text,
+    read_options,
+    refuse_to_overwrite,
+    write_out,
+)
 from xent.commands.progress import Progress
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
@@ -89,9 +97,7 @@ def _show(found: Any, options: argparse.Namespace) -> int:
     from xent.report.token_report import TokenComparison, print_token_report
 
     if options.json:
-        if sys.stdout is not None:
-            sys.stdout.write(found.json() + "\n")
-            sys.stdout.flush()
+        write_out(found.json())
         return 0
     shown = print_token_report if isinstance(found, TokenComparison) else print_comparison
     print_text(lambda console: shown(found, console))

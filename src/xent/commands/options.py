@@ -20,6 +20,7 @@ __all__ = [
     "read_options",
     "refuse_to_overwrite",
     "share",
+    "write_out",
 ]
 
 
@@ -100,6 +101,13 @@ def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "-
                 raise OptionError(f"{flag} {output} would overwrite the predictions. Give the output another name.")
 
 
+def write_out(text: str) -> None:
+    """Print a line, or lines, where there is a standard output."""
+    if sys.stdout is not None:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
 def print_text(show: Callable[[Any], None]) -> None:
     """Print what `show` puts on a rich console: as the terminal has it, or in 120 columns where there is none."""
     if sys.stdout is None:
@@ -110,5 +118,4 @@ def print_text(show: Callable[[Any], None]) -> None:
     width = screen.width if screen.is_terminal or "COLUMNS" in os.environ else 120
     buffer = io.StringIO()
     show(Console(file=buffer, force_terminal=screen.is_terminal, width=width, highlight=False))
-    sys.stdout.write("".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines()))
-    sys.stdout.flush()
+    write_out("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))

@@ -1,10 +1,9 @@
 """`xent recalibrate`: apply the cure that a report recommends."""
 
 import argparse
-import sys
 from typing import Any
 
-from xent.commands.options import refuse_to_overwrite
+from xent.commands.options import refuse_to_overwrite, write_out
 from xent.commands.progress import Progress
 
 __all__ = ["add", "run"]
@@ -50,5 +49,5 @@ def run(options: argparse.Namespace) -> int:
     done = "as they were: the report recommends no cure" if cure is None else f"at temperature {cure.temperature:.4g}"
     if cure is not None and any(cure.offsets):
         done += " with class offsets"
-    sys.stdout.write(f"{rows:,} rows {done}, in {options.output}\n")
+    write_out(f"{rows:,} rows {done}, in {options.output}")
     return 0

@@ -15,6 +15,7 @@ from xent.commands.options import (
     read_options,
     refuse_to_overwrite,
     share,
+    write_out,
 )
 from xent.commands.progress import Progress
 
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     if options.html is not None:
         report.html(options.html)
     if options.json:
-        _write(report.json() + "\n")
+        write_out(report.json())
     else:
         from xent.report.text import print_report
 
@@ -111,12 +112,6 @@ def _source(options: argparse.Namespace) -> Any:
     import pyarrow as pa
 
     return pa.concat_tables([log.choice_table()[0] for log in logs])
-
-
-def _write(text: str) -> None:
-    if sys.stdout is not None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
 
 
 def _missed(report: "Report", options: argparse.Namespace) -> int:

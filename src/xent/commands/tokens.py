@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from xent.commands.options import print_text
+from xent.commands.options import print_text, write_out
 from xent.commands.progress import Progress
 from xent.errors import OptionError
 
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     if options.json:
-        sys.stdout.write(report.json() + "\n")
+        write_out(report.json())
     else:
         print_text(lambda console: print_token_report(report, console))
     return _missed(report, getattr(options, "fail_above", None))
