@@ -32,7 +32,6 @@ from xent.kernels.scalars_numba import bits_of, float_of
 __all__ = [
     "FIXED",
     "centre",
-    "column_wide",
     "cured",
     "exp",
     "fixed_sums",
@@ -40,7 +39,7 @@ __all__ = [
     "log1p",
     "moments",
     "rest_of",
-    "rows_wide",
+    "widen",
 ]
 
 Array = Any
@@ -100,20 +99,17 @@ overload(_log, strict=False)(lambda v: (lambda v: _log_32(v)) if v == types.floa
 
 
 @compiled
-def rows_wide(block: Array, logs: bool, wide: Array) -> None:
-    """(rows, classes) as (classes, rows), of the dtype of `wide`."""
-    for i in range(wide.shape[1]):
-        for j in range(wide.shape[0]):
-            wide[j, i] = block[i, j]
-
-
-@compiled
-def column_wide(block: Array, logs: bool, wide: Array) -> None:
-    """The second of two classes as both."""
+def widen(block: Array, logs: bool, wide: Array) -> None:
+    """(rows, classes) as (classes, rows), of the dtype of `wide`; (rows, 1), the second of two classes, as both."""
     one, zero = wide.dtype.type(1), wide.dtype.type(0)
-    for i in range(wide.shape[1]):
-        wide[1, i] = block[i]
-        wide[0, i] = zero if logs else one - wide[1, i]
+    for i in range(block.shape[0]):
+        for j in range(block.shape[1]):
+            wide[j, i] = block[i, j]
+    if block.shape[1] < wide.shape[0]:
+        for i in range(block.shape[0]):
+            v = wide[0, i]
+            wide[1, i] = v
+            wide[0, i] = zero if logs else one - v
 
 
 @compiled
@@ -131,7 +127,7 @@ def _find_largest(rows: Array, top: Array, largest: Array) -> None:
 
 @compiled
 def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Array, log_largest: Array) -> None:
-    """As ladder_numpy.centre, of what `rows_wide` or `column_wide` made."""
+    """As ladder_numpy.centre, of what `widen` made."""
     rows = top.shape[0]
     tiny, zero, far = wide.dtype.type(1e-30), wide.dtype.type(0), wide.dtype.type(NEAR_LOWEST)
     _find_largest(wide, top, largest)

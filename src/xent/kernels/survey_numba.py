@@ -1,5 +1,6 @@
 """The kernels of `survey_numpy` compiled: the same arguments, the same bits."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,26 +28,28 @@ def survey(
     block: Array, logs: bool, codes: Array, grid: Array, moments: Array, label: Array, cost: Array, reliable: Array
 ) -> None:
     """As survey_numpy.survey."""
-    rows, scratch = _scratch(block, len(moments))
-    wide = ladder.column_wide if block.ndim == 1 else ladder.rows_wide
-    for start in range(0, len(block), rows):
-        part, own = block[start : start + rows], codes[start : start + rows]
-        if len(part) < rows:
-            rows, scratch = _scratch(part, len(moments))
-        wide(part, logs, scratch[0])
-        _survey(logs, own, grid, moments, label, cost.reshape(2, -1), reliable, *scratch)
+    for rows, scratch in _whole_and_rest(block, len(moments)):
+        sums = (grid, moments, label, cost.reshape(2, -1), reliable)
+        _survey_blocks(_two_axes(block)[rows], logs, codes[rows], *sums, *scratch)
 
 
 def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Array) -> None:
     """As survey_numpy.cure_sums."""
-    rows, scratch = _scratch(block, len(moments))
-    wide = ladder.column_wide if block.ndim == 1 else ladder.rows_wide
-    for start in range(0, len(block), rows):
-        part = block[start : start + rows]
-        if len(part) < rows:
-            rows, scratch = _scratch(part, len(moments))
-        wide(part, logs, scratch[0])
-        _cure_sums(logs, np.float32(beta), offsets, moments, *scratch)
+    for rows, scratch in _whole_and_rest(block, len(moments)):
+        _cure_blocks(_two_axes(block)[rows], logs, np.float32(beta), offsets, moments, *scratch)
+
+
+def _two_axes(block: Array) -> Array:
+    return block[:, None] if block.ndim == 1 else block
+
+
+def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[Array, ...]]]:
+    """The rows that are whole blocks, and those left over, each with scratch arrays of a block."""
+    size, scratch = _scratch(block, numbers)
+    whole = len(block) // size * size
+    yield slice(0, whole), scratch
+    if whole < len(block):
+        yield slice(whole, len(block)), _scratch(block[whole:], numbers)[1]
 
 
 def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
@@ -67,6 +70,37 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         np.empty((2, rows), np.int64),
         np.empty(ODDS_BINS, np.int64),
     )
+
+
+@compiled
+def _survey_blocks(
+    block: Array,
+    logs: bool,
+    codes: Array,
+    grid: Array,
+    moments: Array,
+    label: Array,
+    cost: Array,
+    reliable: Array,
+    wide: Array,
+    by_class: Array,
+    top: Array,
+    largest: Array,
+    by_row: Array,
+    sums: Array,
+    totals: Array,
+    out: Array,
+    whole: Array,
+    counts: Array,
+) -> None:
+    rows = top.shape[0]
+    for start in range(0, codes.shape[0], rows):
+        ladder.widen(block[start : start + rows], logs, wide)
+        own = codes[start : start + rows]
+        _survey(
+            logs, own, grid, moments, label, cost, reliable, wide, by_class, top, largest, by_row, sums, totals, out,
+            whole, counts,
+        )  # fmt: skip
 
 
 @compiled
@@ -202,7 +236,8 @@ def _count(
 
 
 @compiled
-def _cure_sums(
+def _cure_blocks(
+    block: Array,
     logs: bool,
     beta: Any,
     offsets: Array,
@@ -220,8 +255,11 @@ def _cure_sums(
 ) -> None:
     z, v, w = by_class[0], by_class[1], by_class[2]
     rest, highest = by_row[0], by_row[1]
-    ladder.centre(wide, logs, z, v, top, largest, highest)
-    ladder.cured(z, beta, offsets, w, v, top, highest)
-    ladder.rest_of(v, top, rest)
-    ladder.moments(z, v, rest, highest, out)
-    ladder.fixed_sums(out, moments)
+    rows = top.shape[0]
+    for start in range(0, block.shape[0], rows):
+        ladder.widen(block[start : start + rows], logs, wide)
+        ladder.centre(wide, logs, z, v, top, largest, highest)
+        ladder.cured(z, beta, offsets, w, v, top, highest)
+        ladder.rest_of(v, top, rest)
+        ladder.moments(z, v, rest, highest, out)
+        ladder.fixed_sums(out, moments)
