@@ -116,6 +116,12 @@ def _refuse_negative_logits(block: Floats, place: Place) -> None:
         off = np.abs(block.sum(axis=1, dtype=np.float64) - 1.0) > SUM_TOLERANCE
     if (outside & off).mean() > 0.5:
         row = int(np.argmax(outside & off))
+        if (block >= 0.0).all():
+            raise ProbabilityError(
+                f"predictions {place.row(row)} is {_shown(block[row])}, which sums to {float(block[row].sum()):.4g}, not 1, like "
+                f"{int((outside & off).sum()):,} of the {len(block):,} rows read with it. These look like percents or counts.\n"
+                "Pass normalize=True (--normalize) to divide each row by its sum; xent check looks into it."
+            )
         raise ProbabilityError(
             f"predictions {place.row(row)} is {_shown(block[row])}: neither in [0, 1] nor summing to 1, like "
             f"{int((outside & off).sum()):,} of the {len(block):,} rows read with it. These look like logits.\n"

@@ -6,6 +6,8 @@ from typing import Any
 import xent
 from xent.commands.options import add_columns, class_list, print_text, write_out
 from xent.commands.progress import Progress
+from xent.commands.tokens import choices_or_file, is_token_log
+from xent.errors import OptionError
 from xent.report.checkup import print_checkup
 
 __all__ = ["EXAMPLES", "add", "run"]
@@ -43,9 +45,15 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look, and say what was found; the exit status is 1 if any of it is serious."""
+    if is_token_log(options.files):
+        raise OptionError(
+            "these are logs of tokens, and check looks at predictions of classes. Use xent score for them."
+        )
+    tables = [choices_or_file(file) for file in options.files]
+    files = tables[0] if len(tables) == 1 and tables[0] is not options.files[0] else options.files
     with Progress() as progress:
         checkup = xent.check(
-            options.files,
+            files,
             label=options.label,
             prediction=options.prediction,
             sample_weight=options.weight,

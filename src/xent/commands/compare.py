@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
+from xent.commands import tokens
 from xent.commands.options import (
     add_columns,
     add_reading,
@@ -15,6 +16,7 @@ from xent.commands.options import (
     write_out,
 )
 from xent.commands.progress import Progress
+from xent.commands.tokens import choices_or_file, is_token_log, refuse_for_tokens
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
 from xent.report.numbers import decimals, p_value
@@ -53,6 +55,7 @@ def add(commands: Any) -> None:
     columns.add_argument("--cluster", metavar="NAME", help="what rows belong together in, such as documents or users")
     columns.add_argument("--group", metavar="NAME", help="what to split the difference by")
     add_reading(parser)
+    tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--names", metavar="A,B,…", help="what to call the models, in place of the files' names")
     gates = parser.add_argument_group("thresholds (exit status 1)")
@@ -62,17 +65,19 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, show, and look whether the first is worse."""
-    names = None if options.names is None else [name.strip() for name in options.names.split(",")]
+    names = _names(options)
     keys = {"on": options.on, "cluster": options.cluster, "group": options.group}
     refuse_to_overwrite(options.files, options.html)
-    logs = _token_logs(options.files)
-    if logs:
-        if options.html is not None:
-            raise OptionError("--html has no page for logs of tokens. Leave it out, or pass --json.")
-        return _show(logs, options)
+    if options.log_probability is not None or is_token_log(options.files):
+        return _of_tokens(options)
     with Progress() as progress:
         found = xent.compare(
-            *options.files, **read_options(options), **keys, names=names, unit=options.unit, progress=progress
+            *map(choices_or_file, options.files),
+            **read_options(options),
+            **keys,
+            names=names,
+            unit=options.unit,
+            progress=progress,
         )
     if options.html is not None:
         found.html(options.html)
@@ -80,17 +85,37 @@ def run(options: argparse.Namespace) -> int:
     return _worse(found) if options.fail_if_worse else 0
 
 
-def _token_logs(files: list[str]) -> Any:
-    """The comparison of two logs of tokens; None if the files are others."""
-    from xent.scoring.compare_tokens import compare_tokens
-    from xent.sources.token_logs import open_token_logs
+def _names(options: argparse.Namespace) -> list[str]:
+    from xent.scoring.compare_names import model_names
 
-    logs = [] if "-" in files else [log for file in files for log in open_token_logs([file])]
-    if not logs or logs[0].choices:
-        return None
-    if len(files) != 2:
-        raise OptionError(f"{len(files)} logs of tokens are given, but two can be compared at a time. Pass two.")
-    return compare_tokens(*files)
+    given = None if options.names is None else [name.strip() for name in options.names.split(",")]
+    return model_names(options.files, given, in_memory=False)
+
+
+def _of_tokens(options: argparse.Namespace) -> int:
+    """Two logs of tokens, per byte on the same documents."""
+    from xent.scoring.compare_tokens import compare_tokens
+
+    refuse_for_tokens(options, ("html", "unit", "on", "group"))
+    if len(options.files) != 2:
+        raise OptionError(
+            f"{len(options.files)} logs of tokens are given, but two can be compared at a time. Pass two."
+        )
+    names = _names(options)
+    found = compare_tokens(
+        *options.files,
+        names=(names[0], names[1]),
+        log_probability=options.log_probability,
+        text=options.text,
+        byte_count=options.byte_count,
+        document=options.cluster,
+    )
+    _show(found, options)
+    worse = found.p_value is not None and found.p_value < 0.05 and (found.difference or 0.0) > 0.0
+    if options.fail_if_worse and worse:
+        sys.stderr.write(f"xent: {names[0]} is worse than {names[1]} ({p_value(found.p_value)})\n")
+        return 1
+    return 0
 
 
 def _show(found: Any, options: argparse.Namespace) -> int:

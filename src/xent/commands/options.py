@@ -94,7 +94,9 @@ def share(text: str) -> float:
 
 
 def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "--html") -> None:
-    """Refuse an output that is one of the inputs."""
+    """Refuse an output that is one of the inputs, or in a folder that is not there, before any work is done."""
+    if output is not None and not os.path.isdir(os.path.dirname(output) or "."):
+        raise OptionError(f"{flag} {output} is in a folder that does not exist. Make it first, or name another.")
     if output is not None and os.path.exists(output):
         for name in files:
             if os.path.exists(name) and os.path.samefile(name, output):

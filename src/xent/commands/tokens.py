@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import print_text, write_out
 from xent.commands.progress import Progress
@@ -11,7 +11,7 @@ from xent.errors import OptionError
 if TYPE_CHECKING:
     from xent.report.token_report import TokenReport
 
-__all__ = ["add", "run"]
+__all__ = ["add", "choices_or_file", "is_token_log", "refuse_for_tokens", "run"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from xent.report.token_report import print_token_report
     from xent.scoring.tokens import score_tokens
 
-    _refuse(options)
+    refuse_for_tokens(options, ("html", "unit", "fail_below_skill", "group", "holdout", "brief"))
     with Progress() as progress:
         report = score_tokens(
             options.files,
@@ -49,23 +49,40 @@ def run(options: argparse.Namespace) -> int:
     return _missed(report, getattr(options, "fail_above", None))
 
 
-def _refuse(options: argparse.Namespace) -> None:
-    names = (
-        "html",
-        "fail_below_skill",
-        "label",
-        "prediction",
-        "weight",
-        "classes",
-        "clip",
-        "normalize",
-        "kind",
-        "task",
-    )
+def refuse_for_tokens(options: argparse.Namespace, also: tuple[str, ...]) -> None:
+    """Refuse options that say nothing about tokens, rather than pass over them.
+
+    Raises:
+        OptionError: one of them is given.
+    """
+    names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", *also)
     for name in names:
-        if getattr(options, name, None) not in (None, False, "auto"):
+        value = getattr(options, name, None)
+        if value not in (None, False, "auto") and (name, value) != ("unit", "nats"):
             flag = f"--{name.replace('_', '-')}"
             raise OptionError(f"{flag} has no meaning for log-probabilities of tokens. Leave it out.")
+    if getattr(options, "brief", None) is not None and "brief" in also:
+        raise OptionError("--brief and --full have no meaning for log-probabilities of tokens. Leave them out.")
+
+
+def is_token_log(files: list[str]) -> bool:
+    """Whether the files are logs of tokens, and not of choices."""
+    from xent.sources.token_logs import open_token_logs
+
+    logs = [] if "-" in files else [log for file in files for log in open_token_logs([file])]
+    return bool(logs) and not logs[0].choices
+
+
+def choices_or_file(file: str) -> Any:
+    """The table of choices that a log holds; the file itself if it is none."""
+    from xent.sources.token_logs import open_token_logs
+
+    logs = [] if file == "-" else open_token_logs([file])
+    if not logs:
+        return file
+    import pyarrow as pa
+
+    return pa.concat_tables([log.choice_table()[0] for log in logs])
 
 
 def _missed(report: "TokenReport", limit: float | None) -> int:

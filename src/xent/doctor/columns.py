@@ -122,15 +122,19 @@ def _judged(table: CostTable, matched: Matched, own: Int64, best: Int64, cycle: 
     return whole._replace(sure=local.sure and every, likely=local.likely and every)
 
 
+SHIFTED = 0.9  # of what anyone's labels would cost: a neighbour's that fit no better are no sign of a shift
+
+
 def misaligned_rows(table: CostTable, matched: Matched) -> list[Finding]:
     """Whether labels fit the predictions of the row before or after better than their own."""
     own = own_columns(matched)
     if not table.complete or table.rows.sum() < 30:
         return []
     now, squares, rows = table.of("sums", own), table.of("squares", own), float(table.rows[own >= 0].sum())
+    others = _anyones(table, own, rows)
     for name, other in (("before", "above"), ("after", "below")):
         found = evidence(now, table.of(name, own), squares + table.of(f"{name}_squares", own), rows, 1.0)
-        if found.sure:
+        if found.sure and found.then < SHIFTED * others:
             message = (
                 f"labels look shifted by one row: with the predictions of the row {other} each they would give "
                 f"{decimals(found.then)} instead of {decimals(found.now)} nats."
@@ -139,3 +143,9 @@ def misaligned_rows(table: CostTable, matched: Matched) -> list[Finding]:
                 finding("serious", "shifted-rows", message, "join labels and predictions by an id, not by position.")
             ]
     return []
+
+
+def _anyones(table: CostTable, own: Int64, rows: float) -> float:
+    """What the predictions would cost with labels of other rows: by class its column's mean, by frequency."""
+    means = table.tables["sums"].sum(axis=0) / max(rows, 1.0)
+    return float(np.where(own >= 0, table.rows / max(rows, 1.0) * means[np.maximum(own, 0)], 0.0).sum())

@@ -15,8 +15,9 @@ def made_of(report: Report) -> list[str]:
     for rung in (report.ladder or ()) if report.cure else ():
         if rung.name == "both" and rung.loss is not None:
             parts = {one.name: one.part for one in report.ladder or () if one.part is not None}
-            named = {"class bias": "class bias", "both": "temperature", "refinement": "beyond recalibration"}
-            found = " + ".join(f"{named[name]} {decimals(part)}" for name, part in parts.items())
+            second = "temperature" if "class bias" in parts else "class bias"
+            named = {"both": second, "refinement": "beyond recalibration"}
+            found = " + ".join(f"{named.get(name, name)} {decimals(part)}" for name, part in parts.items())
             lines.append(f"{decimals(report.loss)} = {found} {report.unit}")
     if report.label_entropy is not None:
         lines.append(

@@ -8,8 +8,6 @@ from xent.report.model import Report, Rung
 
 __all__ = ["Fall", "Waterfall", "cured", "offset_rungs", "waterfall"]
 
-NAMES = {"class bias": "class bias", "temperature": "temperature", "both": "temperature", "refinement": "what remains"}
-
 
 class Fall(NamedTuple):
     """One bar."""
@@ -35,13 +33,15 @@ def waterfall(report: Report) -> Waterfall | None:
     if not report.ladder or not 0.0 < report.loss < math.inf:
         return None
     parts = [(i, rung.name, rung.part) for i, rung in enumerate(report.ladder) if rung.part is not None]
+    second = "temperature" if "class bias" in {name for _, name, _ in parts} else "class bias"
+    names = {"both": second, "refinement": "what remains"}
     left = [report.loss]
     for _, _, part in parts[:-1]:
         left.append(max(0.0, left[-1] - part))
     left.append(0.0)  # the last is what remains, down to nothing
     top = 1.02 * max(left)
     falls = tuple(
-        Fall(NAMES[name], i, part, 100.0 * a / top, 100.0 * min(a, b) / top, 100.0 * abs(a - b) / top)
+        Fall(names.get(name, name), i, part, 100.0 * a / top, 100.0 * min(a, b) / top, 100.0 * abs(a - b) / top)
         for (i, name, part), a, b in zip(parts, left, left[1:], strict=False)
     )
     return Waterfall(100.0 * report.loss / top, falls, ticks(top))

@@ -64,8 +64,8 @@ def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
     return found + fast.sums()
 
 
-def slopes_of(plan: Plan, part: Survey) -> Array:
-    """Each row's slope of its loss in β and in the class offsets, at the predictions as they are: (1 + classes, rows)."""
+def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:
+    """Each row's slope of its loss in β and in the class offsets, where logits are β·z + offsets: (1 + classes, rows)."""
     block, logs = logits_of(plan, part.predictions)
     classes, targets = len(plan.classes), part.labels
     if targets.ndim == 1:
@@ -73,19 +73,23 @@ def slopes_of(plan: Plan, part: Survey) -> Array:
     ones = np.ones(len(block))
     out = np.zeros((1 + classes, len(block)))
     if plan.task != "multilabel":
-        out[0], out[1:] = _slopes(_seen(block, logs, targets.T, ones))
+        out[0], out[1:] = _slopes(_seen(block, logs, targets.T, ones), beta, offsets)
         return out
     for label in range(classes):
         t = targets[:, label]
-        along, own = _slopes(_seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), ones))
+        seen = _seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), ones)
+        along, own = _slopes(seen, beta, np.array([0.0, offsets[label]]))
         out[0] += along
         out[1 + label] = own[1]
     return out
 
 
-def _slopes(seen: "_Rows") -> tuple[Array, Array]:
-    away = seen.v.astype(np.float64) / (seen.rest.astype(np.float64) + 1.0) - seen.targets
-    return (away * seen.z).sum(axis=0), away
+def _slopes(seen: "_Rows", beta: float, offsets: Array) -> tuple[Array, Array]:
+    z = seen.z.astype(np.float64)
+    w = beta * z + offsets[:, None]
+    shares = np.exp(w - w.max(axis=0))
+    away = shares / shares.sum(axis=0) - seen.targets
+    return (away * z).sum(axis=0), away
 
 
 class _Fast:

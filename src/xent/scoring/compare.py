@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,8 @@ from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import Prepared, prepare
 
 __all__ = ["compare"]
+
+_IDS = ("id", "row_id", "example_id", "uid", "uuid")
 
 MOST_RESAMPLED = 200  # slices, each resampled in some 30 ms; of more, those with few rows get Student's t
 
@@ -96,8 +99,19 @@ def compare(
     orders = same_classes(called, prepared)
     scored = [score_rows(Model(*parts)) for parts in zip(called, opened, prepared, orders, strict=True)]
     paired = pair(scored, prepared[0].plan.classes, None if on is None else on if isinstance(on, str) else "on")
+    unused = _unused_id(opened) if labels is None and on is None else None
     del opened
-    return _judged(scored, prepared, paired, base, "nats" if unit is None else unit, on)
+    found = _judged(scored, prepared, paired, base, "nats" if unit is None else unit, on)
+    if unused is None:
+        return found
+    text = f"all tables have a column {unused!r}, but rows were matched by position. If it names them, pass on={unused!r} (--on {unused})."
+    return replace(found, warnings=(*found.warnings, text))
+
+
+def _unused_id(opened: Sequence[Any]) -> str | None:
+    """A column of all tables that is named as those that tell rows apart."""
+    common = set.intersection(*(set(data.table.schema.names) for data in opened))
+    return next((name for name in _IDS if name in common), None)
 
 
 def _tables(

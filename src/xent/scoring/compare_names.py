@@ -18,7 +18,7 @@ def model_names(models: Sequence[Any], names: Sequence[str] | None, in_memory: b
     """
     if len(models) < 2:
         raise OptionError(
-            f"compare needs two models or more, but got {len(models)}. To judge one, use scan or evaluate."
+            f"compare needs two models or more, but got {len(models)}. To judge one, use evaluate, scan or xent score."
         )
     if names is not None:
         called = [names] if isinstance(names, str) else [str(name) for name in names]

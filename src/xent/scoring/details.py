@@ -67,7 +67,7 @@ def causes(
     step = recommended(ladder)
     soft = sums.label_entropy > 0
     return {
-        "ladder": None if ladder is None else rungs_of(ladder, shown),
+        "ladder": None if ladder is None else rungs_of(ladder, step, shown),
         "cure": cure_of(step),
         "diagnosis": diagnosis(plan, sums, ladder, step),
         "label_entropy": shown(sums.label_entropy / sums.weight) if soft else None,

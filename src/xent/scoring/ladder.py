@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xent.kernels.ladder_numpy import BETAS
 from xent.kernels.survey_numpy import MOST_CLASSES
@@ -17,7 +18,7 @@ from xent.scoring.curves import Curve, lowest_point
 from xent.scoring.looks import Look
 from xent.scoring.newton import Cure, Fit, Problem, fit_cures, slope_and_curvature
 from xent.scoring.plan import Plan
-from xent.scoring.sandwich import Sandwich, robust
+from xent.scoring.sandwich import effective_rows
 from xent.scoring.sums import Sums
 from xent.scoring.tails import chi_squared_tail
 
@@ -55,7 +56,6 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
     if plan.brief or sums.infinite_rows or not sums.grid:
         return None
     problem = Problem.of(plan, sums)
-    n = sums.rows
     curve = _curve(plan, sums)
     beta = lowest_point(curve)
     gain = max(0.0, curve.at(1.0)[0] - curve.at(beta)[0])
@@ -64,8 +64,8 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
         fits |= _offsets(problem, sums, beta, look, gain)
         most = max(fit.gain for fit in fits.values())
         fits["both"] = fits["both"]._replace(gain=most)
-    sandwich = robust(problem, sums, look)
-    steps = {name: _step(problem, name, fit, n, sandwich) for name, fit in fits.items()}
+    rows = effective_rows(problem, sums, look, fits.get("both", fits["temperature"]).cure)
+    steps = {name: _step(problem, name, fit, rows) for name, fit in fits.items()}
     return Ladder(sums.loss / sums.weight, steps)
 
 
@@ -103,15 +103,10 @@ def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float)
     return fit_cures(problem, sums.moments, beta, look.moments) if small or shown < LEVEL else found
 
 
-def _step(problem: Problem, name: str, fit: Fit, n: float, sandwich: Sandwich | float | None) -> Step:
+def _step(problem: Problem, name: str, fit: Fit, rows: Callable[[NDArray[np.bool_]], float]) -> Step:
     free = problem.free(name)
-    k, gain = int(free.sum()), max(0.0, fit.gain)
-    if isinstance(sandwich, Sandwich):
-        by_chance, p = sandwich.of(free)
-    else:
-        n = n if sandwich is None else sandwich
-        by_chance, p = k / (2.0 * n), chi_squared_tail(2.0 * n * gain, k)
-    return Step(name, _centred(problem, fit.cure), gain, k, by_chance, p)
+    k, n, gain = int(free.sum()), rows(free), max(0.0, fit.gain)
+    return Step(name, _centred(problem, fit.cure), gain, k, k / (2.0 * n), chi_squared_tail(2.0 * n * gain, k))
 
 
 def _centred(problem: Problem, cure: Cure) -> Cure:
@@ -120,9 +115,10 @@ def _centred(problem: Problem, cure: Cure) -> Cure:
     return cure if several else cure._replace(offsets=cure.offsets - cure.offsets.mean())
 
 
-def rungs_of(ladder: Ladder, shown: Callable[[float], float]) -> tuple[Rung, ...]:
-    """The rungs as the report has them; `shown` turns nats into its unit."""
-    path = ["class bias", "both"] if "both" in ladder.steps else ["temperature"]
+def rungs_of(ladder: Ladder, cure: Step | None, shown: Callable[[float], float]) -> tuple[Rung, ...]:
+    """The rungs as the report has them; `shown` turns nats into its unit. The parts begin with what the cure changes."""
+    first = "temperature" if cure is not None and cure.name == "temperature" else "class bias"
+    path = [first, "both"] if "both" in ladder.steps else ["temperature"]
     left = [ladder.loss, *(max(0.0, ladder.loss - ladder.steps[name].gain) for name in path)]
     parts = {name: shown(before - after) for name, before, after in zip(path, left, left[1:], strict=False)}
     rungs = [Rung("as is", shown(ladder.loss), 0.0, 0.0, 0, None, 1.0, None, None)]

@@ -24,17 +24,9 @@ from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
 from xent.scoring.totals import as_chunk
 
-__all__ = ["Look", "Scores"]
+__all__ = ["Look"]
 
 SHIFT = exact.UNIT_BITS - FIXED_BITS
-
-
-class Scores(NamedTuple):
-    """Sums of the rows' slopes at the predictions as they are, and their scatter over rows or clusters."""
-
-    total: NDArray[np.float64]  # (1 + classes,)
-    scatter: NDArray[np.float64]  # (1 + classes, 1 + classes), with the factor C / (C − 1)
-    units: int  # rows or clusters
 
 
 class Look(NamedTuple):
@@ -65,18 +57,20 @@ class Look(NamedTuple):
             forget()
         return found
 
-    def scores(self) -> Scores:
-        """The slopes of rows, or of the clusters that they come in."""
+    def scatter(self, cure: Cure) -> NDArray[np.float64]:
+        """Σ s·sᵀ over rows, or over the clusters that they come in, with the factor C / (C − 1).
+
+        s (1 + classes,) are the slopes of the loss in β and the offsets, at a cure where they cancel.
+        """
         size = 1 + len(self.plan.classes)
         vocabulary = Vocabulary(self.plan.classes)
-        total, scatter, rows = np.zeros(size), np.zeros((size, size)), 0
+        scatter, rows = np.zeros((size, size)), 0
         clusters: dict[str, NDArray[np.float64]] = {}
         for batch in self.batches():
             for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy):
                 kept = of_weight(part)
-                slopes = slopes_of(self.plan, kept)
+                slopes = slopes_of(self.plan, kept, cure.beta, cure.offsets)
                 slopes = slopes if kept.weights is None else slopes * kept.weights
-                total += slopes.sum(axis=1)
                 rows += slopes.shape[1]
                 if "cluster" in part.keys:
                     _add_clusters(clusters, part, slopes)
@@ -86,7 +80,7 @@ class Look(NamedTuple):
         if clusters:
             by_cluster = np.array([clusters[name] for name in sorted(clusters)])
             rows, scatter = len(by_cluster), by_cluster.T @ by_cluster
-        return Scores(total, scatter * rows / max(1, rows - 1), rows)
+        return np.asarray(scatter * (rows / max(1, rows - 1)))
 
 
 def _add_clusters(clusters: dict[str, NDArray[np.float64]], part: Chunk, slopes: NDArray[np.float64]) -> None:

@@ -11,9 +11,10 @@ from functools import cache
 from typing import NamedTuple
 
 from xent.scoring import exact
+from xent.scoring.means import FEW, mean_of
 from xent.scoring.tails import t_quantile, t_tails
 
-__all__ = ["LEVEL", "Difference", "Moments", "Ratio", "difference", "exponential", "moments", "ratio"]
+__all__ = ["LEVEL", "Difference", "Moments", "Ratio", "difference", "exponential", "few", "moments", "ratio"]
 
 LEVEL = 0.95
 LARGEST_EXPONENT = math.log(1.7976931348623157e308)
@@ -58,6 +59,16 @@ def moments(pairs: Iterable[tuple[int, int]]) -> Moments:
         nats_units += y * x
         units_squared += x * x
     return Moments(clusters, nats, units, nats_squared, nats_units, units_squared)
+
+
+def few(pairs: Iterable[tuple[int, int]]) -> tuple[float, float] | None:
+    """The interval of Σ nats / Σ units by the studentised bootstrap, where clusters are too few for Student's t."""
+    known = [(exact.to_float(y) / x, float(x)) for y, x in pairs if x]
+    if not 2 <= len(known) < FEW:
+        return None
+    values, sizes = zip(*known, strict=True)
+    found = mean_of(values, sizes).interval
+    return None if found is None else (max(0.0, found[0]), found[1])
 
 
 def ratio(sums: Moments) -> Ratio | None:

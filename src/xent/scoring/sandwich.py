@@ -1,54 +1,51 @@
-"""What fitting gains by chance, and tests of no gain, where rows are weighted or come in clusters.
+"""How many independent rows of weight 1 tell as much as weighted rows, or rows that come in clusters.
+
+Fitting k parameters to them gains tr(H⁻¹·J) / 2n by chance, where H is the curvature of the mean loss and J the scatter
+of its slopes over rows or clusters, both at the fit; that is what k / 2n would be with so many independent rows, and
+tests count no more of them (Rao and Scott 1984).
 
 Source:
     White, "Maximum Likelihood Estimation of Misspecified Models" (1982): the sandwich form. Liang and Zeger (1986):
-    clusters. Boos, "On Generalized Score Tests" (1992).
+    clusters. Rao and Scott, "On Chi-squared Tests for Multiway Contingency Tables" (1984), section 2.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.scoring.looks import Look, Scores
-from xent.scoring.newton import Cure, Float64, Problem, slope_and_curvature
+from xent.scoring import exact
+from xent.scoring.looks import Look
+from xent.scoring.newton import Cure, Problem, slope_and_curvature
 from xent.scoring.sums import Sums
-from xent.scoring.tails import chi_squared_tail
 from xent.scoring.uncertainty import MeanSums, mean_of_sums, uncertainty
 
-__all__ = ["Sandwich", "robust"]
+__all__ = ["effective_rows"]
 
 
-class Sandwich(NamedTuple):
-    """For a set of free parameters: nats per row gained by chance, and the p-value."""
+def effective_rows(problem: Problem, sums: Sums, look: Look | None, fit: Cure) -> Callable[[NDArray[np.bool_]], float]:
+    """The number of rows for a set of free parameters (1 + classes,).
 
-    scores: Scores
-    curvature: Float64  # of the mean loss
-    weight: float
+    Without a look at the rows, it is told by how much clusters and weights widen the interval of the loss itself.
+    """
+    if not sums.clusters and sums.weight == sums.weight_squared:
+        return lambda _: float(sums.rows)
+    if look is None:
+        found = _by_the_interval(sums)
+        return lambda _: found
+    curvature = slope_and_curvature(problem, look.moments([fit])[0], fit)[2]
+    scatter = look.scatter(fit)
 
-    def of(self, free: NDArray[np.bool_]) -> tuple[float, float]:
-        """free: (1 + classes,), which of β and the offsets were fitted."""
+    def rows(free: NDArray[np.bool_]) -> float:
         chosen = np.flatnonzero(free)
         place = np.ix_(chosen, chosen)
-        scatter, slope = self.scores.scatter[place], self.scores.total[chosen]
-        by_chance = 0.5 * float(np.trace(np.linalg.pinv(self.curvature[place]) @ scatter)) / self.weight**2
-        degrees = min(len(chosen), self.scores.units - 1)
-        statistic = float(slope @ np.linalg.pinv(scatter) @ slope)
-        return by_chance, chi_squared_tail(statistic, max(1, degrees))
+        trace = float(np.trace(np.linalg.pinv(curvature[place]) @ scatter[place])) / problem.weight**2
+        return len(chosen) / trace if trace > 0.0 else float(sums.rows)
+
+    return rows
 
 
-def robust(problem: Problem, sums: Sums, look: Look | None) -> "Sandwich | float | None":
-    """The sandwich where it is needed; without the rows, how many independent rows of weight 1 tell as much.
-
-    None where rows are independent and weigh 1. The number is that by which clusters and weights widen the loss's own
-    interval (Rao and Scott 1984).
-    """
-    weighted = sums.weight != sums.weight_squared
-    if not sums.clusters and not weighted:
-        return None
-    if look is not None:
-        null = Cure(1.0, np.zeros(len(problem.plan.classes)))
-        return Sandwich(look.scores(), slope_and_curvature(problem, sums.moments, null)[2], problem.weight)
-    effective = sums.weight**2 / (sums.weight_squared << 1074)
+def _by_the_interval(sums: Sums) -> float:
+    effective = sums.weight**2 / (sums.weight_squared << exact.UNIT_BITS)
     plain, found = mean_of_sums(MeanSums.of(sums)).standard_error, uncertainty(sums).standard_error
     return float(effective) * (plain / found) ** 2 if sums.clusters and plain and found else float(effective)

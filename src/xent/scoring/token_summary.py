@@ -6,7 +6,8 @@ from xent import units
 from xent.errors import ShapeError
 from xent.report.token_report import TokenReport, UnitCost, WorstDocument, WorstToken
 from xent.scoring import exact
-from xent.scoring.per_unit import exponential, ratio
+from xent.scoring.means import FEW
+from xent.scoring.per_unit import exponential, few, ratio
 from xent.scoring.token_sums import Document, TokenSums
 from xent.sources.token_rows import UNITS
 
@@ -58,6 +59,8 @@ def _unit_cost(sums: TokenSums, whole: Document, unit: int) -> UnitCost | None:
     nats = math.inf if whole.infinite or found is None else found.mean
     error = None if found is None else found.standard_error
     interval = None if found is None else found.interval
+    if interval is not None and not sums.rest.rows:
+        interval = few((one.nats, one.units[unit]) for one in sums.documents.values()) or interval
     if whole.infinite and error is not None:
         error, interval = math.inf, (math.inf, math.inf)
     return UnitCost(
@@ -102,6 +105,8 @@ def _left_out(sums: TokenSums, whole: Document) -> tuple[str, ...]:
     if whole.unscored:
         tokens = "1 token has" if whole.unscored == 1 else f"{whole.unscored:,} tokens have"
         found.append(f"{tokens} no log-probability (the first of a prompt) and {_is(whole.unscored)} not scored")
+    if not sums.rest.rows and 2 <= len(sums.documents) < FEW:
+        found.append(f"{len(sums.documents):,} documents are few: intervals are by the studentised bootstrap")
     if whole.unknown[BYTE] == whole.rows:
         found.append("bytes are not known, so nothing is per byte: --text NAME (text=) or --bytes NAME (byte_count=)")
     return tuple(found)

@@ -14,7 +14,7 @@ __all__ = ["Columns", "choose_columns", "choose_predictions", "class_names"]
 
 _LABELS = ("label", "y", "target", "y_true", "class")
 _PREFIXES = {"p_": None, "prob_": None, "proba_": None, "logit_": "logits", "logp_": "log_probabilities"}
-_SINGLES = ("p", "score", "probability", "y_pred")
+_SINGLES = ("p", "score", "probability", "prediction", "y_pred")
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
 _WEIGHT_FLAG = "--weight NAME (weight=)"

@@ -126,6 +126,11 @@ def _requests(place: str, sample: Mapping[str, Any]) -> list[Request]:
         )
     found = []
     for response, argument in zip(responses, arguments, strict=False):
+        if any(isinstance(part, Mapping) for part in argument):
+            raise SourceError(
+                f"{place} is of a task that generates text (its arguments say until when), so it has no log-likelihood.\n"
+                "Only tasks of output type loglikelihood, loglikelihood_rolling or multiple_choice have one."
+            )
         texts = [part for part in argument if isinstance(part, str)]
         if not texts:
             raise SourceError(f"{place} has no text in its arguments.\nWrite the samples again with --log_samples.")
