@@ -98,7 +98,8 @@ def test_weights_and_repeated_rows_are_the_same():
 
 def test_soft_labels():
     random = np.random.default_rng(4)
-    t, p = random.dirichlet(np.ones(3), 1000), random.dirichlet(np.ones(3) * 3, 1000)
+    t = random.dirichlet(np.ones(3), 1000)
+    p = softmax(1.7 * np.log(t) + random.normal(size=t.shape), axis=1)
     report = xent.evaluate(t, p)
     entropy = -(t * np.log(t)).sum(axis=1).mean()
     assert report.label_entropy == pytest.approx(entropy, rel=1e-12)
@@ -162,7 +163,7 @@ def test_the_curve_is_exact_between_the_temperatures(scale):
     for beta in np.geomspace(1 / 12, 12, 60):
         assert curve.at(beta)[0] == pytest.approx(logsumexp(beta * z, axis=1).mean() - beta * own, abs=1e-6)
     direct = minimize_scalar(lambda b: logsumexp(b * z, axis=1).mean() - b * own, bounds=(1e-3, 16), method="bounded")
-    assert curve.at(lowest_point(curve))[0] == pytest.approx(direct.fun, abs=1e-6)
+    assert curve.at(lowest_point(curve) or 0.0)[0] == pytest.approx(direct.fun, abs=1e-6)
 
 
 def test_predictions_that_tell_nothing_have_no_temperature():
@@ -188,7 +189,7 @@ def test_words():
     under = xent.evaluate(labels, biased(p, 0.4, np.zeros(3))).diagnosis
     assert under.startswith("underconfident: multiplying the logits by 2.")
     bias = xent.evaluate(labels, biased(p, 1.0, [0.0, 1.5, 0.0])).diagnosis
-    assert bias.startswith("predicts class 1 too often: shifting the classes' logits removes")
+    assert bias.startswith("predicts class 1 too often: adding an offset to each class removes")
     infinite = xent.evaluate([0, 1, 1], [0.5, 0.5, 0.0])
     assert (infinite.ladder, infinite.cure) == (None, None)
     assert "infinite" in infinite.diagnosis
@@ -336,3 +337,67 @@ def test_holdout_keeps_clusters_together():
     report = xent.evaluate(labels, p[:, 1], cluster=document, holdout=True)
     assert report.rows % 30 == 0
     assert report.clusters == report.rows / 30
+
+
+def test_clusters_without_meaning_change_nothing():
+    """A few large clusters of independent rows must not hide what is wrong."""
+    labels, p = drawn(5000, 2, seed=20)
+    p = biased(p, 2.0, [0.0, 1.0])[:, 1]
+    plain = xent.evaluate(labels, p)
+    for count in (4, 80, 5000):
+        cluster = np.random.default_rng(count).permutation(5000) % count
+        found = xent.evaluate(labels, p, cluster=cluster)
+        assert found.diagnosis == plain.diagnosis
+        assert by_name(found)["both"].p_value < 1e-50
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("scale", [300.0, 1e4, 1e8])
+def test_logits_that_are_too_far_apart_get_no_wrong_cure(classes, scale):
+    random = np.random.default_rng(21)
+    z = random.normal(size=(20_000, classes)) * 1.5
+    labels = (z + random.gumbel(size=z.shape)).argmax(axis=1)
+    report = xent.evaluate(labels, z * scale, kind="logits")
+    assert report.diagnosis.startswith("the logits are too far apart for a temperature of 16")
+    assert (report.ladder, report.cure) == (None, None)
+    near = xent.evaluate(labels, z * 20.0, kind="logits")
+    assert "dividing the logits by 16.000 or more" in near.diagnosis or near.cure.temperature == pytest.approx(16.0)
+
+
+def test_several_labels_of_every_kind_are_cured_alike():
+    random = np.random.default_rng(22)
+    z = random.normal(size=(2000, 4))
+    y = (random.random(z.shape) < 1 / (1 + np.exp(-z))).astype(int)
+    q = 2 * z + 0.5
+    log_p = -np.logaddexp(0.0, -q)
+    reports = [
+        xent.evaluate(y, given, kind=kind, task="multilabel")
+        for given, kind in ((q, "logits"), (log_p, "log_probabilities"), (np.exp(log_p), "probabilities"))
+    ]
+    for other in reports[1:]:
+        assert [one.loss for one in other.ladder] == pytest.approx([one.loss for one in reports[0].ladder], abs=1e-6)
+    cured = reports[1].recalibrate(log_p)
+    terms = np.where(y == 1, -cured, -np.log(-np.expm1(cured)))
+    assert terms.sum(axis=1).mean() == pytest.approx(by_name(reports[1])["both"].loss, abs=1e-6)
+
+
+def test_one_class_and_no_mistakes_have_no_cure():
+    assert xent.evaluate([1] * 50, [0.9] * 50).diagnosis == "only one class is present, so calibration cannot be told"
+    z = np.random.default_rng(23).normal(size=(300, 2))
+    report = xent.evaluate(z.argmax(axis=1), z, kind="logits")
+    assert report.cure is None
+    assert report.diagnosis.startswith("underconfident, and no mistake tells by how much")
+
+
+def test_a_cure_is_seldom_recommended_for_a_calibrated_model():
+    found = sum(xent.evaluate(*drawn(600, 2, seed=30_000 + seed)).cure is not None for seed in range(200))
+    assert found / 200 < 0.09
+
+
+def test_errors():
+    labels, p = drawn(500, 3, seed=24)
+    with pytest.raises(xent.OptionError, match="pass one of them"):
+        xent.evaluate(labels, p, holdout=True, brief=True)
+    report = xent.evaluate(labels, biased(p, 3.0, np.zeros(3)))
+    with pytest.raises(xent.ProbabilityError, match="outside \\[0, 1\\]"):
+        report.recalibrate(np.log(p))

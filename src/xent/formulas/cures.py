@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
-from xent._arrays import Array, constant, floats, namespace_of
-from xent.errors import ShapeError
+from xent._arrays import Array, constant, floats, is_true_or_traced, namespace_of
+from xent.errors import ProbabilityError, ShapeError
 
 __all__ = ["recalibrated"]
 
@@ -25,6 +25,7 @@ def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: flo
 
     Raises:
         ShapeError: not one column for each class.
+        ProbabilityError: probabilities that are none.
     """
     p = floats("predictions", predictions)
     column = p.ndim == 1 and classes == 2 and task != "multilabel"
@@ -32,6 +33,12 @@ def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: flo
         raise ShapeError(
             f"predictions has shape {tuple(p.shape)}, but must be (rows, {classes}): one column for each of the classes "
             "scored, in the report's order."
+        )
+    xp = namespace_of(p)
+    if kind == "probabilities" and not is_true_or_traced(xp.all((p >= 0.0) & (p <= 1.0 + 1e-3))):
+        raise ProbabilityError(
+            "predictions has entries outside [0, 1], but probabilities were scored, so that probabilities are cured.\n"
+            "Pass predictions of the kind that the report is of."
         )
     if cure is None:
         return p

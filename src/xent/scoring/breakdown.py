@@ -19,7 +19,7 @@ from xent.scoring.outcomes import both_columns
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 
-__all__ = ["Survey", "logits_of", "slopes_of", "survey", "weighted_sums"]
+__all__ = ["Survey", "column_of", "logits_of", "slopes_of", "survey", "weighted_sums"]
 
 Array = NDArray[Any]
 SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
@@ -40,7 +40,9 @@ def logits_of(plan: Plan, block: Array) -> tuple[Array, bool]:
         block = both_columns(block)
     if plan.clip is None:
         return block, logs
-    if logs and block.ndim == 1:
+    if plan.kind == "log_probabilities" and plan.task == "multilabel":
+        p = np.exp(block.astype(np.float64))
+    elif logs and (block.ndim == 1 or plan.task == "multilabel"):
         p = np.exp(-np.logaddexp(0.0, -block.astype(np.float64)))
     elif logs:
         below = block.astype(np.float64) - block.max(axis=1, keepdims=True)
@@ -48,6 +50,12 @@ def logits_of(plan: Plan, block: Array) -> tuple[Array, bool]:
     else:
         p = block.astype(np.float64)
     return np.clip(p, plan.clip, 1.0 - plan.clip), False
+
+
+def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
+    """One of several labels as two classes: (rows,), or of log-probabilities (rows, 2)."""
+    column = np.ascontiguousarray(block.reshape(len(block), -1)[:, label])
+    return both_columns(column) if logs and plan.kind == "log_probabilities" else column
 
 
 def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
@@ -77,7 +85,7 @@ def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:
         return out
     for label in range(classes):
         t = targets[:, label]
-        seen = _seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), ones)
+        seen = _seen(column_of(plan, block, logs, label), logs, np.stack([1.0 - t, t]), ones)
         along, own = _slopes(seen, beta, np.array([0.0, offsets[label]]))
         out[0] += along
         out[1 + label] = own[1]
@@ -145,7 +153,7 @@ def _slow(plan: Plan, part: Survey) -> Sums:
     for start in range(0, len(block), spec.BLOCK):
         rows = slice(start, start + spec.BLOCK)
         if plan.task == "multilabel":
-            found = found + _several(block[rows], logs, part.labels[rows], weights[rows], len(plan.classes))
+            found = found + _several(plan, block[rows], logs, part.labels[rows], weights[rows])
             continue
         targets = part.labels[rows]
         if targets.ndim == 1:
@@ -159,12 +167,12 @@ def _slow(plan: Plan, part: Survey) -> Sums:
     return found
 
 
-def _several(block: Array, logs: bool, targets: Array, weights: Array, labels: int) -> Sums:
+def _several(plan: Plan, block: Array, logs: bool, targets: Array, weights: Array) -> Sums:
     """Each label is a problem of two classes of its own."""
     found = Sums()
-    for label in range(labels):
+    for label in range(len(plan.classes)):
         t = targets[:, label]
-        seen = _seen(np.ascontiguousarray(block[:, label]), logs, np.stack([1.0 - t, t]), weights)
+        seen = _seen(column_of(plan, block, logs, label), logs, np.stack([1.0 - t, t]), weights)
         found = found + _cures(seen, label) + _of_class(seen, 1, label)
         found = found + Sums(label_entropy=exact.total(weights * _entropies(np.stack([1.0 - t, t], axis=1))))
     return found

@@ -12,6 +12,7 @@ __all__ = ["HIGHEST", "LOWEST", "Curve", "lowest_point"]
 
 POINTS = 8  # of the polynomial through the nearest ones
 LOWEST, HIGHEST = BETAS[0], BETAS[-1]
+NOTHING_GAINED, FAR_WORSE = 0.001, 0.1  # nats, by a sixteenth of the logits against none of them
 
 
 class Curve(NamedTuple):
@@ -40,11 +41,16 @@ def _polynomial(nodes: NDArray[np.float64], values: NDArray[np.float64], x: floa
     return float((c * x**k).sum()), float((c[1:] * k[1:] * x ** (k[1:] - 1)).sum()) / half
 
 
-def lowest_point(curve: Curve) -> float:
-    """The β from 0 to HIGHEST at which the loss is least; it is convex, so the slope crosses 0 once."""
-    low, high = 0.0, HIGHEST
+def lowest_point(curve: Curve) -> float | None:
+    """The β from LOWEST to HIGHEST at which the loss is least; it is convex, so the slope crosses 0 once.
+
+    0 where the best is below LOWEST, and predictions that all are alike cost no more: they tell nothing. None where the
+    best is below LOWEST because logits are so far apart that even a sixteenth of them is worse than nothing.
+    """
+    low, high = LOWEST, HIGHEST
     if curve.at(low)[1] >= 0.0:
-        return low
+        gained = float(curve.normaliser[0]) - curve.at(low)[0]
+        return low if gained > NOTHING_GAINED else 0.0 if gained > -FAR_WORSE else None
     if curve.at(high)[1] <= 0.0:
         return high
     for _ in range(60):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from xent.errors import WeightError
+from xent.errors import OptionError, WeightError
 from xent.report.model import Report
 from xent.scoring.data import Data, InMemory, Progress
 from xent.scoring.holdout import half_of
@@ -146,6 +146,10 @@ def _judged(
     holdout: bool,
     options: dict[str, Any],
 ) -> Report:
+    if holdout and options["brief"]:
+        raise OptionError(
+            "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."
+        )
     plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
 
     def rows(first: bool = False) -> Iterable[Rows]:

@@ -56,12 +56,20 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
     if plan.brief or sums.infinite_rows or not sums.grid:
         return None
     problem = Problem.of(plan, sums)
+    if not problem.parameters:
+        return None
     curve = _curve(plan, sums)
     beta = lowest_point(curve)
+    if beta is None:
+        return None
     gain = max(0.0, curve.at(1.0)[0] - curve.at(beta)[0])
     fits = {"temperature": Fit(Cure(beta, np.zeros(len(plan.classes))), gain)}
-    if look is not None and problem.parameters > 0 and len(plan.classes) <= MOST_CLASSES:
-        fits |= _offsets(problem, sums, beta, look, gain)
+    if look is not None and len(plan.classes) <= MOST_CLASSES:
+        fits |= {
+            name: fit
+            for name, fit in _offsets(problem, sums, beta, look, gain).items()
+            if beta or name != "temperature"
+        }
         most = max(fit.gain for fit in fits.values())
         fits["both"] = fits["both"]._replace(gain=most)
     rows = effective_rows(problem, sums, look, fits.get("both", fits["temperature"]).cure)
@@ -87,7 +95,8 @@ def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladde
 def _curve(plan: Plan, sums: Sums) -> Curve:
     sides = len(plan.classes) * math.log(2.0) if plan.task == "multilabel" else math.log(len(plan.classes))
     values = [sides, *(sums.grid.get(node, 0) / sums.weight for node in range(len(BETAS)))]
-    return Curve(np.array(values), sums.label_logit / sums.weight)
+    # the label's z as the exact losses have it: that of the sums ends at LOWEST
+    return Curve(np.array(values), (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight)
 
 
 def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float) -> dict[str, Fit]:

@@ -13,7 +13,7 @@ from xent.kernels.choice import survey_kernels, threads_pay
 from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
 from xent.kernels.pool import available_cpus
 from xent.scoring import exact
-from xent.scoring.breakdown import logits_of, slopes_of, weighted_sums
+from xent.scoring.breakdown import column_of, logits_of, slopes_of, weighted_sums
 from xent.scoring.chunks import Chunk, blocks, of_weight
 from xent.scoring.inputs import Rows
 from xent.scoring.keyed import key_codes
@@ -99,8 +99,9 @@ def _moments(plan: Plan, block: NDArray[Any], logs: bool, weights: NDArray[np.fl
         return _of_problem(block, logs, weights, cure.beta, cure.offsets)
     found: Moments = {}
     for label in range(len(plan.classes)):
-        column = np.ascontiguousarray(block.reshape(len(block), -1)[:, label])
-        sums = _of_problem(column, logs, weights, cure.beta, np.array([0.0, cure.offsets[label]]))
+        sums = _of_problem(
+            column_of(plan, block, logs, label), logs, weights, cure.beta, np.array([0.0, cure.offsets[label]])
+        )
         found |= {label * moments_count(2) + key: value for key, value in sums.items()}
     return found
 

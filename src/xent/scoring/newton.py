@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.kernels.ladder_numpy import moments_count
+from xent.kernels.ladder_numpy import BETAS, moments_count
 from xent.scoring import exact
-from xent.scoring.curves import HIGHEST
+from xent.scoring.curves import HIGHEST, LOWEST
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 
@@ -51,7 +51,7 @@ class Problem(NamedTuple):
         return cls(
             plan,
             exact.to_float(sums.weight),
-            sums.label_logit / sums.weight,
+            (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight,
             np.array([weight / sums.weight for weight in by_class]),
             np.array([0 < weight < sums.weight if several else weight > 0 for weight in by_class]),
         )
@@ -155,7 +155,7 @@ class _Search:
     @property
     def tried(self) -> Cure:
         """The best cure and a step."""
-        beta = min(max(0.0, self.best.beta + float(self.step[0])), HIGHEST)
+        beta = min(max(LOWEST, self.best.beta + float(self.step[0])), HIGHEST)
         return Cure(beta, self.best.offsets + self.step[1:])
 
     def told(self, found: Found) -> None:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from xent.checks.predictions import Place, refuse, refuse_entries
 from xent.errors import ShapeError, StateError
 from xent.formulas.cures import recalibrated
 from xent.report.model import Cure
@@ -60,10 +62,12 @@ def recalibrate_table(
     names, found = choose_predictions(table.schema, prediction)
     order = _order(recipe, names, found)
     rows = 0
-    with TableWriter(output, table.schema) as writer:
+    schema = pa.schema([_widened(field) if field.name in names else field for field in table.schema])
+    with TableWriter(output, schema) as writer:
         for batch in table.batches(table.schema.names):
             block = prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
             wide = block.astype(np.float64)
+            _refuse(recipe, wide, Place(batch.source or "", batch.first_row))
             cured = recalibrated(
                 wide if order is None else wide[:, order],
                 recipe.kind,
@@ -73,7 +77,7 @@ def recalibrate_table(
                 recipe.cure,
             )
             back = cured if order is None else cured[:, np.argsort(order)]
-            writer.write(_replaced(batch.data, names, back))
+            writer.write(_replaced(batch.data, schema, names, back))
             rows += batch.data.num_rows
             if progress is not None:
                 progress(batch.data.num_rows)
@@ -93,14 +97,30 @@ def _order(recipe: Recipe, names: tuple[str, ...], found: tuple[str, ...] | None
     return list(order)
 
 
-def _replaced(data: pa.RecordBatch, names: tuple[str, ...], cured: Any) -> pa.RecordBatch:
+def _refuse(recipe: Recipe, block: NDArray[np.float64], place: Place) -> None:
+    """Predictions that are not of the kind that was scored."""
+    if block.ndim == 2 and recipe.task != "multilabel":
+        refuse(recipe.kind, block, place)
+    else:
+        refuse_entries(recipe.kind, block, place)
+
+
+def _widened(field: pa.Field) -> pa.Field:
+    """Whole numbers become floats when they are cured."""
+    kind = value_type(field.type)
+    if is_list(kind):
+        return field if pa.types.is_floating(kind.value_type) else field.with_type(pa.list_(pa.float64()))
+    return field if pa.types.is_floating(kind) else field.with_type(pa.float64())
+
+
+def _replaced(data: pa.RecordBatch, schema: pa.Schema, names: tuple[str, ...], cured: Any) -> pa.RecordBatch:
     columns = dict(zip(data.schema.names, data.columns, strict=True))
     for i, name in enumerate(names):
-        kind = data.schema.field(name).type
+        kind = schema.field(name).type
         if is_list(value_type(kind)):
             flat = pa.array(cured.reshape(-1))
             offsets = pa.array(np.arange(len(cured) + 1, dtype=np.int32) * cured.shape[1])
             columns[name] = pa.ListArray.from_arrays(offsets, flat).cast(kind)
         else:
             columns[name] = pa.array(cured if cured.ndim == 1 else cured[:, i]).cast(kind)
-    return pa.RecordBatch.from_arrays([columns[field.name] for field in data.schema], schema=data.schema)
+    return pa.RecordBatch.from_arrays([columns[field.name] for field in schema], schema=schema)

@@ -61,7 +61,7 @@ def _bins(sums: Sums, at: int) -> tuple[Bin, ...]:
     names = (sums.reliable_weight, sums.reliable_probability, sums.reliable_truth)
     weight, predicted, true = (np.array([exact.to_float(name.get(key, 0)) for key in keys]) for name in names)
     smooth = isotonic(true / weight, weight)
-    effective = sums.rows / max(exact.to_float(sums.weight), 1e-300)
+    effective = sums.weight / sums.weight_squared  # Kish: as many rows as rows of unequal weight are worth
     ends = np.searchsorted(np.cumsum(weight), np.linspace(0.0, float(weight.sum()), SHOWN + 1)[1:-1], side="left") + 1
     starts = [0, *(e for e in sorted(set(ends.tolist())) if e < len(weight))]
     if len(starts) > 1 and weight[starts[-1] :].sum() < 0.5 * weight.sum() / SHOWN:
