@@ -6,7 +6,7 @@ from typing import Any
 import xent
 from xent.commands.options import add_columns, class_list, print_text, write_out
 from xent.commands.progress import Progress
-from xent.commands.tokens import choices_or_file, is_token_log
+from xent.commands.tokens import choices_or_files, is_token_log
 from xent.errors import OptionError
 from xent.report.checkup import print_checkup
 
@@ -49,11 +49,9 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(
             "these are logs of tokens, and check looks at predictions of classes. Use xent score for them."
         )
-    tables = [choices_or_file(file) for file in options.files]
-    files = tables[0] if len(tables) == 1 and tables[0] is not options.files[0] else options.files
     with Progress() as progress:
         checkup = xent.check(
-            files,
+            choices_or_files(options.files),
             label=options.label,
             prediction=options.prediction,
             sample_weight=options.weight,

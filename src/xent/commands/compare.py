@@ -16,7 +16,7 @@ from xent.commands.options import (
     write_out,
 )
 from xent.commands.progress import Progress
-from xent.commands.tokens import choices_or_file, is_token_log, refuse_for_tokens
+from xent.commands.tokens import choices_or_files, is_token_log, refuse_for_tokens
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
 from xent.report.numbers import decimals, p_value
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         return _of_tokens(options)
     with Progress() as progress:
         found = xent.compare(
-            *map(choices_or_file, options.files),
+            *(choices_or_files([file]) for file in options.files),
             **read_options(options),
             **keys,
             names=names,

@@ -70,13 +70,12 @@ def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
     refuse_to_overwrite(options.files, options.html)
     old = baseline.opened(options)
-    source = _source(options)
-    if source is None:
+    if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
         return tokens.run(options)
     with Progress() as progress:
         report = xent.scan(
-            source,
+            tokens.choices_or_files(options.files),
             **read_options(options),
             group=options.group,
             cluster=options.cluster,
@@ -96,22 +95,6 @@ def run(options: argparse.Namespace) -> int:
 
         print_text(lambda console: print_report(report, console))
     return max(_missed(report, options), baseline.worse(change, options))
-
-
-def _source(options: argparse.Namespace) -> Any:
-    """The files, or the table of choices that they hold; None if they are log-probabilities of tokens."""
-    from xent.sources.token_logs import open_token_logs
-
-    if options.log_probability is not None:
-        return None
-    logs = [] if "-" in options.files else open_token_logs(options.files)
-    if not logs:
-        return options.files
-    if not logs[0].choices:
-        return None
-    import pyarrow as pa
-
-    return pa.concat_tables([log.choice_table()[0] for log in logs])
 
 
 def _missed(report: "Report", options: argparse.Namespace) -> int:

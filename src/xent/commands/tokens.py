@@ -11,7 +11,7 @@ from xent.errors import OptionError
 if TYPE_CHECKING:
     from xent.report.token_report import TokenReport
 
-__all__ = ["add", "choices_or_file", "is_token_log", "refuse_for_tokens", "run"]
+__all__ = ["add", "choices_or_files", "is_token_log", "refuse_for_tokens", "run"]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -73,13 +73,13 @@ def is_token_log(files: list[str]) -> bool:
     return bool(logs) and not logs[0].choices
 
 
-def choices_or_file(file: str) -> Any:
-    """The table of choices that a log holds; the file itself if it is none."""
+def choices_or_files(files: list[str]) -> Any:
+    """The table of choices that logs hold; the files themselves if they are none."""
     from xent.sources.token_logs import open_token_logs
 
-    logs = [] if file == "-" else open_token_logs([file])
+    logs = [] if "-" in files else open_token_logs(files)
     if not logs:
-        return file
+        return files
     import pyarrow as pa
 
     return pa.concat_tables([log.choice_table()[0] for log in logs])

@@ -4,7 +4,7 @@ Rows of one label and weight 1 go through the kernels; others, with weights or a
 numbers one by one, cut to the same whole multiples, so that a weight of 1 changes no bit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -61,35 +61,37 @@ def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
 def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
     """The sums over parts of a chunk."""
     fast = _Fast(len(plan.classes))
-    found = Sums()
+    found: list[Sums] = []
     for part in parts:
         if not len(part.labels):
             continue
         if part.labels.ndim == 1 and part.weights is None:
             kernels.survey(*logits_of(plan, part.predictions), part.labels, *fast)
         else:
-            found = found + _slow(plan, part)
-    return found + fast.sums()
+            found += _slow(plan, part)
+    return Sums.gather([*found, fast.sums()])
 
 
 def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:
     """Each row's slope of its loss in β and in the class offsets, where logits are β·z + offsets: (1 + classes, rows)."""
     block, logs = logits_of(plan, part.predictions)
-    classes, targets = len(plan.classes), part.labels
-    if targets.ndim == 1:
-        targets = (targets[:, None] == np.arange(classes)).astype(np.float64)
+    classes, targets = len(plan.classes), _targets(plan, part.labels)
     ones = np.ones(len(block))
     out = np.zeros((1 + classes, len(block)))
     if plan.task != "multilabel":
         out[0], out[1:] = _slopes(_seen(block, logs, targets.T, ones), beta, offsets)
         return out
     for label in range(classes):
-        t = targets[:, label]
-        seen = _seen(column_of(plan, block, logs, label), logs, np.stack([1.0 - t, t]), ones)
+        seen = _label_seen(plan, block, logs, targets, ones, label)
         along, own = _slopes(seen, beta, np.array([0.0, offsets[label]]))
         out[0] += along
         out[1 + label] = own[1]
     return out
+
+
+def _targets(plan: Plan, labels: Array) -> Array:
+    """(rows, classes), whether labels are codes or targets already."""
+    return labels if labels.ndim == 2 else (labels[:, None] == np.arange(len(plan.classes))).astype(np.float64)
 
 
 def _slopes(seen: "_Rows", beta: float, offsets: Array) -> tuple[Array, Array]:
@@ -146,36 +148,36 @@ class _Rows(NamedTuple):
     weights: Array
 
 
-def _slow(plan: Plan, part: Survey) -> Sums:
+def _slow(plan: Plan, part: Survey) -> Iterator[Sums]:
     block, logs = logits_of(plan, part.predictions)
     weights = np.ones(len(block)) if part.weights is None else part.weights
-    found = Sums()
     for start in range(0, len(block), spec.BLOCK):
         rows = slice(start, start + spec.BLOCK)
         if plan.task == "multilabel":
-            found = found + _several(plan, block[rows], logs, part.labels[rows], weights[rows])
+            yield from _several(plan, block[rows], logs, part.labels[rows], weights[rows])
             continue
-        targets = part.labels[rows]
-        if targets.ndim == 1:
-            targets = (targets[:, None] == np.arange(len(plan.classes))).astype(np.float64)
+        targets = _targets(plan, part.labels[rows])
         seen = _seen(block[rows], logs, targets.T, weights[rows])
-        found = found + _cures(seen, 0) + _reliabilities(seen)
+        yield _cures(seen, 0)
+        yield from _reliabilities(seen)
         if part.labels.ndim == 1:
-            found = found + _confusion(seen, part.labels[rows])
+            yield from _confusion(seen, part.labels[rows])
         else:
-            found = found + Sums(label_entropy=exact.total(weights[rows] * _entropies(targets)))
-    return found
+            yield Sums(label_entropy=exact.total(weights[rows] * _entropies(targets)))
 
 
-def _several(plan: Plan, block: Array, logs: bool, targets: Array, weights: Array) -> Sums:
+def _several(plan: Plan, block: Array, logs: bool, targets: Array, weights: Array) -> Iterator[Sums]:
     """Each label is a problem of two classes of its own."""
-    found = Sums()
     for label in range(len(plan.classes)):
-        t = targets[:, label]
-        seen = _seen(column_of(plan, block, logs, label), logs, np.stack([1.0 - t, t]), weights)
-        found = found + _cures(seen, label) + _of_class(seen, 1, label)
-        found = found + Sums(label_entropy=exact.total(weights * _entropies(np.stack([1.0 - t, t], axis=1))))
-    return found
+        seen = _label_seen(plan, block, logs, targets, weights, label)
+        yield _cures(seen, label)
+        yield _of_class(seen, 1, label)
+        yield Sums(label_entropy=exact.total(weights * _entropies(seen.targets.T)))
+
+
+def _label_seen(plan: Plan, block: Array, logs: bool, targets: Array, weights: Array, label: int) -> _Rows:
+    t = targets[:, label]
+    return _seen(column_of(plan, block, logs, label), logs, np.stack([1.0 - t, t]), weights)
 
 
 def _seen(block: Array, logs: bool, targets: Array, weights: Array) -> _Rows:
@@ -210,49 +212,49 @@ def _cures(seen: _Rows, problem: int) -> Sums:
     )
 
 
+def _cut(values: Array, bits: int) -> Array:
+    """Cut to whole multiples of 2^-bits, as the kernels cut what they sum."""
+    return np.asarray((values.astype(np.float64) * 2.0**bits).astype(np.int64) * 2.0**-bits)
+
+
 def weighted_sums(values: Array, weights: Array) -> dict[int, int]:
     """Σ weight·value (numbers, rows), values cut as `fixed_sums` cuts them; sums of 0 are left out."""
     found = {}
     for i, row in enumerate(values):
-        cut = (row.astype(np.float64) * 2.0**ladder.FIXED_BITS).astype(np.int64) * 2.0**-ladder.FIXED_BITS
-        costs = weights * cut
+        costs = weights * _cut(row, ladder.FIXED_BITS)
         total = exact.total(np.maximum(costs, 0.0)) - exact.total(np.maximum(-costs, 0.0))
         if total:
             found[i] = total
     return found
 
 
-def _confusion(seen: _Rows, codes: Array) -> Sums:
+def _confusion(seen: _Rows, codes: Array) -> Iterator[Sums]:
     """−log of each class's probability, by label."""
     classes = len(seen.z)
     if classes > spec.MOST_CLASSES:
-        return Sums()
+        return
     log_whole = ladder.log1p32(seen.rest)
-    found = Sums()
     for j in range(classes):
         impossible = seen.z[j] <= ladder.LOWEST
-        nats = np.where(impossible, ladder.NOTHING, log_whole - seen.z[j]).astype(np.float64)
-        cut = (nats * 2.0**spec.COST_BITS).astype(np.int64) * 2.0**-spec.COST_BITS
-        sums = exact.grouped_sums(seen.weights * cut, codes)
+        nats = np.where(impossible, ladder.NOTHING, log_whole - seen.z[j])
+        sums = exact.grouped_sums(seen.weights * _cut(nats, spec.COST_BITS), codes)
         counts = np.bincount(codes[impossible], minlength=classes)
-        found = found + Sums(
+        yield Sums(
             confusion={i * classes + j: value for i, value in sums.items()},
             impossible={int(i) * classes + j: int(counts[i]) for i in np.flatnonzero(counts)},
         )
-    return found
 
 
-def _reliabilities(seen: _Rows) -> Sums:
+def _reliabilities(seen: _Rows) -> Iterator[Sums]:
     """Of each class where there are few, and of the likeliest."""
     classes = len(seen.z)
     asked = classes if classes <= spec.MOST_CLASSES else 0
-    found = Sums()
     for j in range(1 if asked == 2 else 0, asked):
-        found = found + _of_class(seen, j, j)
+        yield _of_class(seen, j, j)
     rows = np.arange(len(seen.top))
     one = np.ones_like(seen.rest)
     bins = spec.odds_bins(one, seen.rest, one > 0)
-    return found + _binned(seen, bins, one / (seen.rest + ladder.NUMBER_ONE), seen.targets[seen.top, rows], asked)
+    yield _binned(seen, bins, one / (seen.rest + ladder.NUMBER_ONE), seen.targets[seen.top, rows], asked)
 
 
 def _of_class(seen: _Rows, j: int, at: int) -> Sums:
@@ -262,7 +264,7 @@ def _of_class(seen: _Rows, j: int, at: int) -> Sums:
 
 def _binned(seen: _Rows, bins: Array, p: Array, truth: Array, at: int) -> Sums:
     keys = bins + at * spec.ODDS_BINS
-    cut = (p.astype(np.float64) * 2.0**ladder.FIXED_BITS).astype(np.int64) * 2.0**-ladder.FIXED_BITS
+    cut = _cut(p, ladder.FIXED_BITS)
     return Sums(
         reliable_weight=exact.grouped_sums(seen.weights, keys),
         reliable_probability=exact.grouped_sums(seen.weights * cut, keys),
