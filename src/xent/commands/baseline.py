@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import read_options
 from xent.errors import OptionError
-from xent.scoring.gate import Change, against_predictions, against_report
-from xent.scoring.measured import Measured, measured, read_report
 
 if TYPE_CHECKING:
     from xent.report.model import Report
+    from xent.scoring.gate import Change
+    from xent.scoring.measured import Measured
 
 __all__ = ["add", "compared", "opened", "refuse_for_tokens", "worse"]
 
@@ -23,13 +23,15 @@ def add(gates: Any) -> None:
     gates.add_argument("--on", metavar="NAME", help="beside old predictions: the column that names each row")
 
 
-def opened(options: argparse.Namespace) -> Measured | None:
+def opened(options: argparse.Namespace) -> "Measured | None":
     """The old report, looked at before the work begins; None for old predictions, or without any."""
     if options.baseline_report is None:
         given = [flag for flag, value in (("--fail-if-worse", options.fail_if_worse), ("--on", options.on)) if value]
         if given:
             raise OptionError(f"{given[0]} needs --baseline-report OLD: the old report, or the old predictions.")
         return None
+    from xent.scoring.measured import read_report
+
     found = read_report(options.baseline_report)
     if found is not None and options.on is not None:
         raise OptionError(
@@ -45,17 +47,20 @@ def refuse_for_tokens(options: argparse.Namespace) -> None:
         raise OptionError("--baseline-report is for predictions, not for tokens. Pass both files to xent compare.")
 
 
-def compared(report: "Report", old: Measured | None, options: argparse.Namespace) -> Change | None:
+def compared(report: "Report", old: "Measured | None", options: argparse.Namespace) -> "Change | None":
     """The new report against the old one, or against the old predictions; None if there are neither."""
     if options.baseline_report is None:
         return None
+    from xent.scoring.gate import against_predictions, against_report
+    from xent.scoring.measured import measured
+
     if old is not None:
         return against_report(measured(report), old, options.baseline_report)
     again = {**read_options(options), "cluster": options.cluster}
     return against_predictions(report, options.files, options.baseline_report, options.on, again)
 
 
-def worse(change: Change | None, options: argparse.Namespace) -> int:
+def worse(change: "Change | None", options: argparse.Namespace) -> int:
     """1 if the loss is worse and must not be; says in a line what was tested and found."""
     if change is None:
         return 0
