@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from xent import gaussian
 from xent.errors import (
     ArgumentTypeError,
+    EngineError,
     LabelError,
     MissingPackageError,
     OptionError,
@@ -27,6 +28,7 @@ from xent.information import (
     perplexity,
     surprisal,
 )
+from xent.version import __version__
 
 if TYPE_CHECKING:
     from xent.doctor.check import check
@@ -42,12 +44,11 @@ if TYPE_CHECKING:
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
 
-__version__ = "0.1.0"
-
 __all__ = [
     "ArgumentTypeError",
     "Checkup",
     "Comparison",
+    "EngineError",
     "Finding",
     "LabelError",
     "MissingPackageError",
@@ -61,6 +62,7 @@ __all__ = [
     "StateError",
     "WeightError",
     "XentError",
+    "__version__",
     "check",
     "compare",
     "conditional_entropy",

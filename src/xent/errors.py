@@ -16,6 +16,7 @@ A message says what, where (first index), got, allowed, and the next step.
 
 __all__ = [
     "ArgumentTypeError",
+    "EngineError",
     "LabelError",
     "MissingPackageError",
     "OptionError",
@@ -58,6 +59,10 @@ class StateError(XentError, ValueError):
 
 class SourceError(XentError, ValueError):
     """A file or table that cannot be read as predictions."""
+
+
+class EngineError(XentError, RuntimeError):
+    """Work on other processes or machines that could not be done."""
 
 
 class ArgumentTypeError(XentError, TypeError):

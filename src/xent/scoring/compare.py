@@ -14,9 +14,10 @@ from xent.scoring.compare_names import model_names
 from xent.scoring.compare_pairs import Slices, adjusted, model_loss, pair_difference, slices_of
 from xent.scoring.compare_rows import Model, ScoredRows, open_models, same_classes, score_rows
 from xent.scoring.compare_verdicts import best_of, verdict
-from xent.scoring.data import Data, InMemory, Progress
+from xent.scoring.data import Data, InMemory
 from xent.scoring.means import FEW
 from xent.scoring.pairing import Paired, pair
+from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import Prepared, prepare
 

@@ -19,12 +19,13 @@ from xent.kernels.choice import score_kernels, threads_pay
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import blocks
 from xent.scoring.classes import by_name
-from xent.scoring.data import Data, InFiles, Progress
+from xent.scoring.data import Data, InFiles
 from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.outcomes import index_outcomes, target_outcomes
 from xent.scoring.parallel import ordered_map
+from xent.scoring.passes import Progress
 from xent.scoring.plan import Label
 from xent.scoring.prepare import Prepared, open_table
 from xent.scoring.totals import as_chunk

@@ -1,17 +1,21 @@
 """Rows to judge, in memory or in files: the first of them, the labels that occur, and all of them in batches."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from xent.checks.predictions import Place
+from xent.engines.contract import FAN_IN, Engine
+from xent.engines.local import Local
 from xent.errors import ShapeError
+from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
     Rows,
     as_keys,
@@ -25,16 +29,17 @@ from xent.scoring.inputs import (
     slice_of,
 )
 from xent.scoring.labels import distinct, in_order
-from xent.scoring.memory import reused
-from xent.sources.blocks import prediction_block
+from xent.scoring.passes import Labels, Progress, Reading, merged, one_at_a_time
+from xent.scoring.row_reader import RowReader
 from xent.sources.columns import Columns, class_names
-from xent.sources.rows import read_rows
-from xent.sources.table import Batch, Table
+from xent.sources.files import FileTable
+from xent.sources.fragments import Fragment
+from xent.sources.names import narrowed
+from xent.sources.table import Table
 
 __all__ = ["Data", "InFiles", "InMemory", "Progress"]
 
 FIRST_ROWS = 1 << 14
-Progress = Callable[[int], None]  # told how many rows were handed out since it was last called
 
 
 class Data(Protocol):
@@ -55,6 +60,11 @@ class Data(Protocol):
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """All rows, with the prediction columns (and those of the labels) in this order."""
+
+    def reduce(
+        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+    ) -> Any:
+        """A pass over all rows, or over one half of them (by a hash)."""
 
 
 class InMemory:
@@ -106,76 +116,97 @@ class InMemory:
         for part in row_slices(self.labels, self.predictions, self.weights, columns, step, Place(), self.keys):
             yield part if label_order is None else part._replace(labels=part.labels[:, label_order])
 
+    def reduce(
+        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+    ) -> Any:
+        """In the threads of this process."""
+        rows = self.batches(order, label_order)
+        return find.of(rows if half is None else half_of(rows, half), None)
+
 
 class InFiles:
-    """A table read batch by batch.
+    """A table read batch by batch, or its fragments side by side.
 
     Args:
         keys: the columns of what else is asked of the rows, such as {"group": "country"}.
+        progress: told how many rows were read; one call at a time.
+        engine: where fragments of files are read and scored; None for the threads of this process.
     """
 
     def __init__(
-        self, table: Table, columns: Columns, progress: Progress | None = None, keys: Mapping[str, str] | None = None
+        self,
+        table: Table,
+        columns: Columns,
+        progress: Progress | None = None,
+        keys: Mapping[str, str] | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.table = table
-        self.keys = dict(keys or {})
-        self.columns = columns
         self.progress = progress
+        self.engine = engine or Local()
+        self.reader = RowReader(columns, dict(keys or {}))
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
         self.label_names = columns.label_names
-        self.list_size: int | None = None  # of list columns, once the first batch told it
         self.weighted = columns.weight is not None
         self.rows = table.rows
 
     def first(self) -> tuple[Any, Any]:
         """The first batch."""
-        for batch in read_rows(self.table, self.columns):
-            block = self._block(batch, self.columns.predictions)
-            return self._labels(batch, self.columns.labels), block
-        raise ShapeError("the data have no rows: there is nothing to score. Pass at least one row below the header.")
+        found = self.reader.first(self.table)
+        if found is None:
+            raise ShapeError(
+                "the data have no rows: there is nothing to score. Pass at least one row below the header."
+            )
+        if found[1].ndim == 2 and len(self.reader.columns.predictions) == 1:
+            self.reader = replace(self.reader, list_size=found[1].shape[1])
+        return found
 
     def distinct_labels(self) -> list[Any]:
         """Reads the label column alone."""
-        found: set[Any] = set()
-        for batch in self.table.batches(self.columns.labels):
-            found.update(distinct(self._labels(batch, self.columns.labels)))
-        return in_order(found)
+        return in_order(self._over(Reading(self.reader.labels_alone, self._schema, Labels())))
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Batches as the source gives them, cut to MOST_ROWS."""
-        several = len(self.columns.predictions) > 1
-        predictions = tuple(self.columns.predictions[i] for i in order) if several else self.columns.predictions
-        names = self.columns.labels if label_order is None else tuple(self.columns.labels[i] for i in label_order)
-        columns = replace(self.columns, predictions=predictions)
-        for batch in read_rows(self.table, columns, also=tuple(self.keys.values())):
-            for start in range(0, batch.data.num_rows, MOST_ROWS):
-                part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
-                labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
-                block = partial(self._block, part, predictions, partial(reused, "predictions"))
-                keys = {name: part.data.column(column) for name, column in self.keys.items()}
-                yield Rows(block, labels, self._weights(part), place, keys)
+        for rows in self.reader.ordered(order, label_order).rows(self.table):
+            yield rows
             if self.progress is not None:
-                self.progress(batch.data.num_rows)
+                self.progress(rows_of(rows.labels))
 
-    def _weights(self, batch: Batch) -> Any:
-        if self.columns.weight is None:
-            return None
-        weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
-        return weights.astype(np.float64, copy=False)
+    def reduce(
+        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+    ) -> Any:
+        """Fragment by fragment, wherever the engine reads them."""
+        return self._over(Reading(self.reader.ordered(order, label_order), self._schema, find, half))
 
-    def _block(self, batch: Batch, names: tuple[str, ...], empty: Any = np.empty) -> Any:
-        block = prediction_block(
-            batch.data, names, classes=self.list_size, source=batch.source, first_row=batch.first_row, empty=empty
-        )
-        if block.ndim == 2 and len(names) == 1:
-            self.list_size = block.shape[1]
-        return block[:, 0] if block.shape[1:] == (1,) else block
+    @property
+    def _schema(self) -> pa.Schema:
+        return narrowed(self.table.schema, self.reader.needed)
 
-    def _labels(self, batch: Batch, names: tuple[str, ...]) -> Any:
-        column = batch.data.column(names[0])
-        if len(names) == 1 and not pa.types.is_nested(column.type):
-            return column
-        return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
+    def _over(self, reading: Reading) -> Any:
+        if self._fragments is None:
+            return replace(reading, workers=None, progress=self.progress).of_table(self.table, [0])
+        engine, fragments, progress = self.engine, self._fragments, self.progress
+        if isinstance(engine, Local) and not engine.processes:
+            alone = len(fragments) == 1 or engine.size == 1 or not threads_pay()
+            told = None if progress is None else one_at_a_time(progress)
+            reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
+            engine, progress = Local(1) if alone else engine, None
+        running: list[Any] = []
+        waiting: list[Any] = []
+        for _, outcome in engine.run(reading, fragments, partial(merged, reading.find)):
+            for failure in outcome.failures:
+                raise failure.error
+            waiting.append(outcome.value)
+            if progress is not None:
+                progress(outcome.rows)
+            if len(waiting) == FAN_IN:
+                running, waiting = [reading.find.merge(running + waiting)], []
+        return reading.find.merge(running + waiting)
+
+    @cached_property
+    def _fragments(self) -> list[Fragment] | None:
+        """None for what is no file."""
+        return list(self.table.fragments(self.reader.needed)) if isinstance(self.table, FileTable) else None
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

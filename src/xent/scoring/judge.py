@@ -1,20 +1,19 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
-from xent.scoring.data import Data, InMemory, Progress
-from xent.scoring.holdout import half_of
-from xent.scoring.inputs import Rows
+from xent.scoring.data import Data, InMemory
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
+from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
-from xent.scoring.totals import total
+from xent.scoring.totals import Total
 
 __all__ = ["evaluate", "scan"]
 
@@ -151,17 +150,15 @@ def _judged(
             "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."
         )
     plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
-
-    def rows(first: bool = False) -> Iterable[Rows]:
-        batches = data.batches(order, label_order)
-        return half_of(batches, first) if holdout else batches
-
+    reduce = partial(data.reduce, order=order, label_order=label_order)
     fitted = None
     if holdout:
-        half = total(plan, rows(first=True), numbered=False)
-        fitted = ladder_of(plan, half, Look(plan, partial(rows, first=True)))
+        fit_on = partial(reduce, half=True)
+        reduce = partial(reduce, half=False)
+        half = fit_on(Total(plan))
+        fitted = ladder_of(plan, half, Look(plan, fit_on))
         notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
-    sums = total(plan, rows(), numbered=True)
+    sums = reduce(Total(plan))
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, notes, warnings, Look(plan, rows), fitted)
+    return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)

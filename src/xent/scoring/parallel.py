@@ -17,14 +17,14 @@ Result = TypeVar("Result")
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """`map` on threads that live for this call only; results and errors come in the order of the items.
+    """`map` on threads that live for this call only, or on none (0); results and errors come in the order of the items.
 
     At most two items a worker are under way, so the memory does not grow with their number.
     """
     workers = available_cpus() if workers is None else workers
     items = iter(items)
     first = list(islice(items, 2))
-    if len(first) < 2:
+    if len(first) < 2 or workers == 0:
         yield from map(function, chain(first, items))
         return
     pending: deque[Future[Result]] = deque()

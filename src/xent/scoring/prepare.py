@@ -10,8 +10,9 @@ from xent.checks.predictions import SUM_TOLERANCE
 from xent.errors import LabelError, OptionError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, by_name, resolve
-from xent.scoring.data import Data, InFiles, Progress
+from xent.scoring.data import Data, InFiles
 from xent.scoring.kinds import guess_kind
+from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
 from xent.sources.columns import choose_columns
 from xent.sources.files import open_files

@@ -1,6 +1,8 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,22 @@ from xent.scoring.sums import Sums, Worst, merge_worst
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
-__all__ = ["as_chunk", "class_count", "columns_of", "total"]
+__all__ = ["Total", "as_chunk", "class_count", "columns_of", "total"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """The pass that scores."""
+
+    plan: Plan
+
+    def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
+        """The sums over some rows, which have numbers."""
+        return total(self.plan, rows, numbered=True, workers=workers)
+
+    def merge(self, parts: Iterable[Sums]) -> Sums:
+        """The sums over all."""
+        return Sums.gather(chain((Sums(top=self.plan.top),), parts))
 
 
 def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:

@@ -2,7 +2,8 @@
 
 pyarrow infers types from the first block only. Columns whose first block leaves a doubt (integers, booleans,
 nothing at all) are therefore read once more to the end, before anything is computed; numbers with a point and text
-cannot widen. Every column keeps its text unless it is a number or a boolean: no dates.
+cannot widen. Where all can start again, that is put off until a value turns up that does not fit. Every column keeps
+its text unless it is a number or a boolean: no dates.
 """
 
 import re
@@ -19,7 +20,7 @@ from xent.sources.failures import place, reading
 from xent.sources.table import sliced
 from xent.sources.types import narrowest_type, wider_type
 
-__all__ = ["CsvPart", "open_csv"]
+__all__ = ["CsvPart", "UnsettledError", "open_csv"]
 
 _BLOCK = 1 << 20  # larger ones parse no faster, and the reader holds some 70 at a time
 _LINES_PER_BLOCK = 8
@@ -29,9 +30,13 @@ _CELL = re.compile(
 _LINE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
+class UnsettledError(SourceError):
+    """A CSV file is not as its beginning looked: open it again with `settle=True`, which will do, or say what is wrong."""
+
+
 @dataclass(frozen=True)
 class CsvPart:
-    """One CSV file."""
+    """One CSV file, or some of its lines."""
 
     name: str
     path: str
@@ -41,17 +46,23 @@ class CsvPart:
     schema: pa.Schema
     rows: int | None
     bytes: int
+    settled: bool = True  # whether types are those of all rows
+    span: tuple[int, int] | None = None  # from which byte to which; None: all, with the header
     format: str = "csv"
 
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order and as its types."""
+        rows = 0
         with reading(self.name):
             for batch in _batches(self, {field.name: field.type for field in schema}):
+                rows += batch.num_rows
                 yield from sliced(batch, batch_bytes)
+        if self.span is not None and rows != self.rows:
+            raise UnsettledError(f"{self.name} has other lines than rows: {self.rows} lines make {rows} rows.")
 
 
-def open_csv(file: File) -> CsvPart:
-    """Read the header and settle the type of every column."""
+def open_csv(file: File, *, settle: bool = True) -> CsvPart:
+    """Read the header and settle the type of every column; without `settle`, as the first block has it."""
     with reading(file.name):
         header = _header(file)
         block = max(_BLOCK, _LINES_PER_BLOCK * len(header))
@@ -59,7 +70,9 @@ def open_csv(file: File) -> CsvPart:
         part = CsvPart(file.name, file.path, file.compression, _delimiter(header), block, nothing, None, file.bytes)
         with _translating(part), _opened(part, {}) as reader:
             part = replace(part, schema=pa.schema([(field.name, _plain(field.type)) for field in reader.schema]))
-        return _settled(part) if file.compression or file.bytes > block else part
+        if not file.compression and file.bytes <= block:
+            return part
+        return _settled(part) if settle else replace(part, settled=False)
 
 
 def _header(file: File) -> bytes:
@@ -109,10 +122,11 @@ def _batches(part: CsvPart, types: dict[str, pa.DataType]) -> Iterator[pa.Record
 def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
     from pyarrow import csv  # needed for this format only
 
+    names = None if part.span is None else part.schema.names
     return csv.open_csv(
-        pa.input_stream(part.path, compression=part.compression),
+        _bytes_of(part),
         # One thread is as fast in this reader (measured), and only then do its errors know the row.
-        read_options=csv.ReadOptions(block_size=part.block, use_threads=False),
+        read_options=csv.ReadOptions(block_size=part.block, use_threads=False, column_names=names),
         parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=True),  # no slower (measured)
         # An empty cell is missing. "NA" and "null" are text: a class may be called so, and a number may not.
         convert_options=csv.ConvertOptions(
@@ -125,11 +139,20 @@ def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
     )
 
 
+def _bytes_of(part: CsvPart) -> Any:
+    if part.span is None:
+        return pa.input_stream(part.path, compression=part.compression)
+    start, stop = part.span
+    return pa.OSFile(part.path).get_stream(start, stop - start)
+
+
 @contextmanager
 def _translating(part: CsvPart) -> Iterator[None]:
     try:
         yield
     except pa.ArrowInvalid as error:
+        if part.span is not None or not part.settled:  # where exactly, and whether at all, all rows in order will tell
+            raise UnsettledError(f"{part.name} is not as it began: {error}.") from error
         raise SourceError(_explained(part, str(error))) from error
 
 

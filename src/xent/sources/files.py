@@ -7,25 +7,30 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from xent.errors import SourceError
+from xent.sources.csv_ranges import byte_range_fragments
 from xent.sources.csv_text import open_csv
 from xent.sources.detect import File, find_files
+from xent.sources.fragments import FRAGMENT_BYTES, Fragment
 from xent.sources.ipc import open_ipc_file, open_ipc_stream
 from xent.sources.json_lines import open_json_lines
 from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
-from xent.sources.parquet import open_parquet
+from xent.sources.parquet import open_parquet, row_group_fragments
 from xent.sources.table import BATCH_BYTES, Batch, Part, Table
 from xent.sources.types import wider_type
 
 __all__ = ["FileTable", "open_files"]
 
 _OPENERS: Mapping[str, Callable[[File], Part]] = {
-    "csv": open_csv,
     "ipc file": open_ipc_file,
     "ipc stream": open_ipc_stream,
     "json lines": open_json_lines,
     "npz": open_npz,
     "parquet": open_parquet,
+}
+_SPLITTERS: Mapping[str, Callable[..., Iterator[Fragment]]] = {
+    "csv": byte_range_fragments,
+    "parquet": row_group_fragments,
 }
 
 
@@ -56,18 +61,27 @@ class FileTable:
         schema = narrowed(self.schema, columns)
         empty = True
         for part in self.parts:
-            first_row = 0
-            for data in part.read(schema, batch_bytes):
-                if data.num_rows:
-                    yield Batch(part.name, first_row, data)
-                    first_row += data.num_rows
-                    empty = False
+            for batch in Fragment(part).batches(schema, batch_bytes):
+                yield batch
+                empty = False
         if empty:
             names = listing([part.name for part in self.parts])
             raise SourceError(f"no rows in {names}.\nA data set needs at least one row.")
 
+    def fragments(self, columns: Sequence[str], target: int = FRAGMENT_BYTES) -> Iterator[Fragment]:
+        """The rows in pieces that can be read side by side, in order; each about `target` bytes of these columns.
 
-def open_files(paths: Sequence[str | os.PathLike[str]]) -> Table:
+        Raises:
+            SourceError: a file cannot be read.
+        """
+        for part in self.parts:
+            if part.format in _SPLITTERS:
+                yield from _SPLITTERS[part.format](part, columns, target)
+            else:
+                yield Fragment(part)
+
+
+def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) -> Table:
     """Open files as one table.
 
     Args:
@@ -75,6 +89,8 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> Table:
             `-` is standard input, kept in a temporary file until exit. CSV, Parquet, Arrow IPC (Feather), JSON Lines
             and .npz are told apart by content, then by name; CSV, JSON Lines and IPC streams may be compressed
             (gzip, zstd, bz2).
+        settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later
+            where that was not enough.
 
     Returns:
         A table that reads every column asked for as one type: files with types must agree on them; those of text
@@ -83,7 +99,10 @@ def open_files(paths: Sequence[str | os.PathLike[str]]) -> Table:
     Raises:
         SourceError: a file is missing, empty, damaged, of unknown format, given twice, or disagrees with others.
     """
-    parts = tuple(_OPENERS[file.format](file) for file in find_files(paths))
+    parts = tuple(
+        open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
+        for file in find_files(paths)
+    )
     for part in parts[1:]:
         _refuse_other_columns(parts[0], part)
     return FileTable(parts, pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names]))

@@ -1,24 +1,27 @@
 """Parquet files."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from xent.sources.detect import File
 from xent.sources.failures import reading
+from xent.sources.fragments import Fragment
 from xent.sources.table import bytes_per_value, rows_per_batch
 from xent.sources.types import is_list
 
-__all__ = ["ParquetPart", "open_parquet"]
+__all__ = ["ParquetPart", "open_parquet", "row_group_fragments"]
 
 _SAMPLED_ROW_GROUPS = 16
+_MOST_COMPRESSED = 8  # a file that many times smaller than a fragment is not opened only to see whether to cut it
+_NOTHING = pa.schema([])
 
 
 @dataclass(frozen=True)
 class ParquetPart:
-    """One Parquet file."""
+    """One Parquet file, or some of its row groups."""
 
     name: str
     path: str
@@ -26,13 +29,15 @@ class ParquetPart:
     rows: int
     bytes: int
     format: str = "parquet"
+    row_groups: tuple[int, ...] | None = None  # None: all
 
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order."""
         with reading(self.name), _parquet_file(self.path) as file:
             size = sum(_bytes_per_row(file.metadata, field) for field in schema)
             rows = rows_per_batch(size, batch_bytes)
-            for batch in file.iter_batches(batch_size=rows, columns=schema.names, use_threads=True):
+            some = {} if self.row_groups is None else {"row_groups": self.row_groups}
+            for batch in file.iter_batches(batch_size=rows, columns=schema.names, use_threads=not some, **some):
                 yield batch.select(schema.names)
 
 
@@ -46,6 +51,26 @@ def open_parquet(file: File) -> ParquetPart:
             parquet.metadata.num_rows,
             file.bytes,
         )
+
+
+def row_group_fragments(part: ParquetPart, columns: Sequence[str], target: int) -> Iterator[Fragment]:
+    """Consecutive row groups that together have about `target` bytes of these columns."""
+    if part.bytes < target // _MOST_COMPRESSED:
+        yield Fragment(replace(part, schema=_NOTHING))
+        return
+    with reading(part.name), _parquet_file(part.path) as file:
+        rows = [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
+        width = sum(_bytes_per_row(file.metadata, part.schema.field(name)) for name in columns)
+    first_row, first, wanted = 0, 0, 0
+    for last, count in enumerate(rows):
+        wanted += count
+        if wanted * width < target and last + 1 < len(rows):
+            continue
+        whole = (first, last + 1) == (0, len(rows))
+        groups = None if whole else tuple(range(first, last + 1))
+        piece = replace(part, schema=_NOTHING, row_groups=groups, rows=wanted)
+        yield Fragment(piece, first_row, "" if whole else f"row groups {first} to {last}")
+        first_row, first, wanted = first_row + wanted, last + 1, 0
 
 
 def _parquet_file(path: str) -> Any:

@@ -1,0 +1,126 @@
+"""One pass over the rows: what is done with each fragment, and how that is merged, wherever it happens."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import pyarrow as pa
+
+from xent.errors import EngineError, XentError
+from xent.scoring.holdout import half_of
+from xent.scoring.inputs import Rows, rows_of
+from xent.scoring.labels import distinct
+from xent.scoring.row_reader import RowReader
+from xent.sources.fragments import Fragment, FragmentTable
+from xent.sources.table import Table
+from xent.version import __version__
+
+__all__ = ["Failure", "Labels", "Outcome", "Pass", "Progress", "Reading", "merged", "one_at_a_time"]
+
+Result = TypeVar("Result")
+Progress = Callable[[int], None]  # told how many rows were read since it was last called
+
+
+class Pass(Protocol[Result]):
+    """Something to find out about rows. It can be pickled, and so can its results."""
+
+    def of(self, rows: Iterable[Rows], workers: int | None) -> Result:
+        """The result for some rows, found by that many threads; None takes what the machine has."""
+
+    def merge(self, parts: Iterable[Result]) -> Result:
+        """The result for the rows of all parts, in whatever order these come."""
+
+
+class Failure(NamedTuple):
+    """A fragment that was refused."""
+
+    file: str
+    fragment: str
+    error: XentError
+
+
+class Outcome(NamedTuple):
+    """What came of some fragments."""
+
+    value: Any  # a pass's result; None if every fragment failed
+    rows: int
+    failures: tuple[Failure, ...]
+
+
+class Labels(NamedTuple):
+    """All labels that occur."""
+
+    def of(self, rows: Iterable[Rows], workers: int | None) -> set[Any]:  # noqa: ARG002
+        """Chunk by chunk, so that memory stays bounded."""
+        found: set[Any] = set()
+        for part in rows:
+            found.update(distinct(part.labels))
+        return found
+
+    def merge(self, parts: Iterable[set[Any]]) -> set[Any]:
+        """Those of any part."""
+        return set().union(*parts)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The work on one fragment. What is wrong with its rows comes back as a failure, as trying again is no use."""
+
+    reader: RowReader
+    schema: pa.Schema  # of the columns needed
+    find: Any  # a Pass
+    half: bool | None = None  # which half of the rows; None: all
+    workers: int | None = 1
+    progress: Progress | None = None  # in this process only
+    version: str = __version__
+
+    def __call__(self, fragment: Fragment) -> Outcome:
+        """Read it, and find out.
+
+        Raises:
+            EngineError: this is another version of xent than the one that asks.
+        """
+        if self.version != __version__:
+            raise EngineError(
+                f"a worker has xent {__version__}, but {self.version} asks.\nInstall the same version on both."
+            )
+        counted = [0]
+        try:
+            value = self.of_table(FragmentTable(fragment, self.schema), counted)
+        except XentError as error:
+            return Outcome(None, 0, (Failure(fragment.part.name, fragment.name, error),))
+        return Outcome(value, counted[0], ())
+
+    def of_table(self, table: Table, counted: list[int]) -> Any:
+        """Find out about a table; `counted` is told the rows."""
+        rows = self._counted(self.reader.rows(table), counted)
+        return self.find.of(rows if self.half is None else half_of(rows, self.half), self.workers)
+
+    def _counted(self, rows: Iterable[Rows], counted: list[int]) -> Iterator[Rows]:
+        for part in rows:
+            yield part
+            counted[0] += rows_of(part.labels)
+            if self.progress is not None:
+                self.progress(rows_of(part.labels))
+
+
+def merged(find: Pass[Any], outcomes: Sequence[Outcome]) -> Outcome:
+    """Outcomes of several fragments as one."""
+    values = [outcome.value for outcome in outcomes if outcome.value is not None]
+    return Outcome(
+        find.merge(values) if values else None,
+        sum(outcome.rows for outcome in outcomes),
+        tuple(failure for outcome in outcomes for failure in outcome.failures),
+    )
+
+
+def one_at_a_time(progress: Progress) -> Progress:
+    """The same for several threads."""
+    lock = threading.Lock()
+
+    def told(rows: int) -> None:
+        with lock:
+            progress(rows)
+
+    return told

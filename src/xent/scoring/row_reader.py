@@ -1,0 +1,94 @@
+"""Batches of a table's columns → rows ready to be scored: how, and nothing of where, so that it can be sent anywhere."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from xent.checks.predictions import Place
+from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.inputs import Rows
+from xent.scoring.memory import reused
+from xent.sources.blocks import prediction_block
+from xent.sources.columns import Columns
+from xent.sources.rows import read_rows
+from xent.sources.table import Batch, Table
+
+__all__ = ["RowReader"]
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """Which columns of a table are what, in the order of the classes."""
+
+    columns: Columns
+    keys: Mapping[str, str] = field(default_factory=dict)  # "group", "cluster": their columns
+    label_columns: tuple[str, ...] | None = None  # those of the labels in the order of the classes; None: as they are
+    list_size: int | None = None  # of list columns, once the first batch told it
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """All columns that are read."""
+        weight = (self.columns.weight,) if self.columns.weight else ()
+        return tuple(dict.fromkeys([*self.columns.labels, *self.columns.predictions, *weight, *self.keys.values()]))
+
+    def ordered(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> "RowReader":
+        """The same with the prediction columns, and those of the labels, in this order."""
+        columns, labels = self.columns, None
+        if len(columns.predictions) > 1:
+            columns = replace(columns, predictions=tuple(columns.predictions[i] for i in order))
+        if label_order is not None:
+            labels = tuple(columns.labels[i] for i in label_order)
+        return replace(self, columns=columns, label_columns=labels)
+
+    @property
+    def labels_alone(self) -> "RowReader":
+        """The same for who asks for labels only."""
+        return replace(self, columns=replace(self.columns, predictions=(), weight=None), keys={})
+
+    def first(self, table: Table) -> tuple[Any, Any] | None:
+        """Labels and predictions of a table's first batch; None if it has none."""
+        for batch in read_rows(table, self.columns):
+            return self._labels(batch, self.columns.labels), self._block(batch)
+        return None
+
+    def rows(self, table: Table) -> Iterator[Rows]:
+        """Batches as the table gives them, cut to MOST_ROWS; predictions are made when they are asked for.
+
+        Raises:
+            SourceError: as `read_rows`.
+        """
+        names = self.label_columns or self.columns.labels
+        for batch in read_rows(table, self.columns, also=tuple(self.keys.values())):
+            for start in range(0, batch.data.num_rows, MOST_ROWS):
+                part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
+                labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
+                block = partial(self._block, part, partial(reused, "predictions"))
+                keys = {name: part.data.column(column) for name, column in self.keys.items()}
+                yield Rows(block, labels, self._weights(part), place, keys)
+
+    def _weights(self, batch: Batch) -> Any:
+        if self.columns.weight is None:
+            return None
+        weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
+        return weights.astype(np.float64, copy=False)
+
+    def _block(self, batch: Batch, empty: Any = np.empty) -> Any:
+        block = prediction_block(
+            batch.data,
+            self.columns.predictions,
+            classes=self.list_size,
+            source=batch.source,
+            first_row=batch.first_row,
+            empty=empty,
+        )
+        return block[:, 0] if block.shape[1:] == (1,) else block
+
+    def _labels(self, batch: Batch, names: tuple[str, ...]) -> Any:
+        column = batch.data.column(names[0])
+        if len(names) == 1 and not pa.types.is_nested(column.type):
+            return column
+        return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)

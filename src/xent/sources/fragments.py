@@ -1,0 +1,65 @@
+"""Fragments: consecutive rows of a file that can be read apart from the rest, in another process or on another machine."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from xent.sources.names import narrowed
+from xent.sources.table import BATCH_BYTES, Batch, Part
+
+__all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable"]
+
+FRAGMENT_BYTES = 32 << 20  # on every machine alike, as sums of floats (few, and none of the loss) are made by fragment
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """A file, or a piece of one: all that is needed to read it, nothing held open, so that it can be pickled."""
+
+    part: Part  # that reads these rows alone
+    first_row: int = 0  # how many rows of the file are before it
+    extent: str = ""  # which piece, in words; none for a whole file
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"{self.part.name} ({self.extent})" if self.extent else self.part.name
+
+    def batches(self, schema: pa.Schema, batch_bytes: int) -> Iterator[Batch]:
+        """Read the columns of `schema`; none for a file without rows.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        first_row = self.first_row
+        for data in self.part.read(schema, batch_bytes):
+            if data.num_rows:
+                yield Batch(self.part.name, first_row, data)
+                first_row += data.num_rows
+
+
+@dataclass(frozen=True)
+class FragmentTable:
+    """A fragment as a table of its own."""
+
+    fragment: Fragment
+    schema: pa.Schema
+
+    @property
+    def rows(self) -> int | None:
+        """Number of rows, where the file tells."""
+        return self.fragment.part.rows
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk."""
+        return self.fragment.part.bytes
+
+    def batches(self, columns: Sequence[str], *, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
+        """Read the columns; may be called again.
+
+        Raises:
+            SourceError: the file cannot be read.
+        """
+        yield from self.fragment.batches(narrowed(self.schema, columns), batch_bytes)
