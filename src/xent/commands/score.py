@@ -1,26 +1,13 @@
 """`xent score`: judge a table of predictions."""
 
 import argparse
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xent
-from xent.commands import baseline, tokens
-from xent.commands.options import (
-    add_columns,
-    add_reading,
-    add_shown,
-    number,
-    print_text,
-    read_options,
-    refuse_to_overwrite,
-    share,
-    write_out,
-)
+from xent.commands import baseline, state, tokens
+from xent.commands.options import add_columns, add_reading, add_shown, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
-
-if TYPE_CHECKING:
-    from xent.report.model import Report
+from xent.commands.shown import add_thresholds, missed, show
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -31,6 +18,7 @@ EXAMPLES = """examples:
   xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
   xent score new.parquet --baseline-report old.json --fail-if-worse
+  xent score part-17.parquet --state s17.state && xent merge s*.state
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
 """
 
@@ -60,20 +48,19 @@ def add(commands: Any) -> None:
     depth = shown.add_mutually_exclusive_group()
     depth.add_argument("--brief", action="store_true", default=None, help="without what the loss is made of: faster")
     depth.add_argument("--full", action="store_false", dest="brief", help="with it, however long it takes")
-    gates = parser.add_argument_group("thresholds (exit status 1)")
-    gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
-    gates.add_argument("--fail-below-skill", type=share, metavar="X", help="when the skill is below X, such as 0.5")
-    baseline.add(gates)
+    state.add(parser)
+    baseline.add(add_thresholds(parser))
 
 
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
     refuse_to_overwrite(options.files, options.html)
+    refuse_to_overwrite(options.files, options.state, "--state")
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
         return tokens.run(options)
-    with Progress() as progress:
+    with Progress() as progress, state.kept(options):
         report = xent.scan(
             tokens.choices_or_files(options.files),
             **read_options(options),
@@ -83,30 +70,11 @@ def run(options: argparse.Namespace) -> int:
             top=options.top,
             brief=options.brief,
             holdout=options.holdout,
+            on_bad_file=options.on_bad_file,
+            state=options.state,
+            resume=options.resume,
             progress=progress,
         )
     change = baseline.compared(report, old, options)
-    if options.html is not None:
-        report.html(options.html)
-    if options.json:
-        write_out(report.json())
-    else:
-        from xent.report.text import print_report
-
-        print_text(lambda console: print_report(report, console))
-    return max(_missed(report, options), baseline.worse(change, options))
-
-
-def _missed(report: "Report", options: argparse.Namespace) -> int:
-    """1 if a threshold is missed, with a line that says which."""
-    missed = []
-    if options.fail_above is not None and not report.loss <= options.fail_above:
-        missed.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
-    if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
-        if report.skill is None:
-            missed.append("the skill is undefined, because only one class is present")
-        else:
-            missed.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
-    for text in missed:
-        sys.stderr.write(f"xent: {text}\n")
-    return 1 if missed else 0
+    show(report, options)
+    return max(missed(report, options), baseline.worse(change, options))

@@ -1,19 +1,20 @@
 """Rows to judge, in memory or in files: the first of them, the labels that occur, and all of them in batches."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from xent.checks.predictions import Place
-from xent.engines.contract import FAN_IN, Engine
+from xent.engines.contract import Engine
 from xent.engines.local import Local
-from xent.errors import ShapeError
-from xent.kernels.choice import threads_pay
+from xent.errors import ShapeError, SourceError
 from xent.kernels.pool import available_cpus
+from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
@@ -29,17 +30,19 @@ from xent.scoring.inputs import (
     slice_of,
 )
 from xent.scoring.labels import distinct, in_order
-from xent.scoring.passes import Labels, Progress, Reading, merged, one_at_a_time
+from xent.scoring.passes import Labels, Progress, Reading
 from xent.scoring.row_reader import RowReader
+from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
 from xent.sources.files import FileTable
-from xent.sources.fragments import Fragment
+from xent.sources.fragments import FRAGMENT_BYTES, Fragment, FragmentTable
 from xent.sources.names import narrowed
 from xent.sources.table import Table
 
 __all__ = ["Data", "InFiles", "InMemory", "Progress"]
 
 FIRST_ROWS = 1 << 14
+WHOLE = 1 << 62  # bytes of a fragment, for files that are not to be cut
 
 
 class Data(Protocol):
@@ -51,6 +54,7 @@ class Data(Protocol):
     notes: tuple[str, ...]
     weighted: bool
     rows: int | None  # where it is known without reading them
+    skipped: tuple[tuple[str, str], ...]  # files that could not be read, and why
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
@@ -62,7 +66,12 @@ class Data(Protocol):
         """All rows, with the prediction columns (and those of the labels) in this order."""
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Any:
         """A pass over all rows, or over one half of them (by a hash)."""
 
@@ -91,6 +100,7 @@ class InMemory:
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
         self.notes: tuple[str, ...] = ()
+        self.skipped: tuple[tuple[str, str], ...] = ()
         if isinstance(self.predictions, pa.Table):
             self.columns = tuple(self.predictions.column_names)
             self.names, self.kind = class_names(self.predictions.schema, self.columns)
@@ -117,7 +127,12 @@ class InMemory:
             yield part if label_order is None else part._replace(labels=part.labels[:, label_order])
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,  # noqa: ARG002  (what is in memory is scored at once)
     ) -> Any:
         """In the threads of this process."""
         rows = self.batches(order, label_order)
@@ -131,6 +146,7 @@ class InFiles:
         keys: the columns of what else is asked of the rows, such as {"group": "country"}.
         progress: told how many rows were read; one call at a time.
         engine: where fragments of files are read and scored; None for the threads of this process.
+        skip: leave out files that cannot be read.
     """
 
     def __init__(
@@ -140,10 +156,14 @@ class InFiles:
         progress: Progress | None = None,
         keys: Mapping[str, str] | None = None,
         engine: Engine | None = None,
+        skip: bool = False,
     ) -> None:
         self.table = table
         self.progress = progress
         self.engine = engine or Local()
+        self._skip = skip
+        self._skipped = dict(table.refused) if isinstance(table, FileTable) else {}
+        self.skipped: tuple[tuple[str, str], ...] = tuple(sorted(self._skipped.items()))
         self.reader = RowReader(columns, dict(keys or {}))
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
         self.label_names = columns.label_names
@@ -152,7 +172,7 @@ class InFiles:
 
     def first(self) -> tuple[Any, Any]:
         """The first batch."""
-        found = self.reader.first(self.table)
+        found = self._first_of_any() if self._skip else self.reader.first(self.table)
         if found is None:
             raise ShapeError(
                 "the data have no rows: there is nothing to score. Pass at least one row below the header."
@@ -160,6 +180,14 @@ class InFiles:
         if found[1].ndim == 2 and len(self.reader.columns.predictions) == 1:
             self.reader = replace(self.reader, list_size=found[1].shape[1])
         return found
+
+    def _first_of_any(self) -> tuple[Any, Any] | None:
+        """The first batch that can be read."""
+        for fragment in self._fragments:
+            with suppress(SourceError):
+                if (found := self.reader.first(FragmentTable(fragment, self._schema))) is not None:
+                    return found
+        return self.reader.first(self.table)
 
     def distinct_labels(self) -> list[Any]:
         """Reads the label column alone."""
@@ -173,40 +201,37 @@ class InFiles:
                 self.progress(rows_of(rows.labels))
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
-        return self._over(Reading(self.reader.ordered(order, label_order), self._schema, find, half))
+        return self._over(Reading(self.reader.ordered(order, label_order), self._schema, find, half), checkpoint)
 
     @property
     def _schema(self) -> pa.Schema:
         return narrowed(self.table.schema, self.reader.needed)
 
-    def _over(self, reading: Reading) -> Any:
-        if self._fragments is None:
+    def _over(self, reading: Reading, checkpoint: Checkpoint | None = None) -> Any:
+        if not isinstance(self.table, FileTable):
+            if checkpoint is not None:
+                checkpoint.start(reading.find.plan, reading.reader, [])
             return replace(reading, workers=None, progress=self.progress).of_table(self.table, [0])
-        engine, fragments, progress = self.engine, self._fragments, self.progress
-        if isinstance(engine, Local) and not engine.processes:
-            alone = len(fragments) == 1 or engine.size == 1 or not threads_pay()
-            told = None if progress is None else one_at_a_time(progress)
-            reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
-            engine, progress = Local(1) if alone else engine, None
-        running: list[Any] = []
-        waiting: list[Any] = []
-        for _, outcome in engine.run(reading, fragments, partial(merged, reading.find)):
-            for failure in outcome.failures:
-                raise failure.error
-            waiting.append(outcome.value)
-            if progress is not None:
-                progress(outcome.rows)
-            if len(waiting) == FAN_IN:
-                running, waiting = [reading.find.merge(running + waiting)], []
-        return reading.find.merge(running + waiting)
+        skipped = self._skipped if self._skip else None
+        found = over_fragments(self.engine, reading, self._fragments, self.progress, skipped, checkpoint)
+        if self._skipped:  # of a file all rows are in what is found, or none, and the same in every pass
+            self.skipped = tuple(sorted(self._skipped.items()))
+            self._fragments = [fragment for fragment in self._fragments if fragment.part.name not in self._skipped]
+        return found
 
     @cached_property
-    def _fragments(self) -> list[Fragment] | None:
-        """None for what is no file."""
-        return list(self.table.fragments(self.reader.needed)) if isinstance(self.table, FileTable) else None
+    def _fragments(self) -> list[Fragment]:
+        """Whole files where some may be skipped: their rows are all in, or all out."""
+        target = WHOLE if self._skip else FRAGMENT_BYTES
+        return list(self.table.fragments(self.reader.needed, target)) if isinstance(self.table, FileTable) else []
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

@@ -1,11 +1,14 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
+from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.data import Data, InMemory
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
@@ -14,6 +17,7 @@ from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
+from xent.sources.csv_text import UnsettledError
 
 __all__ = ["evaluate", "scan"]
 
@@ -96,6 +100,9 @@ def scan(
     top: int = 10,
     brief: bool | None = None,
     holdout: bool = False,
+    on_bad_file: Literal["stop", "skip"] = "stop",
+    state: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
@@ -110,6 +117,11 @@ def scan(
         sample_weight: the column of the weights.
         group: the column of the groups: the report says which differ from the rest.
         cluster: the column that says which rows belong together, such as a document's or a user's.
+        on_bad_file: "stop" at a file that cannot be read, or "skip" it: it is counted and listed in the report, and none
+            of its rows are in it. What is wrong with a prediction always stops.
+        state: where to write the state of all rows, which `xent merge` adds to those of others; while files are scored,
+            that of the rows so far.
+        resume: go on from what the file of `state` has, if it is there.
         progress: called with the number of rows read since its last call.
         kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
@@ -118,6 +130,7 @@ def scan(
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
+        StateError: `state` is of other rows or options than these.
         XentError: as `evaluate`, naming the file and the row.
 
     Example:
@@ -128,12 +141,38 @@ def scan(
         >>> round(scan(path).loss, 4)
         0.2798
     """
-    keys = {"group": group, "cluster": cluster}
-    data = open_data(
-        source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress, keys=keys
-    )
+    _refuse_together(on_bad_file, state, resume, holdout)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, holdout, options)
+
+    def judged(settle: bool) -> Report:
+        data = open_data(
+            source,
+            label=label,
+            prediction=prediction,
+            sample_weight=sample_weight,
+            progress=progress,
+            keys={"group": group, "cluster": cluster},
+            settle=settle,
+            skip=on_bad_file == "skip",
+        )
+        kept = None if state is None else Checkpoint(state, resume, unit)
+        return _judged(data, kind, task, classes, unit, holdout, options, kept)
+
+    try:
+        return judged(settle=False)
+    except UnsettledError:  # rare: a CSV file whose later lines are of another type than the first thousands
+        return judged(settle=True)
+
+
+def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:
+    if on_bad_file not in ("stop", "skip"):
+        raise OptionError(f"on_bad_file is {on_bad_file!r}, but must be 'stop' or 'skip'.")
+    if resume and state is None:
+        raise OptionError("resume=True (--resume) goes on from a state file: name it with state= (--state).")
+    if holdout and state is not None:
+        raise OptionError(
+            "state= (--state) keeps all rows and holdout=True (--holdout) reports on half of them: pass one of them."
+        )
 
 
 def _judged(
@@ -144,6 +183,7 @@ def _judged(
     unit: str | None,
     holdout: bool,
     options: dict[str, Any],
+    checkpoint: Checkpoint | None = None,
 ) -> Report:
     if holdout and options["brief"]:
         raise OptionError(
@@ -158,7 +198,10 @@ def _judged(
         half = fit_on(Total(plan))
         fitted = ladder_of(plan, half, Look(plan, fit_on))
         notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
-    sums = reduce(Total(plan))
+    sums = reduce(Total(plan), checkpoint=checkpoint)
+    sums = replace(sums, skipped=data.skipped)
+    if checkpoint is not None:
+        checkpoint.write(sums, finished=True)
     if sums.rows == 0 and data.weighted:
         raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
     return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from xent.checks.predictions import SUM_TOLERANCE
+from xent.engines.contract import Engine
 from xent.errors import LabelError, OptionError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, by_name, resolve
@@ -36,11 +37,11 @@ class Prepared(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def open_table(source: Any) -> Table:
+def open_table(source: Any, *, settle: bool = True, skip: bool = False) -> Table:
     """The table behind file names, patterns, or a data frame."""
     paths = [source] if isinstance(source, str | os.PathLike) else source
     is_files = isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths)
-    return open_files(paths) if is_files else open_frame(source)
+    return open_files(paths, settle=settle, refused={} if skip else None) if is_files else open_frame(source)
 
 
 def open_data(
@@ -51,17 +52,20 @@ def open_data(
     sample_weight: str | None = None,
     progress: Progress | None = None,
     keys: Mapping[str, str | None] | None = None,
+    engine: Engine | None = None,
+    settle: bool = True,
+    skip: bool = False,
 ) -> InFiles:
     """A table of predictions; `keys` are columns to read beside them, by the name they get: {"group": "country"}.
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
     """
-    table = open_table(source)
+    table = open_table(source, settle=settle, skip=skip)
     asked = {name: column for name, column in (keys or {}).items() if column is not None}
     found = {name: find_column(table.schema, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
     columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
-    return InFiles(table, columns, progress, found)
+    return InFiles(table, columns, progress, found, engine, skip)
 
 
 def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]) -> Prepared:

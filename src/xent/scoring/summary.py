@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from xent import units
 from xent.errors import ShapeError
-from xent.report.model import Report
+from xent.report.model import Report, SkippedFile
 from xent.scoring import details, exact, verdicts
 from xent.scoring.details import entropy_of_weights
 from xent.scoring.ladder import Ladder
@@ -77,6 +77,7 @@ def summarise(
         clipped=sums.clipped,
         normalize=plan.normalize,
         normalized=sums.normalized,
+        skipped=tuple(SkippedFile(file, reason) for file, reason in sums.skipped),
         **details.slices(plan, sums, found, shown),
         **details.causes(plan, sums, look, fitted, shown),
         checks=verdicts.checks(plan, sums),

@@ -70,6 +70,7 @@ class Sums:
     clusters: dict[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
     few: tuple[tuple[float, float], ...] = ()  # nats and weight of every row, sorted, as long as there are below FEW
     worst: tuple[Worst, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()  # files that could not be read, and why, sorted
     top: int | None = None  # how many of the worst rows are kept; None in sums that have none
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -85,6 +86,7 @@ class Sums:
         few: list[tuple[float, float]] = []
         top: int | None = None
         worst: tuple[Worst, ...] = ()
+        skipped: set[tuple[str, str]] = set()
         for part in parts:
             for name in numbers:
                 numbers[name] += getattr(part, name)
@@ -98,10 +100,11 @@ class Sums:
             few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
             worst = merge_worst(worst + part.worst, top)
+            skipped.update(part.skipped)
         by_key = {name: {key: value for key, value in sums.items() if value} for name, sums in by_key.items()}
         values: dict[str, Any] = {**numbers, **by_key, **by_text}
         values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
-        return cls(**values, worst=worst, top=top)
+        return cls(**values, worst=worst, skipped=tuple(sorted(skipped)), top=top)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""
@@ -113,6 +116,7 @@ class Sums:
             name: {key: _written(name, getattr(self, name)[key]) for key in sorted(getattr(self, name))}
             for name in _BY_TEXT
         }
+        out |= {"skipped": [list(file) for file in self.skipped]}
         out |= {"few": [[repr(nats), repr(weight)] for nats, weight in self.few]}
         return out | {"worst": [[repr(nats), *rest] for nats, *rest in self.worst]}
 
@@ -131,6 +135,7 @@ class Sums:
             values |= {name: {int(k): exact.decode(v) for k, v in data[name].items()} for name in _EXACT_BY}
             values |= {name: {key: _read(name, text) for key, text in data[name].items()} for name in _BY_TEXT}
             values["few"] = tuple((float(nats), float(weight)) for nats, weight in data["few"])
+            values["skipped"] = tuple((str(file), str(reason)) for file, reason in data["skipped"])
             values["worst"] = tuple(
                 (float(nats), str(source), int(row), _hashable(label), _hashable(predicted))
                 for nats, source, row, label, predicted in data["worst"]
@@ -166,7 +171,17 @@ _EXACT_BY = (
     "reliable_truth",
 )
 _BY_TEXT = {"groups": MEAN_FIELDS, "clusters": CLUSTER_FIELDS}
-if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY, *_BY_TEXT, "few", "worst", "top"}:
+if {f.name for f in fields(Sums)} != {
+    *_COUNTS,
+    *_EXACT,
+    *_COUNTS_BY,
+    *_EXACT_BY,
+    *_BY_TEXT,
+    "few",
+    "worst",
+    "skipped",
+    "top",
+}:
     raise AssertionError("a field of Sums is missing from the lists that add and store it")
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.failures import reading
 
-__all__ = ["File", "find_files"]
+__all__ = ["File", "detected", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _FORMATS = {
@@ -61,8 +61,12 @@ class File:
     compression: str | None
 
 
-def find_files(paths: Sequence[str | os.PathLike[str]]) -> list[File]:
-    """Expand globs, keep standard input in a temporary file, and find every file's format."""
+def names_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Expand patterns.
+
+    Raises:
+        SourceError: nothing is given, nothing matches, or a file is given twice.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     names = [name for given in paths for name in _expanded(os.fspath(given))]
@@ -78,7 +82,7 @@ def find_files(paths: Sequence[str | os.PathLike[str]]) -> list[File]:
                 f"{name} is given twice (also as {seen[real]}), so its rows would count double.\nName each file once."
             )
         seen[real] = name
-    return [_detected(name) for name in names]
+    return names
 
 
 def _expanded(given: str) -> Iterator[str]:
@@ -92,7 +96,12 @@ def _expanded(given: str) -> Iterator[str]:
     yield from found
 
 
-def _detected(name: str) -> File:
+def detected(name: str) -> File:
+    """Find a file's format; standard input is kept in a temporary file.
+
+    Raises:
+        SourceError: it is missing, empty, or of no known format.
+    """
     path = _spooled(name) if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)) else name
     if os.path.isdir(path):
         raise SourceError(f"{name} is a directory, not a file.\nPass a pattern such as '{Path(name) / '*.parquet'}'.")

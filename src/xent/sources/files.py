@@ -9,14 +9,14 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.csv_ranges import byte_range_fragments
 from xent.sources.csv_text import open_csv
-from xent.sources.detect import File, find_files
+from xent.sources.detect import File, detected, names_of
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment
 from xent.sources.ipc import open_ipc_file, open_ipc_stream
 from xent.sources.json_lines import open_json_lines
 from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet, row_group_fragments
-from xent.sources.table import BATCH_BYTES, Batch, Part, Table
+from xent.sources.table import BATCH_BYTES, Batch, Part
 from xent.sources.types import wider_type
 
 __all__ = ["FileTable", "open_files"]
@@ -40,6 +40,7 @@ class FileTable:
 
     parts: tuple[Part, ...]
     schema: pa.Schema
+    refused: tuple[tuple[str, str], ...] = ()  # files left out, as asked, and why
 
     @property
     def rows(self) -> int | None:
@@ -81,7 +82,9 @@ class FileTable:
                 yield Fragment(part)
 
 
-def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) -> Table:
+def open_files(
+    paths: Sequence[str | os.PathLike[str]], *, settle: bool = True, refused: dict[str, str] | None = None
+) -> FileTable:
     """Open files as one table.
 
     Args:
@@ -91,6 +94,8 @@ def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) 
             (gzip, zstd, bz2).
         settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later
             where that was not enough.
+        refused: where to note files that cannot be opened, or are unlike the first that can, and why; None refuses
+            to open any then.
 
     Returns:
         A table that reads every column asked for as one type: files with types must agree on them; those of text
@@ -99,13 +104,29 @@ def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) 
     Raises:
         SourceError: a file is missing, empty, damaged, of unknown format, given twice, or disagrees with others.
     """
-    parts = tuple(
-        open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
-        for file in find_files(paths)
-    )
-    for part in parts[1:]:
-        _refuse_other_columns(parts[0], part)
-    return FileTable(parts, pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names]))
+    parts: list[Part] = []
+    for name in names_of(paths):
+        try:
+            parts.append(_opened(name, settle, parts[:1], alike=refused is not None))
+        except SourceError as error:
+            if refused is None:
+                raise
+            refused[name] = str(error)
+    if not parts:
+        raise SourceError("\n".join(["no file can be read.", *(refused or {}).values()]))
+    schema = pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names])
+    return FileTable(tuple(parts), schema, tuple((refused or {}).items()))
+
+
+def _opened(name: str, settle: bool, first: Sequence[Part], alike: bool) -> Part:
+    file = detected(name)
+    part = open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
+    for other in first:
+        _refuse_other_columns(other, part)
+        if alike:
+            for column in part.schema.names:
+                _agreed_type(column, (other, part))
+    return part
 
 
 def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:

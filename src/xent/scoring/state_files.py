@@ -1,0 +1,93 @@
+"""States in files: written whole or not at all, and refused where a byte is missing or wrong.
+
+A file holds what `State.to_json` gives. Where a scan wrote it, a line before that says of which rows it is, whether that
+is all of them, and the checksum of both lines.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from xent.errors import StateError
+from xent.scoring.state import State
+from xent.sources.failures import reading
+
+__all__ = ["SavedState", "read_state", "write_state"]
+
+_FORMAT, _VERSION = "xent-scan", 1
+
+
+class SavedState(NamedTuple):
+    """What a file holds."""
+
+    state: State
+    scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes; None if no scan wrote it
+
+
+def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any] | None = None) -> None:
+    """Write a state to a file that is there whole or not at all.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    name = os.fspath(path)
+    partial = f"{name}.{os.getpid()}.partial"
+    text = state.to_json()
+    lines = [text] if scan is None else [_header(scan, text), text]
+    with reading(name, "Check the folder, its permissions, and the free space."):
+        try:
+            with open(partial, "w", encoding="utf-8", newline="\n") as file:
+                file.write("\n".join([*lines, ""]))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+            raise
+
+
+def read_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> SavedState:
+    """Read what `write_state` wrote.
+
+    Args:
+        path: the file.
+        unfinished: also take the state of a scan that was stopped.
+
+    Raises:
+        SourceError: it cannot be read.
+        StateError: it is no state, of another version, damaged, cut short, or of a scan that was stopped.
+    """
+    name = os.fspath(path)
+    with reading(name, "Pass a file that xent score --state wrote."), open(name, encoding="utf-8") as file:
+        first, rest = file.readline(), file.read()
+    try:
+        if f'"{_FORMAT}"' not in first[:40]:
+            return SavedState(State.from_json(first + rest), None)
+        scan = json.loads(first)
+        text = rest.removesuffix("\n")
+        if scan["version"] != _VERSION:
+            raise StateError(f"it is {_FORMAT} version {scan['version']}; {_VERSION} is needed.")
+        if _header({key: scan[key] for key in scan if key not in _OWN}, text) != first.removesuffix("\n"):
+            raise StateError("it was changed, damaged or cut short: its checksum does not fit.\nWrite it again.")
+        if not scan["finished"] and not unfinished:
+            raise StateError(
+                "its scan was stopped before the end, so it is not of all rows.\n"
+                "Finish it: xent score … --state … --resume, with the files and options it was begun with."
+            )
+        return SavedState(State.from_json(text), scan)
+    except StateError as error:
+        raise StateError(f"{name} cannot be used: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{name} is no state that xent wrote: {error!r}.\nWrite it again.") from error
+
+
+_OWN = ("format", "version", "checksum")
+
+
+def _header(scan: dict[str, Any], text: str) -> str:
+    body = json.dumps({"format": _FORMAT, "version": _VERSION, **scan})
+    digest = hashlib.sha256(f"{body}\n{text}".encode()).hexdigest()
+    return f'{body[:-1]}, "checksum": "{digest}"}}'
