@@ -177,3 +177,37 @@ def test_torch_and_jax_arrays_are_taken():
     assert State([0, 1]).update(*tensors) == expected
     assert State([0, 1]).update(torch.tensor([0, 1]), tensors[1].detach().bfloat16()) == expected
     assert State([0, 1]).update(jnp.array([0, 1]), jnp.array(predictions, jnp.bfloat16)) == expected
+
+
+def test_merging_takes_states_one_by_one_and_is_their_sum():
+    labels, predictions = random_rows(900)
+    keys = [f"g{i % 4}" for i in range(900)]
+
+    def parts(slices):
+        for rows in slices:
+            yield State(range(5), unit="bits").update(labels[rows], predictions[rows], group=keys[rows])
+
+    cuts = [slice(i * 30, i * 30 + 30) for i in range(30)]
+    whole = State(range(5)).update(labels, predictions, group=keys)
+    found = State.merge(parts(cuts))
+    assert found == whole == sum(parts(cuts)) == State.merge(parts(reversed(cuts)))
+    assert found.unit == "bits"
+    assert State.merge([]) == State()
+    assert State.merge([State(), whole, State()]) == whole
+    only = State(kind="logits")
+    assert State.merge([only]) == only
+    assert State.merge([only]) is not only
+
+
+def test_merging_names_the_state_that_does_not_fit():
+    fit = State([0, 1]).update([0], [0.5])
+    with pytest.raises(
+        xent.StateError, match=r"states\[2\] does not fit those before it: classes \[0, 1\] and \[0, 2\]"
+    ):
+        State.merge([State(), fit, State([0, 2]), fit])
+    with pytest.raises(xent.StateError, match=r"states\[3\] does not fit .* some rows have a cluster"):
+        State.merge([fit, State(), fit, State([0, 1]).update([0], [0.5], cluster=["a"])])
+    with pytest.raises(xent.StateError, match=r"states\[1\] does not fit .* their options differ"):
+        State.merge([State(), State(kind="logits")])
+    with pytest.raises(xent.ArgumentTypeError, match=r"states\[1\] is a str"):
+        State.merge([fit, fit.to_json()])
