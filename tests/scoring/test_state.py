@@ -1,5 +1,6 @@
 """The state: exact, mergeable, the same bits in any split, any order and on any number of threads."""
 
+import json
 from fractions import Fraction
 
 import mpmath
@@ -150,6 +151,20 @@ def test_a_damaged_state_is_refused():
     for broken in (text[:-5], text.replace('"rows": 1', '"rows": "many"'), text.replace('"weight":', '"wait":')):
         with pytest.raises(xent.StateError):
             State.from_json(broken)
+
+
+def test_a_state_may_be_laid_out_anew_but_not_changed():
+    state = State([0, 1]).update([0, 1], [0.5, 0.25])
+    data = json.loads(state.to_json())
+    for again in (json.dumps(data, indent=2), json.dumps(dict(reversed(data.items())))):
+        assert State.from_json(again) == state
+    assert State.from_json(state.to_json().encode()) == state
+    with pytest.raises(xent.StateError, match="checksum"):
+        State.from_json(json.dumps({**data, "unit": "bits"}))
+    with pytest.raises(xent.StateError, match="checksum"):
+        State.from_json(state.to_json().replace('"rows": 2', '"rows": 3'))
+    with pytest.raises(xent.StateError, match="checksum"):  # the later of two keys counts
+        State.from_json(state.to_json()[:-1] + ', "unit": "bits"}')
 
 
 def test_worst_rows_are_the_largest_losses_first_come_first():

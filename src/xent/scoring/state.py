@@ -238,7 +238,8 @@ class State:
             "classes": None if self.plan is None else list(self.plan.classes),
             "sums": self.sums.to_dict(),
         }
-        return json.dumps({**body, "checksum": _checksum(body)})
+        text = _canonical(body)
+        return f'{text[:-1]}, "checksum": "{_checksum(text)}"}}'
 
     @classmethod
     def from_json(cls, text: str) -> "State":
@@ -248,11 +249,13 @@ class State:
             StateError: the text is no state of this version, or was changed.
         """
         try:
+            text = (text.decode() if isinstance(text, bytes) else text).rstrip()
             data = json.loads(text)
             checksum = data.pop("checksum")
             if data["format"] != FORMAT or data["version"] != VERSION:
                 raise StateError(f"this is {data['format']} version {data['version']}; {FORMAT} {VERSION} is needed.")
-            if checksum != _checksum(data):
+            as_written = text.removesuffix(f', "checksum": "{checksum}"}}') + "}"
+            if checksum != _checksum(as_written) and checksum != _checksum(_canonical(data)):
                 raise StateError("the state was changed or damaged: its checksum does not fit. Write it again.")
             state = cls(data["classes"], task=data["task"], unit=data["unit"], **data["options"])
             state.sums = Sums.from_dict(data["sums"])
@@ -270,8 +273,12 @@ def _parts(states: Iterable[State]) -> Iterator[tuple[Frame, Sums]]:
         yield state._frame(), state.sums
 
 
-def _checksum(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+def _canonical(body: dict[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True)
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _row_number(first_row: Any) -> int:
