@@ -1,14 +1,12 @@
 """`xent merge`: add up the states of parts that were scored apart."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import add_shown, refuse_to_overwrite
 from xent.commands.shown import add_thresholds, missed, show
-from xent.errors import StateError
 
 if TYPE_CHECKING:
     from xent.scoring.state import State
@@ -42,11 +40,12 @@ def run(options: argparse.Namespace) -> int:
     """Merge, write, show, and look at the thresholds."""
     from xent.scoring.state import State
     from xent.scoring.state_files import write_state
+    from xent.sources.detect import names_of
 
     refuse_to_overwrite(options.files, options.html)
     refuse_to_overwrite(options.files, options.output, "-o")
-    _refuse_twice(options.files)
-    state = State.merge(_states(options.files))
+    files = names_of(options.files)
+    state = State.merge(_states(files), names=files)
     if options.output is not None:
         write_state(options.output, state)
     report = state.report(unit=options.unit)
@@ -58,19 +57,10 @@ def _states(files: list[str]) -> "Iterator[State]":
     """One after the other, so that only one is in memory."""
     from xent.scoring.state_files import read_state
 
-    seen: dict[int, str] = {}
-    for file in files:
-        state = read_state(file).state
-        same = seen.setdefault(hash(state.to_json()), file)
-        if same != file:
-            sys.stderr.write(f"xent: {same} and {file} hold the same sums: are these the same rows twice?\n")
-        yield state
-
-
-def _refuse_twice(files: list[str]) -> None:
     seen: dict[str, str] = {}
     for file in files:
-        real = os.path.realpath(file)
-        if real in seen:
-            raise StateError(f"{file} is given twice (also as {seen[real]}), so its rows would count double.")
-        seen[real] = file
+        saved = read_state(file)
+        same = seen.setdefault(saved.digest, file)
+        if same != file and saved.state.rows:
+            sys.stderr.write(f"xent: {same} and {file} hold the same sums: are these the same rows twice?\n")
+        yield saved.state

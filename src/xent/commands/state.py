@@ -29,7 +29,9 @@ def kept(options: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"xent: what is done is in {options.state}; the same command with --resume goes on from there\n")
+        sys.stderr.write(
+            f"xent: what is done is in {options.state}; the same command with --resume goes on from there\n"
+        )
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

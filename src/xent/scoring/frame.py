@@ -42,11 +42,11 @@ class Frame:
         return Frame(one.plan, one.task, one.options, unit, same_keys(self.keys, other.keys, name))
 
 
-def gathered(parts: Iterable[tuple[Frame, Sums]], name: str) -> tuple[Frame | None, Sums]:
+def gathered(parts: Iterable[tuple[str, Frame, Sums]]) -> tuple[Frame | None, Sums]:
     """The frame and the sums of all parts, which are taken one by one; None without any.
 
     Args:
-        name: what a message calls a part, with {} for its number.
+        parts: what a message calls each, its frame and its sums.
 
     Raises:
         StateError: naming the first part that does not fit those before it.
@@ -55,8 +55,8 @@ def gathered(parts: Iterable[tuple[Frame, Sums]], name: str) -> tuple[Frame | No
 
     def fitting() -> Iterator[Sums]:
         nonlocal whole
-        for i, (frame, sums) in enumerate(parts):
-            whole = frame if whole is None else whole.joined(frame, name.format(i))
+        for name, frame, sums in parts:
+            whole = frame if whole is None else whole.joined(frame, name)
             yield sums
 
     sums = Sums.gather(fitting())

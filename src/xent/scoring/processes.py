@@ -40,7 +40,9 @@ def all_reduced(frame: Frame, sums: Sums, group: Any) -> tuple[Frame, Sums]:
     own = Sums(rows=sums.rows, few=sums.few, worst=sums.worst, top=sums.top)
     told: list[Any] = [None] * size
     distributed.all_gather_object(told, (frame, own, layout_of(sums)), group=group)
-    whole, rest = gathered(((other, part) for other, part, _ in told), "the state of process {} of the group")
+    whole, rest = gathered(
+        (f"the state of process {i} of the group", other, part) for i, (other, part, _) in enumerate(told)
+    )
     layout = common_layout([layout for *_, layout in told])
     limbs = _added(to_limbs(sums, layout), distributed, group)
     return whole or frame, replace(rest, **from_limbs(limbs, layout))

@@ -168,8 +168,12 @@ class State:
         return State._framed(self._frame().joined(other._frame()), self.sums + other.sums)
 
     @classmethod
-    def merge(cls, states: Iterable["State"]) -> "State":
+    def merge(cls, states: Iterable["State"], *, names: Sequence[str] | None = None) -> "State":
         """The state of the rows of all `states`: their sum, in the memory of one of them if they are made as they come.
+
+        Args:
+            states: one after the other.
+            names: what messages call them; None calls them states[0], states[1], ….
 
         Raises:
             StateError: naming the first that does not fit those before it.
@@ -180,7 +184,7 @@ class State:
             >>> State.merge(days).rows
             6
         """
-        frame, sums = gathered(_parts(states), "states[{}]")
+        frame, sums = gathered(_parts(states, names))
         return cls() if frame is None else cls._framed(frame, sums)
 
     def all_reduce(self, group: Any = None) -> "State":
@@ -266,11 +270,12 @@ class State:
         return state
 
 
-def _parts(states: Iterable[State]) -> Iterator[tuple[Frame, Sums]]:
+def _parts(states: Iterable[State], names: Sequence[str] | None) -> Iterator[tuple[str, Frame, Sums]]:
     for i, state in enumerate(states):
+        name = f"states[{i}]" if names is None else names[i]
         if not isinstance(state, State):
-            raise ArgumentTypeError(f"states[{i}] is a {type(state).__name__}, but must be a State.")
-        yield state._frame(), state.sums
+            raise ArgumentTypeError(f"{name} is a {type(state).__name__}, but must be a State.")
+        yield name, state._frame(), state.sums
 
 
 def _canonical(body: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ class SavedState(NamedTuple):
 
     state: State
     scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes; None if no scan wrote it
+    digest: str  # of the state: the same for the same sums
 
 
 def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any] | None = None) -> None:
@@ -65,7 +66,7 @@ def read_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sav
         first, rest = file.readline(), file.read()
     try:
         if f'"{_FORMAT}"' not in first[:40]:
-            return SavedState(State.from_json(first + rest), None)
+            return SavedState(State.from_json(first + rest), None, _digest(first.rstrip()))
         scan = json.loads(first)
         text = rest.removesuffix("\n")
         if scan["version"] != _VERSION:
@@ -77,7 +78,7 @@ def read_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sav
                 "its scan was stopped before the end, so it is not of all rows.\n"
                 "Finish it: xent score … --state … --resume, with the files and options it was begun with."
             )
-        return SavedState(State.from_json(text), scan)
+        return SavedState(State.from_json(text), scan, _digest(text))
     except StateError as error:
         raise StateError(f"{name} cannot be used: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
@@ -89,5 +90,8 @@ _OWN = ("format", "version", "checksum")
 
 def _header(scan: dict[str, Any], text: str) -> str:
     body = json.dumps({"format": _FORMAT, "version": _VERSION, **scan})
-    digest = hashlib.sha256(f"{body}\n{text}".encode()).hexdigest()
-    return f'{body[:-1]}, "checksum": "{digest}"}}'
+    return f'{body[:-1]}, "checksum": "{_digest(body, text)}"}}'
+
+
+def _digest(*lines: str) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -60,9 +60,7 @@ def summarise(
         perplexity=math.exp(loss) if loss < 709.0 else math.inf,
         accuracy=sums.hits / sums.weight,
         rows=sums.rows,
-        weight=None
-        if sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
-        else exact.to_float(sums.weight),
+        weight=_weight(sums),
         task=plan.task,
         kind=plan.kind,
         classes=plan.classes,
@@ -84,6 +82,12 @@ def summarise(
         warnings=warnings + verdicts.warnings(plan, sums, baseline) + suspicions(plan, sums),
         notes=notes + details.left_out(plan),
     )
+
+
+def _weight(sums: Sums) -> float | None:
+    """None where every row weighs 1."""
+    every_one = sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
+    return None if every_one else exact.to_float(sums.weight)
 
 
 def _baseline(plan: Plan, sums: Sums) -> float:
