@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from xent.scoring.compare import compare
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
+    from xent.scoring.state_files import read_state, write_state
 
 __all__ = [
     "ArgumentTypeError",
@@ -77,12 +78,14 @@ __all__ = [
     "linear_row_statistics",
     "mutual_information",
     "perplexity",
+    "read_state",
     "row_statistics",
     "scan",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "surprisal",
     "value_and_grad",
+    "write_state",
 ]
 
 _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
@@ -94,7 +97,9 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
     "check": "xent.doctor.check",
     "compare": "xent.scoring.compare",
     "evaluate": "xent.scoring.judge",
+    "read_state": "xent.scoring.state_files",
     "scan": "xent.scoring.judge",
+    "write_state": "xent.scoring.state_files",
     "RowStatistics": "xent.formulas.rows",
     "linear_cross_entropy": "xent.losses.linear",
     "linear_row_statistics": "xent.losses.linear",

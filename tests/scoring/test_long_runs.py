@@ -19,7 +19,7 @@ import xent
 from xent.engines.local import Local
 from xent.errors import OptionError, ProbabilityError, SourceError, StateError
 from xent.scoring import data
-from xent.scoring.state_files import read_state, write_state
+from xent.scoring.state_files import read_state, saved_state, write_state
 from xent.sources import open_files
 
 ROWS = 6_000
@@ -106,7 +106,7 @@ def test_a_stopped_scan_goes_on_where_it_was(parts, kind):
         files, group="country", cluster="document", state="out.state", resume=True, progress=read.append, brief=False
     )
     assert found.json() == truth.json()
-    assert read_state("out.state").state.rows == ROWS
+    assert read_state("out.state").rows == ROWS
     again = xent.scan(files, group="country", cluster="document", state="out.state", resume=True)
     assert again.json() == truth.json()
 
@@ -114,7 +114,7 @@ def test_a_stopped_scan_goes_on_where_it_was(parts, kind):
 def test_what_is_done_is_not_read_again(parts):
     with pytest.raises(Stop):
         xent.scan(parts, brief=True, state="out.state", progress=stopper(4_000))
-    done = read_state("out.state", unfinished=True).state.rows
+    done = saved_state("out.state", unfinished=True).state.rows
     assert 2_000 <= done < ROWS
     read = []
     xent.scan(parts, brief=True, state="out.state", resume=True, progress=read.append)
@@ -153,7 +153,7 @@ def test_a_mistake_in_the_last_rows_loses_nothing(parts):
     pa.parquet.write_table(pa.table(bad), parts[2], row_group_size=250)
     with pytest.raises(ProbabilityError, match=r"row 1999 of part-2\.parquet"):
         xent.scan(parts, state="out.state")
-    assert read_state("out.state", unfinished=True).state.rows >= 4_000
+    assert saved_state("out.state", unfinished=True).state.rows >= 4_000
 
 
 def test_options_that_do_not_go_together(parts):
@@ -169,10 +169,10 @@ def test_parts_scored_apart_merge_to_the_state_of_the_whole(parts):
     xent.scan(parts, state="whole.state", cluster="document", group="country")
     for part in parts:
         xent.scan(part, state=f"{part}.state", cluster="document", group="country")
-    merged = xent.State.merge(read_state(f"{part}.state").state for part in reversed(parts))
-    assert merged == read_state("whole.state").state
+    merged = xent.State.merge(read_state(f"{part}.state") for part in reversed(parts))
+    assert merged == read_state("whole.state")
     write_state("merged.state", merged)
-    assert read_state("merged.state").state.to_json() == read_state("whole.state").state.to_json()
+    assert read_state("merged.state").to_json() == read_state("whole.state").to_json()
 
 
 def run(*arguments, **options):
@@ -187,8 +187,8 @@ def test_the_command_merges(parts):
     xent.scan(parts, state="whole.state", top=5)
     merged = run("merge", "part-*.state", "-o", "all.state", "--json", "--unit", "bits")
     assert (merged.returncode, merged.stderr) == (0, "")
-    assert json.loads(merged.stdout) == json.loads(read_state("whole.state").state.report(unit="bits").json())
-    assert read_state("all.state").state == read_state("whole.state").state
+    assert json.loads(merged.stdout) == json.loads(read_state("whole.state").report(unit="bits").json())
+    assert read_state("all.state") == read_state("whole.state")
     assert "cross-entropy" in run("merge", "all.state").stdout
     gate = run("merge", "all.state", "--fail-above", "0.1")
     assert (gate.returncode, gate.stderr.startswith("xent: the loss is")) == (1, True)
@@ -294,7 +294,7 @@ def test_a_bad_file_is_named_or_skipped_as_a_whole(parts, how, which):
     a, b = json.loads(found.json()), json.loads(others.json())
     for key in ("loss", "interval", "by_class", "ladder", "cure", "worst", "rows"):
         assert a[key] == b[key]
-    assert read_state("skip.state").state.report().skipped == found.skipped
+    assert read_state("skip.state").report().skipped == found.skipped
 
 
 def test_wrong_predictions_are_no_bad_file(parts):

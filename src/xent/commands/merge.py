@@ -55,11 +55,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _states(files: list[str]) -> "Iterator[State]":
     """One after the other, so that only one is in memory."""
-    from xent.scoring.state_files import read_state
+    from xent.scoring.state_files import saved_state
 
     seen: dict[str, str] = {}
     for file in files:
-        saved = read_state(file)
+        saved = saved_state(file)
         same = seen.setdefault(saved.digest, file)
         if same != file and saved.state.rows:
             sys.stderr.write(f"xent: {same} and {file} hold the same sums: are these the same rows twice?\n")

@@ -11,7 +11,7 @@ from xent.errors import StateError
 from xent.scoring.plan import Plan
 from xent.scoring.row_reader import RowReader
 from xent.scoring.state import State
-from xent.scoring.state_files import SavedState, read_state, write_state
+from xent.scoring.state_files import SavedState, saved_state, write_state
 from xent.scoring.sums import Sums
 from xent.sources.fragments import Fragment
 
@@ -35,7 +35,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], resume: bool, unit: str | None) -> None:
         self.path = os.fspath(path)
         self.unit = unit
-        self._found = read_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
+        self._found = saved_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
         self._done: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and the fragments' first rows
         self._written = time.monotonic()
 

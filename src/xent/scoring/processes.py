@@ -37,7 +37,7 @@ def all_reduced(frame: Frame, sums: Sums, group: Any) -> tuple[Frame, Sums]:
         raise OptionError("group is a process group without this process. Call all_reduce in its processes only.")
     if size == 1:
         return frame, sums
-    own = Sums(rows=sums.rows, few=sums.few, worst=sums.worst, top=sums.top)
+    own = Sums(rows=sums.rows, few=sums.few, worst=sums.worst, skipped=sums.skipped, top=sums.top)
     told: list[Any] = [None] * size
     distributed.all_gather_object(told, (frame, own, layout_of(sums)), group=group)
     whole, rest = gathered(

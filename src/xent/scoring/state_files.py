@@ -14,7 +14,7 @@ from xent.errors import StateError
 from xent.scoring.state import State
 from xent.sources.failures import reading
 
-__all__ = ["SavedState", "read_state", "write_state"]
+__all__ = ["SavedState", "read_state", "saved_state", "write_state"]
 
 _FORMAT, _VERSION = "xent-scan", 1
 
@@ -30,8 +30,25 @@ class SavedState(NamedTuple):
 def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any] | None = None) -> None:
     """Write a state to a file that is there whole or not at all.
 
+    Args:
+        path: the file; one that is there is replaced.
+        state: any.
+        scan: which rows it is of, as a scan notes it.
+
+    Returns:
+        Nothing.
+
     Raises:
         SourceError: it cannot be written.
+
+    Example:
+        >>> from xent import State, read_state, write_state
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/monday.state"
+        >>> monday = State([0, 1]).update([1, 0], [0.8, 0.1])
+        >>> write_state(path, monday)
+        >>> read_state(path) == monday
+        True
     """
     name = os.fspath(path)
     partial = f"{name}.{os.getpid()}.partial"
@@ -50,16 +67,41 @@ def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any]
             raise
 
 
-def read_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> SavedState:
-    """Read what `write_state` wrote.
+def read_state(path: str | os.PathLike[str]) -> State:
+    """Read what `write_state`, or `xent score --state`, wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The state of all its rows.
+
+    Raises:
+        SourceError: it cannot be read.
+        StateError: it is no state, of another version, damaged, cut short, or of a scan that was stopped.
+
+    Example:
+        >>> from xent import State, read_state, scan
+        >>> import numpy as np, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> for day, p in (("monday", [0.8, 0.6]), ("tuesday", [0.9, 0.4])):
+        ...     np.savez(f"{folder}/{day}.npz", label=np.array([1, 0]), p=np.array(p))
+        ...     report = scan(f"{folder}/{day}.npz", state=f"{folder}/{day}.state")
+        >>> State.merge(read_state(f"{folder}/{day}.state") for day in ("monday", "tuesday")).rows
+        4
+    """
+    return saved_state(path).state
+
+
+def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> SavedState:
+    """All that a state file says.
 
     Args:
         path: the file.
         unfinished: also take the state of a scan that was stopped.
 
     Raises:
-        SourceError: it cannot be read.
-        StateError: it is no state, of another version, damaged, cut short, or of a scan that was stopped.
+        SourceError, StateError: as `read_state`.
     """
     name = os.fspath(path)
     with reading(name, "Pass a file that xent score --state wrote."), open(name, encoding="utf-8") as file:
