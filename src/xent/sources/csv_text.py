@@ -72,7 +72,10 @@ def open_csv(file: File, *, settle: bool = True) -> CsvPart:
             part = replace(part, schema=pa.schema([(field.name, _plain(field.type)) for field in reader.schema]))
         if not file.compression and file.bytes <= block:
             return part
-        return _settled(part) if settle else replace(part, settled=False)
+        # A column that is empty at first may turn out to be numbers, and so be a guess for a prediction: look further.
+        if settle or pa.null() in part.schema.types:
+            part = _settled(part)
+        return replace(part, settled=settle)
 
 
 def _header(file: File) -> bytes:
@@ -127,7 +130,8 @@ def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
         _bytes_of(part),
         # One thread is as fast in this reader (measured), and only then do its errors know the row.
         read_options=csv.ReadOptions(block_size=part.block, use_threads=False, column_names=names),
-        parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=True),  # no slower (measured)
+        # Pieces have none within quotes, or are refused.
+        parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=part.span is None),
         # An empty cell is missing. "NA" and "null" are text: a class may be called so, and a number may not.
         convert_options=csv.ConvertOptions(
             include_columns=list(types),
