@@ -14,6 +14,7 @@ from xent.scoring.data import Progress
 from xent.scoring.plan import KINDS, TASKS, Kind, Label, Task, listed
 from xent.scoring.prepare import open_table
 from xent.sources.columns import Columns, choose_columns
+from xent.sources.failures import shown
 from xent.sources.names import find_column
 from xent.sources.table import Table
 
@@ -129,5 +130,5 @@ def _refuse_options(kind: str, task: str) -> None:
 def _named(source: Any) -> str | None:
     paths = [source] if isinstance(source, str | os.PathLike) else source
     if isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths):
-        return ", ".join(map(str, paths))
+        return ", ".join(shown(str(path)) for path in paths)
     return None

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from xent.sources.csv_text import CsvPart
 from xent.sources.failures import reading
 from xent.sources.fragments import Fragment
+from xent.sources.places import opened
 
 __all__ = ["byte_range_fragments"]
 
@@ -73,7 +73,7 @@ def _pieces(part: CsvPart, target: int) -> list[tuple[int, int, int]] | None:
     """(from, to, lines) of each piece behind the header; None if lines cannot be told without parsing."""
     pieces: list[tuple[int, int, int]] = []
     lines = _Lines()
-    with pa.OSFile(part.path) as file:
+    with opened(part.path) as file:
         header = _header_end(file.read(part.block))
         if header is None:
             return None
