@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from xent.scoring.compare import compare
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
+    from xent.sources.sql import sql
 
 __version__ = "0.1.0"
 
@@ -79,6 +80,7 @@ __all__ = [
     "scan",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
+    "sql",
     "surprisal",
     "value_and_grad",
 ]
@@ -99,6 +101,7 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
     "row_statistics": "xent.losses.softmax",
     "sigmoid_cross_entropy": "xent.losses.sigmoid",
     "softmax_cross_entropy": "xent.losses.softmax",
+    "sql": "xent.sources.sql",
     "value_and_grad": "xent.losses.value_and_grad",
 }
 

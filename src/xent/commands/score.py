@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
-from xent.commands import baseline, tokens
+from xent.commands import baseline, sql, tokens
 from xent.commands.options import (
     add_columns,
     add_reading,
@@ -30,6 +30,7 @@ EXAMPLES = """examples:
   xent score logits.parquet --kind logits --unit bits --json
   xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
+  xent score --sql 'select label, p_0, p_1 from predictions' --connect postgresql://user@host/database
   xent score new.parquet --baseline-report old.json --fail-if-worse
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
 """
@@ -45,8 +46,9 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
+    parser.add_argument("files", nargs="*", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
                         "files and patterns are one data set; - is standard input")  # fmt: skip
+    sql.add(parser)
     columns = add_columns(parser)
     columns.add_argument("--group", metavar="NAME", help="which groups differ from the rest")
     columns.add_argument(
@@ -68,14 +70,15 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
+    query = sql.asked(options)
     refuse_to_overwrite(options.files, options.html)
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
-        return tokens.run(options)
+        return tokens.run(options, query or options.files)
     with Progress() as progress:
         report = xent.scan(
-            tokens.choices_or_files(options.files),
+            query or tokens.choices_or_files(options.files),
             **read_options(options),
             group=options.group,
             cluster=options.cluster,
@@ -85,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             holdout=options.holdout,
             progress=progress,
         )
-    change = baseline.compared(report, old, options)
+    change = baseline.compared(report, old, options, [query] if query else options.files)
     if options.html is not None:
         report.html(options.html)
     if options.json:

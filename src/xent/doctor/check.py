@@ -15,6 +15,7 @@ from xent.scoring.plan import KINDS, TASKS, Kind, Label, Task, listed
 from xent.scoring.prepare import open_table
 from xent.sources.columns import Columns, choose_columns
 from xent.sources.names import find_column
+from xent.sources.sql import Query
 from xent.sources.table import Table
 
 __all__ = ["check"]
@@ -127,6 +128,8 @@ def _refuse_options(kind: str, task: str) -> None:
 
 
 def _named(source: Any) -> str | None:
+    if isinstance(source, Query):
+        return source.name
     paths = [source] if isinstance(source, str | os.PathLike) else source
     if isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths):
         return ", ".join(map(str, paths))

@@ -30,6 +30,7 @@ from xent.scoring.prepare import Prepared, open_table
 from xent.scoring.totals import as_chunk
 from xent.sources.columns import choose_columns
 from xent.sources.names import find_column
+from xent.sources.sql import Query
 
 __all__ = ["Model", "ScoredRows", "open_models", "same_classes", "score_rows"]
 
@@ -115,7 +116,7 @@ def _has(schema: pa.Schema, column: str) -> bool:
 def _refuse_bare_array(position: int, model: Any) -> None:
     paths = model if isinstance(model, list | tuple) else [model]
     is_files = all(isinstance(path, str | os.PathLike) for path in paths) and len(paths) > 0
-    if not (is_files or isinstance(model, Mapping) or hasattr(model, "__arrow_c_stream__")):
+    if not (is_files or isinstance(model, Mapping | Query) or hasattr(model, "__arrow_c_stream__")):
         raise ArgumentTypeError(
             f"model {position} is of type {type(model).__name__}, which has predictions but no labels.\n"
             "Pass labels=... with arrays of predictions, or files or data frames that hold both."

@@ -17,6 +17,7 @@ from xent.sources.columns import choose_columns
 from xent.sources.files import open_files
 from xent.sources.frames import open_frame
 from xent.sources.names import find_column
+from xent.sources.sql import Query, open_query
 from xent.sources.table import Table
 
 __all__ = ["Prepared", "guess_task", "open_data", "open_table", "prepare"]
@@ -36,7 +37,9 @@ class Prepared(NamedTuple):
 
 
 def open_table(source: Any) -> Table:
-    """The table behind file names, patterns, or a data frame."""
+    """The table behind file names, patterns, a query, or a data frame."""
+    if isinstance(source, Query):
+        return open_query(source)
     paths = [source] if isinstance(source, str | os.PathLike) else source
     is_files = isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths)
     return open_files(paths) if is_files else open_frame(source)
