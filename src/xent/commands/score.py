@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
-        return tokens.run(options, query or options.files)
+        return tokens.run(options, query)
     with Progress() as progress:
         report = xent.scan(
             query or tokens.choices_or_files(options.files),

@@ -13,6 +13,7 @@ __all__ = ["add", "asked"]
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The arguments, in place of FILE."""
+    parser.set_defaults(refuse=parser.error)
     group = parser.add_argument_group("rows of a database, in place of FILE (needs the extra sql)")
     group.add_argument("--sql", metavar="QUERY", help="'select label, p_0, p_1 from predictions'; run several times")
     group.add_argument("--connect", metavar="URL", help="postgresql://user@host/database, or sqlite:path; the password "
@@ -30,7 +31,7 @@ def asked(options: argparse.Namespace) -> "Query | None":
         raise OptionError(f"{given} needs {missing} beside it: the query, and the database that it is put to.")
     if options.sql is None:
         if not options.files:
-            raise OptionError("no FILE is given. Name files or patterns, - for standard input, or --sql and --connect.")
+            options.refuse("the following arguments are required: FILE, or --sql and --connect")
         return None
     if options.files:
         raise OptionError(

@@ -14,6 +14,7 @@ from xent.scoring.data import Progress
 from xent.scoring.plan import KINDS, TASKS, Kind, Label, Task, listed
 from xent.scoring.prepare import open_table
 from xent.sources.columns import Columns, choose_columns
+from xent.sources.known import layout_of
 from xent.sources.names import find_column
 from xent.sources.sql import Query
 from xent.sources.table import Table
@@ -70,7 +71,9 @@ def check(
     given = None if classes is None else listed(classes)
     table = open_table(source)
     try:
-        columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
+        columns = choose_columns(
+            table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
+        )
         key = _id_column(table.schema, on, columns)
     except SourceError as error:
         found = from_error("columns", error)

@@ -29,6 +29,7 @@ from xent.scoring.plan import Label
 from xent.scoring.prepare import Prepared, open_table
 from xent.scoring.totals import as_chunk
 from xent.sources.columns import choose_columns
+from xent.sources.known import layout_of
 from xent.sources.names import find_column
 from xent.sources.sql import Query
 
@@ -104,7 +105,9 @@ def open_models(
                 continue
             found[name] = find_column(table.schema, column, f"--{name} NAME ({name}=)")
         weight = found.pop("weight", None)
-        columns = choose_columns(table.schema, label=label, prediction=prediction, weight=weight)
+        columns = choose_columns(
+            table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
+        )
         opened.append(InFiles(table, columns, progress, found))
     return opened
 

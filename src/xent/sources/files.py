@@ -10,7 +10,7 @@ from xent.errors import SourceError
 from xent.sources.csv_text import open_csv
 from xent.sources.detect import File, find_files
 from xent.sources.ipc import open_ipc_file, open_ipc_stream
-from xent.sources.json_lines import open_json_lines
+from xent.sources.json_table import open_json
 from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet
@@ -23,7 +23,7 @@ _OPENERS: Mapping[str, Callable[[File], Part]] = {
     "csv": open_csv,
     "ipc file": open_ipc_file,
     "ipc stream": open_ipc_stream,
-    "json lines": open_json_lines,
+    "json lines": open_json,
     "npz": open_npz,
     "parquet": open_parquet,
 }
