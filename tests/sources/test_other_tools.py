@@ -154,6 +154,14 @@ def test_features_of_spark_stay_as_they_are(tmp_path):
     assert xent.scan(out, prediction="probability").loss <= xent.scan(path).loss
 
 
+def test_a_cure_is_applied_to_a_struct_of_bigquery(tmp_path):
+    path, out, report = DATA / "bigquery.parquet", tmp_path / "cured.parquet", tmp_path / "report.json"
+    report.write_text(xent.scan(path).json())
+    assert cli.main(["recalibrate", str(path), "--with", str(report), "-o", str(out)]) == 0
+    cured = xent.scan(out, label="species", prediction="predicted_species_probs_*")
+    assert cured.loss <= xent.scan(path).loss
+
+
 @pytest.mark.parametrize("name", ["bigquery.parquet", "bigquery.jsonl"])
 def test_bigquery_matches_probabilities_by_label(name):
     rows = pa.parquet.read_table(DATA / name).to_pylist() if "parquet" in name else None
@@ -290,6 +298,12 @@ def test_a_json_table_that_is_wrong(text, said, tmp_path):
     path.write_text(text)
     with pytest.raises(SourceError, match=rf"{said}"):
         xent.scan(path)
+
+
+def test_several_json_tables_are_one(tmp_path):
+    for name, p in (("a", [1, 0]), ("b", [0.75, 0.25])):
+        write(tmp_path / f"{name}.table.json", ["label", "p"], [[1, p[0]], [0, p[1]]])
+    assert xent.scan(tmp_path / "*.table.json").loss == pytest.approx(-np.log(0.75) / 2, rel=1e-15)
 
 
 def test_lines_of_objects_are_no_table(tmp_path):

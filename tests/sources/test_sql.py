@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi
@@ -201,6 +202,28 @@ def test_arrays_are_columns_of_lists(server, driver, kind):
             xent.scan(missing)
 
 
+OTHERS = """
+select i % 2 as label, 0.5 as p, md5((i % 3)::text)::uuid as u, '{"a": [1]}'::jsonb as j, '10.0.0.1'::inet as a,
+    now() as t, interval '1 day' as v, '[1,2)'::int4range as r, '\\x00'::bytea as b, null as n, date '2020-01-01' as d
+from generate_series(1, 90) as i
+"""
+
+
+@needs_server
+@pytest.mark.parametrize("driver", ["url", "psycopg"])
+def test_columns_of_other_types_are_no_hindrance(server, driver):
+    url = f"postgresql://{USER}:{QUOTED}@{server}"
+    with closing(psycopg.connect(url)) as connection:
+        database = url if driver == "url" else connection
+        assert xent.scan(sql(OTHERS, database)).loss == pytest.approx(np.log(2), rel=1e-15)
+        as_text = OTHERS.replace("::uuid", "::uuid::text")
+        for group in ("u", "d", "t"):
+            report = xent.scan(sql(as_text, database), group=group, cluster=group)
+            assert sum(one.rows for one in report.by_group) == 90
+        with pytest.raises(SourceError, match=r"predictions must be numbers|not numeric|no number"):
+            xent.scan(sql(OTHERS, database), prediction="j")
+
+
 @needs_server
 @pytest.mark.parametrize("driver", ["url", "psycopg"])
 def test_what_is_missing_is_named_by_its_row(server, driver):
@@ -385,11 +408,13 @@ def test_the_command_takes_a_query_or_files(capsys, tmp_path):
     tokens = ["--sql", "select -0.5 as lp from preds", "--connect", url, "--log-probability", "lp", "--json"]
     assert cli.main(["score", *tokens]) == 0
     assert "1.64872" in capsys.readouterr().out  # exp(1/2), the perplexity
+    with pytest.raises(SystemExit):
+        cli.main(["score"])
+    assert "required: FILE, or --sql and --connect" in capsys.readouterr().err
     for wrong, said in [
         ([*arguments, "preds.csv"], "preds.csv"),
         (["score", "--sql", QUERY], "--connect URL"),
         (["score", "--connect", url], "--sql QUERY"),
-        (["score"], "no FILE is given"),
         (["score", "--sql", QUERY, "--connect", "sqlite:///nowhere.db"], "does not exist"),
         (["score", "--sql", QUERY, "--connect", "mysql://u:p@h/d"], "pass the connection to xent.sql"),
         (["score", "--sql", " ; ", "--connect", url], "SELECT"),
@@ -403,6 +428,25 @@ def _old(folder):
 
     pyarrow.parquet.write_table(predictions(), folder / "old.parquet")
     return folder / "old.parquet"
+
+
+def test_rows_that_are_dicts_or_named(tmp_path, request):
+    with closing(sqlite3.connect(sqlite_file(tmp_path / "preds.db"))) as database:
+        truth = xent.scan(sql(QUERY, database)).loss
+        database.row_factory = sqlite3.Row
+        assert xent.scan(sql(QUERY, database)).loss == truth
+        database.row_factory = lambda cursor, row: dict(zip([one[0] for one in cursor.description], row, strict=True))
+        assert xent.scan(sql(QUERY, database)).loss == truth
+    if INITDB is not None:
+        url = f"postgresql://{USER}:{QUOTED}@{request.getfixturevalue('server')}"
+        with closing(psycopg.connect(url, row_factory=psycopg.rows.dict_row)) as database:
+            assert xent.scan(sql(QUERY, database)).loss == truth
+
+
+def test_nothing_that_is_printed_of_a_table_has_the_password(tmp_path):
+    table = open_query(sql(QUERY, f"sqlite:{sqlite_file(tmp_path / 'preds.db')}"))
+    hidden = replace(table, database=replace(table.database, url=f"postgresql://{USER}:{QUOTED}@host/database"))
+    assert QUOTED not in repr(hidden)
 
 
 def test_what_is_no_query_or_no_connection_is_refused(tmp_path):

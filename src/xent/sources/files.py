@@ -97,7 +97,7 @@ def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:
         found = _type_in(part, name)
         if found == kind:
             continue
-        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}) else None
+        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}, {"json table"}) else None
         if wider is None and formats != {"csv"}:
             raise SourceError(
                 f"column {name!r} is {kind} in {parts[0].name} but {found} in {part.name}.\n"

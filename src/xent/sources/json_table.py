@@ -72,7 +72,7 @@ def is_json_table(path: str, compression: str | None) -> bool:
         text = _Text(stream, most=_MOST_HEAD)
         try:
             return _to_rows(text) is not None and text.next() in ("[", "]")
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
 
@@ -169,7 +169,7 @@ def _chunks(name: str, path: str, compression: str | None, columns: int) -> Iter
                     held, size = [], 0
                 if text.next() == ",":
                     text.skip(",")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SourceError(
                 f"{name}, row {number} (counted from 0) cannot be read as JSON: {error}.\nThe file may be cut short."
             ) from error

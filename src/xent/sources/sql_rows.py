@@ -4,10 +4,12 @@ Drivers that speak Arrow (ADBC, DuckDB) hand their batches over. Of the others, 
 the types are settled on all of them first, as those of text files are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import date, time, timedelta
 from decimal import Decimal
 from itertools import count
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ _FIRST_ROWS = 64
 _MOST_ROWS = 1 << 14
 _VALUES = 1 << 18  # Python objects held at a time
 _EXACT = float(1 << 53)
+_PLAIN = (Number, str, bytes, date, time, timedelta, np.ndarray)
 _number = count()
 
 
@@ -104,6 +107,8 @@ def _fetched(cursor: Any) -> Iterator[Sequence[Sequence[Any]]]:
     """Rows, as many at a time as hold about `_VALUES` values: columns may be lists of thousands."""
     size = _FIRST_ROWS
     while rows := cursor.fetchmany(size):
+        if isinstance(rows[0], Mapping):  # cursors may be told to give dicts
+            rows = [tuple(row.values()) for row in rows]
         yield rows
         values = sum(len(value) if isinstance(value, list | tuple) else 1 for value in rows[0])
         size = min(max(_VALUES // values, 1), _MOST_ROWS)
@@ -128,7 +133,7 @@ def _array(values: Sequence[Any], kind: pa.DataType | None, name: str, first_row
     for row, value in enumerate(values):
         if isinstance(value, Decimal) and value.is_finite() and abs(value) > _EXACT:
             raise SourceError(_inexact(place(name, first_row + row, column), value))
-    plain = [_float(value) for value in values]
+    plain = [_plain_value(value) for value in values]
     try:
         return pa.array(plain, kind)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
@@ -137,10 +142,13 @@ def _array(values: Sequence[Any], kind: pa.DataType | None, name: str, first_row
         raise SourceError(_mixed(place(name, first_row + row, column), found, before)) from None
 
 
-def _float(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
+    """Decimals are floats; what a driver has a class of its own for (UUIDs, addresses, ranges, JSON) is text."""
     if isinstance(value, Decimal):
         return float(value)
-    return [_float(one) for one in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_plain_value(one) for one in value]
+    return value if value is None or isinstance(value, _PLAIN) else str(value)
 
 
 def _first_misfit(values: list[Any], kind: pa.DataType | None) -> int:

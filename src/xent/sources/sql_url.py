@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -41,7 +41,7 @@ def shown(url: str) -> str:
 class Database:
     """A database whose state is held by an open transaction, so that every reading of it finds the same."""
 
-    url: str
+    url: str = field(repr=False)  # with its password
     holder: Any  # the connection with the open transaction
     snapshot: str | None  # what readings name to see what the holder sees; None: they use its connection
 
