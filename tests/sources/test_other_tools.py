@@ -11,8 +11,10 @@ import pickle
 import tracemalloc
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -180,6 +182,19 @@ def test_bigquery_matches_probabilities_by_label(name):
     assert xent.scan(DATA / name, prediction=f"predicted_{label}_probs_*").loss == report.loss
     assert xent.check(DATA / name).loss == pytest.approx(report.loss, rel=1e-14)
     assert not xent.check(DATA / name).serious
+
+
+@pytest.mark.parametrize("library", ["polars", "duckdb", "pandas"])
+@pytest.mark.parametrize("name", ["bigquery", "spark_random_forest", "hugging_face_fixed"])
+def test_the_same_from_data_frames(library, name):
+    path = DATA / f"{name}.parquet"
+    frames = {
+        "polars": pl.read_parquet,
+        "duckdb": lambda path: duckdb.connect().sql(f"select * from '{path}'"),
+        "pandas": lambda path: pa.parquet.read_table(path).to_pandas(),
+    }
+    report = xent.scan(frames[library](path), clip=1e-7)
+    assert (report.loss, report.notes) == (xent.scan(path, clip=1e-7).loss, xent.scan(path, clip=1e-7).notes)
 
 
 def pairs(*rows, kind=None):

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from xent.errors import SourceError
 from xent.sources.arrays import numpy_array
@@ -51,12 +52,16 @@ def _is_probabilities(kind: pa.DataType) -> bool:
 
 def _classes(name: str, first: pa.Array) -> tuple[str, ...]:
     """The labels of the first row that has some; in order of their numbers, or of their names."""
-    filled = first.filter(pc.greater(pc.fill_null(pc.list_value_length(first), 0), 0))
-    if not len(filled):
+    sizes = _sizes(first)
+    if not sizes.any():
         raise SourceError(f"column {name!r} is missing (null or empty) in the first {len(first)} rows.\nRemove them.")
-    found = {str(label) for label in _names(filled[:1].flatten()).to_pylist()}
+    found = {str(label) for label in _names(first.flatten()[: int(sizes[np.argmax(sizes > 0)])]).to_pylist()}
     whole = all(re.fullmatch(r"-?\d+", label) for label in found)
     return tuple(sorted(found, key=lambda label: (int(label), label) if whole else (0, label)))
+
+
+def _sizes(lists: pa.Array) -> NDArray[np.int64]:
+    return numpy_array(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
 
 
 def _names(pairs: pa.Array) -> pa.Array:
@@ -65,17 +70,17 @@ def _names(pairs: pa.Array) -> pa.Array:
 
 def _as_columns(classes: tuple[str, ...], lists: pa.Array, place: Place) -> list[pa.Array]:
     """A column for each class, whatever the order within the rows; null where the list or the probability is."""
-    rows, given = np.flatnonzero(np.asarray(pc.is_valid(lists))), lists.drop_null()
-    sizes = numpy_array(pc.list_value_length(given)).astype(np.int64)
-    pairs = given.flatten()
+    rows = np.flatnonzero(np.asarray(pc.is_valid(lists)))
+    sizes = _sizes(lists)[rows]
+    pairs = lists.flatten()  # without those of null lists
     codes = numpy_array(pc.fill_null(pc.index_in(_names(pairs), pa.array(classes)), -1)).astype(np.int64)
-    owner = np.repeat(np.arange(len(given)), sizes)
-    seen = np.zeros((len(given), len(classes)), np.int64)
+    owner = np.repeat(np.arange(len(rows)), sizes)
+    seen = np.zeros((len(rows), len(classes)), np.int64)
     np.add.at(seen, (owner[codes >= 0], codes[codes >= 0]), 1)
     wrong = (sizes != len(classes)) | (seen != 1).any(axis=1)
     if wrong.any():
         first = int(np.argmax(wrong))
-        found = _names(given[first : first + 1].flatten()).to_pylist()
+        found = _names(pairs.slice(int(sizes[:first].sum()), int(sizes[first]))).to_pylist()
         raise SourceError(
             f"{place(int(rows[first]))} has the labels {found}, but the first row has {list(classes)}.\n"
             "Every row needs a probability for each label, once: predict all rows with one model."

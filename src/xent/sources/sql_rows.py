@@ -118,13 +118,11 @@ def _column(values: Any, field: pa.Field, name: str, first_row: int) -> pa.Array
     """What a driver gives, as the type that was settled."""
     if not isinstance(values, pa.Array):
         return _array(values, field.type, name, first_row, field.name)
-    if isinstance(values, pa.ExtensionArray):
-        values = values.storage
     found = _as(values, field.type)
     if pa.types.is_float64(field.type) and not pa.types.is_floating(values.type):
         beyond = pc.and_(pc.greater(pc.abs(found), _EXACT), pc.is_finite(found))
         if (row := pc.index(beyond, True).as_py()) >= 0:
-            raise SourceError(_inexact(place(name, first_row + row, field.name), values[row].as_py()))
+            raise SourceError(_inexact(place(name, first_row + row, field.name), values[row]))
     return found
 
 
@@ -180,6 +178,8 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if is_list(kind):
         return pa.list_(_plain(kind.value_type))
     if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.string()
         numeric = getattr(kind, "type_name", None) == "numeric"
         return pa.float64() if numeric else _plain(kind.storage_type)
     return pa.float64() if pa.types.is_decimal(kind) else kind
@@ -190,6 +190,8 @@ def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if array.type == kind:
         return array
     if isinstance(array, pa.ExtensionArray):
+        if array.type.extension_name == "arrow.uuid":
+            return pa.array([None if one is None else str(one) for one in array.to_pylist()], kind)
         return _as(array.storage, kind)
     if is_list(array.type):
         missing = pc.is_null(array) if array.null_count else None
