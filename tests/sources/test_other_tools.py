@@ -387,6 +387,8 @@ NUMBER, LIST = pa.float64(), pa.list_(pa.float64())
     [
         ({"logits": LIST, "probabilities": LIST}, "'?logits or probabilities"),
         ({"prediction": NUMBER, "score_a": NUMBER, "score_b": NUMBER}, r"prediction or score_\*"),
+        ({"prediction": NUMBER, "0": NUMBER, "1": NUMBER}, r"prediction or 0, 1, …"),
+        ({"p": NUMBER, "probs": LIST}, "p or probs"),
         ({"probability": VECTOR, "p_0": NUMBER, "p_1": NUMBER}, r"p_\* or probability"),
         ({"labels": NUMBER, "logits": LIST}, "'label', 'labels'"),
         ({"0": NUMBER, "2": NUMBER}, r"missing; looked for .*score_\*"),
@@ -408,8 +410,10 @@ def test_what_could_be_several_is_never_guessed(columns, said):
     assert "--prediction" in str(raised.value) or "--label" in str(raised.value)
 
 
-def test_predicted_classes_beside_their_scores_are_left_out_and_said():
-    table = pa.table({"label": [0, 1], "prediction": [0, 1], "score_0": [0.75, 0.5], "score_1": [0.25, 0.5]})
+@pytest.mark.parametrize("names", [("score_0", "score_1"), ("0", "1"), ("p_0", "p_1"), ("probs",)])
+def test_predicted_classes_beside_their_scores_are_left_out_and_said(names):
+    p = [[0.75, 0.5], [0.25, 0.5]] if len(names) == 2 else [[[0.75, 0.25], [0.5, 0.5]]]
+    table = pa.table({"label": [0, 1], "prediction": [0, 1], **dict(zip(names, p, strict=True))})
     report = xent.scan(table)
     assert report.loss == pytest.approx(-(np.log(0.75) + np.log(0.5)) / 2, rel=1e-14)
     assert any("'prediction' has whole numbers, as predicted classes are" in note for note in report.notes)

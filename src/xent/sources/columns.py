@@ -19,6 +19,7 @@ _SINGLES = ("p", "score", "probability", "prediction", "y_pred")
 # Looked for where no column has such a prefix: what Hugging Face, MLflow and W&B tables call them.
 _MORE_PREFIXES = ("probability_", "score_")
 _MORE_SINGLES = {"logits": "logits", "probabilities": None, "probs": None, "scores": None, "predicted_proba": None}
+_PREDICTED = {"prediction", "y_pred"}  # may be the predicted class
 _NUMBERED = "0, 1, …"  # one column a class, named by its number, as pandas names those of an array
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
@@ -184,7 +185,7 @@ def _families(names: Sequence[str]) -> dict[str, list[str]]:
     for prefix in _MORE_PREFIXES:
         some = [name for name in dict.fromkeys(names) if name.lower().startswith(prefix) and len(name) > len(prefix)]
         families |= {f"{prefix}*": some} if len(some) > 1 else {}
-    if not families:
+    if families.keys() <= _PREDICTED:
         numbered = [name for name in dict.fromkeys(names) if name.isdecimal()]
         families |= {_NUMBERED: numbered} if len(numbered) > 1 and _count_up(numbered) else {}
     return families
@@ -195,9 +196,9 @@ def _count_up(names: Sequence[str]) -> bool:
 
 
 def _no_prediction(schema: pa.Schema, name: str) -> str | None:
-    """Why a column beside other candidates is none: text, or whole numbers, which are predicted classes."""
+    """Why a column beside other candidates is none: text, or whole numbers, where its name fits a predicted class."""
     kind = value_type(schema.field(schema.get_all_field_indices(name)[0]).type)
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) and name.lower() in _PREDICTED:
         return "has whole numbers, as predicted classes are"
     return None if is_numeric(kind.value_type if is_list(kind) else kind) else "is not numeric"
 

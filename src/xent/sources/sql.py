@@ -63,7 +63,8 @@ class SqlTable:
                 first_row += data.num_rows
         if not first_row:
             raise SourceError(f"the query gives no rows ({name}).\nA data set needs at least one row.")
-        self.counted.append(first_row)
+        if not self.counted:
+            self.counted.append(first_row)
         if first_row != self.counted[0]:
             raise SourceError(
                 f"{name} gave {self.counted[0]:,} rows when the query was first run, and now {first_row:,}: the data "
