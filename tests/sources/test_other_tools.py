@@ -402,7 +402,7 @@ NUMBER, LIST = pa.float64(), pa.list_(pa.float64())
 )
 def test_what_could_be_several_is_never_guessed(columns, said):
     values = {"predicted_a_probs": [[{"label": "x", "prob": 1.0}]], "logits": [[0.5]], "scores": [[0.5]]}
-    values |= {"probabilities": [[0.5]], "probability": [vector([1.0])], "features": [vector([1.0])]}
+    values |= {"probabilities": [[0.5]], "probs": [[0.5]], "probability": [vector([1.0])], "features": [vector([1.0])]}
     arrays = {name: pa.array(values.get(name, [0.5]), kind) for name, kind in columns.items()}
     with pytest.raises(SourceError, match=said) as raised:
         xent.scan(pa.table({"label": [0], **arrays}))
