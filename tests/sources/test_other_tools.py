@@ -373,7 +373,7 @@ def test_arrays_that_pandas_writes_one_column_a_class(naming, suffix, tmp_path):
 
 def test_numbered_features_are_not_taken_for_logits():
     x, y = load_iris(return_X_y=True)
-    frame = pd.DataFrame(x, columns=list("0123")).assign(label=y)
+    frame = pd.DataFrame(x - x.mean(axis=0), columns=list("0123")).assign(label=y)
     with pytest.raises(ProbabilityError):
         xent.scan(frame)
     assert xent.scan(frame, prediction="0,1,2", kind="logits").rows == len(y)
