@@ -140,6 +140,9 @@ def test_a_wrong_vector_is_named_by_its_row(wrong, said, tmp_path):
     pa.parquet.write_table(vectors(*good[:2], wrong), path, row_group_size=2)
     with pytest.raises(SourceError, match=rf"preds\.parquet, row 2 .*'probability' {said}|row 2 .*{said}"):
         xent.scan(path)
+    batches = pa.Table.from_batches(vectors(*good[:2], wrong).to_batches(max_chunksize=2))
+    with pytest.raises(SourceError, match=rf"the table, row 2 .*{said}"):
+        xent.scan(batches)
     assert read(vectors(*good, None), "probability") == {"probability": [[0.75, 0.25], [1.0, 0.0], [0.0, 0.0], None]}
     sliced = pa.Table.from_batches([vectors(*good, None).to_batches()[0].slice(1, 2)])
     assert read(sliced, "probability") == {"probability": [[1.0, 0.0], [0.0, 0.0]]}
@@ -276,6 +279,13 @@ def test_the_same_table_however_it_is_written(layout, tmp_path):
     path = tmp_path / ("table.json.gz" if layout == "gz" else "table.json")
     path.write_bytes(gzip.compress(content) if layout == "gz" else content)
     assert xent.scan(path).loss == xent.scan(DATA / "wandb.table.json").loss
+
+
+def test_a_number_that_goes_on_in_the_next_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_table, "_CHUNK", 1)
+    path = tmp_path / "t.json"
+    path.write_text('{"nrows": 12, "ncols": 345, "columns": ["label", "p"], "data": [[1, 0.25], [0, 0.75]]}')
+    assert read(path, "label", "p") == {"label": [1, 0], "p": [0.25, 0.75]}
 
 
 def write(path, columns, rows):
