@@ -14,7 +14,7 @@ from xent.sources.detect import File, detected, names_of
 from xent.sources.failures import shown
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment
 from xent.sources.ipc import open_ipc_file, open_ipc_stream
-from xent.sources.json_lines import open_json_lines
+from xent.sources.json_table import open_json
 from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet, row_group_fragments
@@ -30,7 +30,7 @@ Made = TypeVar("Made")
 _OPENERS: Mapping[str, Callable[[File], Part]] = {
     "ipc file": open_ipc_file,
     "ipc stream": open_ipc_stream,
-    "json lines": open_json_lines,
+    "json lines": open_json,
     "npz": open_npz,
     "parquet": open_parquet,
 }
@@ -178,7 +178,7 @@ def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:
         found = _type_in(part, name)
         if found == kind:
             continue
-        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}) else None
+        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}, {"json table"}) else None
         if wider is None and formats != {"csv"}:
             raise SourceError(
                 f"column {name!r} is {kind} in {parts[0].name} but {found} in {part.name}.\n"
