@@ -46,6 +46,7 @@ class Data(Protocol):
     notes: tuple[str, ...]
     weighted: bool
     rows: int | None  # where it is known without reading them
+    keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
@@ -76,7 +77,7 @@ class InMemory:
         self.weights = as_weights(sample_weight, rows)
         self.weighted = self.weights is not None
         self.rows: int | None = rows
-        self.keys = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
+        self.keys: Mapping[str, Any] = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
@@ -118,7 +119,7 @@ class InFiles:
         self, table: Table, columns: Columns, progress: Progress | None = None, keys: Mapping[str, str] | None = None
     ) -> None:
         self.table = table
-        self.keys = dict(keys or {})
+        self.keys: Mapping[str, Any] = dict(keys or {})
         self.columns = columns
         self.progress = progress
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
