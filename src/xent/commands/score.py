@@ -8,6 +8,7 @@ import xent
 from xent.commands import baseline, tokens
 from xent.commands.options import (
     add_columns,
+    add_memory,
     add_reading,
     add_shown,
     number,
@@ -52,7 +53,7 @@ def add(commands: Any) -> None:
     columns.add_argument(
         "--cluster", metavar="NAME", help="rows that belong together, such as a user's or a document's"
     )
-    add_reading(parser)
+    add_memory(add_reading(parser), "sums by cluster")
     tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
@@ -83,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
             top=options.top,
             brief=options.brief,
             holdout=options.holdout,
+            max_memory=options.max_memory,
             progress=progress,
         )
     change = baseline.compared(report, old, options)

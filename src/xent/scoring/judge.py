@@ -1,16 +1,19 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.data import Data, InMemory, Progress
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import Rows
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
+from xent.scoring.memory_limit import memory_limit
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
@@ -97,6 +100,7 @@ def scan(
     top: int = 10,
     brief: bool | None = None,
     holdout: bool = False,
+    max_memory: int | str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
@@ -111,6 +115,8 @@ def scan(
         sample_weight: the column of the weights.
         group: the column of the groups: the report says which differ from the rest.
         cluster: the column that says which rows belong together, such as a document's or a user's.
+        max_memory: bytes, or a text such as "2GB", that sums by cluster may take; more of them go to files in a temporary
+            folder (`tempfile`, environment variable TMPDIR). None: half of what the machine has. No answer depends on it.
         progress: called with the number of rows read since its last call.
         kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
@@ -134,7 +140,7 @@ def scan(
         source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress, keys=keys
     )
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, holdout, options)
+    return _judged(data, kind, task, classes, unit, holdout, options, memory_limit(max_memory))
 
 
 def _judged(
@@ -145,6 +151,7 @@ def _judged(
     unit: str | None,
     holdout: bool,
     options: dict[str, Any],
+    max_memory: int = sys.maxsize,
 ) -> Report:
     if holdout and options["brief"]:
         raise OptionError(
@@ -161,7 +168,10 @@ def _judged(
         half = total(plan, rows(first=True), numbered=False)
         fitted = ladder_of(plan, half, Look(plan, partial(rows, first=True)))
         notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
-    sums = total(plan, rows(), numbered=True)
-    if sums.rows == 0 and data.weighted:
-        raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, notes, warnings, Look(plan, rows), fitted)
+    with ClusterStore(max_memory) as clusters:
+        sums = total(plan, rows(), numbered=True, clusters=clusters)
+        if sums.rows == 0 and data.weighted:
+            raise WeightError(
+                "sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0."
+            )
+        return summarise(plan, sums, unit, notes, warnings, Look(plan, rows), fitted)

@@ -85,15 +85,15 @@ class Partition(NamedTuple):
         """All rows as one batch."""
         return together(list(self.batches()), self.spool.schema)
 
-    def split(self) -> list["Partition"]:
-        """The same rows, spread by the next bits of the hash; this partition's file is gone then."""
+    def split(self, keep: bool = False) -> list["Partition"]:
+        """The same rows, spread by the next bits of the hash; this partition's file is gone then, unless it is to be kept."""
         finer = Spool(self.spool.scratch, self.spool.key, self.spool.level + 1)
         finer.schema = self.spool.schema
         finer.spill()
         for batch in self.batches():
             finer.add(batch)
         finer.finish()
-        if self.path is not None:
+        if self.path is not None and not keep:
             os.remove(self.path)
         return finer.partitions()
 

@@ -1,7 +1,8 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
@@ -24,8 +26,15 @@ from xent.sources.columns import class_names
 __all__ = ["as_chunk", "class_count", "columns_of", "total"]
 
 
-def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
-    """The sums over batches of up to MOST_ROWS rows, scored side by side."""
+def total(
+    plan: Plan,
+    batches: Iterable[Rows],
+    *,
+    numbered: bool,
+    workers: int | None = None,
+    clusters: ClusterStore | None = None,
+) -> Sums:
+    """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
         workers = available_cpus() if threads_pay() else 1
@@ -42,10 +51,14 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
         for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
+            if clusters is not None:
+                clusters.add(part.clusters)
+                part = replace(part, clusters={})
             yield part
 
     try:
-        return Sums.gather(watched())
+        found = Sums.gather(watched())
+        return replace(found, clusters=cast(Any, clusters)) if clusters else found
     finally:
         forget()
 
