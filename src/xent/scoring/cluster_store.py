@@ -6,7 +6,7 @@ from operator import add
 import pyarrow as pa
 
 from xent.scoring import exact
-from xent.scoring.keyed import key_of, key_text
+from xent.scoring.keyed import cluster_text, key_of
 from xent.scoring.spill import LEVELS, Partition, Scratch, Spool
 from xent.scoring.sums import Keyed
 
@@ -109,8 +109,9 @@ def cluster_parts(clusters: Mapping[str, Keyed] | ClusterStore) -> Iterator[Mapp
 
 def _record(clusters: Mapping[str, Keyed]) -> pa.RecordBatch:
     weights, losses, rows = zip(*clusters.values(), strict=True)
+    grouped = len(key_of(next(iter(clusters)))) > 1
     columns = {
-        "cluster": pa.array([key_text(key_of(text)[-1]) for text in clusters], pa.large_string()),
+        "cluster": pa.array([cluster_text(text, grouped) for text in clusters], pa.large_string()),
         "text": pa.array(list(clusters), pa.large_string()),
         "weight": pa.array(map(exact.encode, weights), pa.large_string()),
         "loss": pa.array(map(exact.encode, losses), pa.large_string()),

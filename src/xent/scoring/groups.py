@@ -132,10 +132,10 @@ class _Clustered:
             within[inside] = (known[0] + weight, known[1] + loss)
         place = {name: i for i, name in enumerate(everywhere)}
         whole_weight, whole_loss = _floats(everywhere.values())
-        weight, loss = _floats(within.values())
+        weights, losses = _floats(within.values())
         at = np.array([place[cluster] for cluster, _ in within])
         codes = np.array([code for _, code in within])
-        columns = {"l": loss, "w": weight, "L": whole_loss[at], "W": whole_weight[at]}
+        columns = {"l": losses, "w": weights, "L": whole_loss[at], "W": whole_weight[at]}
         self.clusters += len(place)
         self.inside += np.bincount(codes, minlength=len(self.inside))
         for name, sums in self.products.items():

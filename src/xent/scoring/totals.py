@@ -1,5 +1,6 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, cast
@@ -11,7 +12,7 @@ from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
-from xent.scoring.chunks import Chunk, score
+from xent.scoring.chunks import Chunk, pieces, score
 from xent.scoring.classes import by_name
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.inputs import Rows
@@ -26,6 +27,11 @@ from xent.sources.columns import class_names
 __all__ = ["as_chunk", "class_count", "columns_of", "total"]
 
 
+CLUSTERED_ROWS = (
+    1 << 15
+)  # scored at a time where each may be a cluster of its own, of some 700 bytes until it is stored
+
+
 def total(
     plan: Plan,
     batches: Iterable[Rows],
@@ -38,11 +44,21 @@ def total(
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
         workers = available_cpus() if threads_pay() else 1
+    adding = threading.Lock()
     floor = 0.0
     worst: tuple[Worst, ...] = ()
 
     def scored(rows: Rows) -> Sums:
-        return score(plan, as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+        chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        if clusters is None or "cluster" not in chunk.keys:
+            return score(plan, chunk)
+        found = []
+        for part in pieces(chunk, CLUSTERED_ROWS):
+            sums = score(plan, part)
+            with adding:
+                clusters.add(sums.clusters)
+            found.append(replace(sums, clusters={}))
+        return Sums.gather(found)
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
@@ -51,9 +67,6 @@ def total(
         for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
-            if clusters is not None:
-                clusters.add(part.clusters)
-                part = replace(part, clusters={})
             yield part
 
     try:
