@@ -16,7 +16,7 @@ from xent.scoring.compare_rows import GroupCodes, ModelRows
 from xent.scoring.compare_sums import ComparisonSums, Tally
 from xent.scoring.data import InFiles
 from xent.scoring.key_hash import is_number_key
-from xent.scoring.pairing import Paired, pair
+from xent.scoring.pairing import Paired, pair, pieces_of
 from xent.scoring.pairing_faults import Faults
 from xent.scoring.plan import Label
 from xent.scoring.spill import Scratch, Spool
@@ -24,9 +24,8 @@ from xent.scoring.spill import Scratch, Spool
 __all__ = ["MOST_RESAMPLED", "Gathered", "gather"]
 
 MOST_RESAMPLED = 200  # slices, each resampled in some 30 ms; of more, those with few rows get Student's t
-_SHARE = (
-    8  # rows to be matched, matched rows, and sums of clusters are held several times over while they are worked on
-)
+_PIECE = 1 << 17  # rows summed at a time, so that what is made on the way stays small
+_SHARE = 8  # rows to be matched, matched rows and sums of clusters are each held several times over at work
 
 
 class Gathered(NamedTuple):
@@ -155,7 +154,7 @@ class _Gathering:
             self.matched += matched
             if rows is not None:
                 self.used += len(rows.nats[0])
-                yield rows
+                yield from pieces_of(rows, _PIECE)
 
     def _spooled(self, paired: Iterator[Paired], first: Paired) -> tuple[Spool, Slices | None, Slices | None]:
         """All rows once more, and the slices that their numbers make."""

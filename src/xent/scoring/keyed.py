@@ -63,7 +63,10 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
 def key_codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     """(rows,) which of the texts each row has."""
     found = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-    texts = [key_text(value) for value in found.dictionary.to_pylist()] + [key_text(None)]
+    values = found.dictionary.to_pylist()
+    numbers = pa.types.is_integer(found.dictionary.type) and not found.dictionary.null_count
+    texts = [f"[{value}]" for value in values] if numbers else [key_text(value) for value in values]
+    texts.append(key_text(None))
     indices = found.indices.fill_null(len(texts) - 1) if found.null_count else found.indices
     return numpy_array(indices).astype(np.int64), texts
 

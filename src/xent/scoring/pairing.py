@@ -1,6 +1,6 @@
 """Rows that belong together: by a key or by position, the same truth in each model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from xent.scoring.compare_rows import ModelRows
 from xent.scoring.pairing_faults import Faults
 from xent.sources.arrays import numpy_array
 
-__all__ = ["Paired", "holder_of", "pair"]
+__all__ = ["Paired", "holder_of", "pair", "pieces_of"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -26,6 +26,19 @@ class Paired(NamedTuple):
     weights: Float64 | None
     clusters: pa.Array | None  # int64 or text
     groups: Int64 | None
+
+
+def pieces_of(paired: Paired, step: int) -> Iterator[Paired]:
+    """The rows, `step` at a time."""
+    for start in range(0, len(paired.nats[0]), step):
+        rows = slice(start, start + step)
+        yield Paired(
+            nats=tuple(nats[rows] for nats in paired.nats),
+            truth=None if paired.truth is None else paired.truth[rows],
+            weights=None if paired.weights is None else paired.weights[rows],
+            clusters=None if paired.clusters is None else paired.clusters.slice(start, step),
+            groups=None if paired.groups is None else paired.groups[rows],
+        )
 
 
 def holder_of(parts: Sequence[pa.RecordBatch], column: str) -> int | None:
