@@ -8,6 +8,7 @@ import xent
 from xent.commands import tokens
 from xent.commands.options import (
     add_columns,
+    add_memory,
     add_reading,
     add_shown,
     print_text,
@@ -54,7 +55,7 @@ def add(commands: Any) -> None:
     )
     columns.add_argument("--cluster", metavar="NAME", help="what rows belong together in, such as documents or users")
     columns.add_argument("--group", metavar="NAME", help="what to split the difference by")
-    add_reading(parser)
+    add_memory(add_reading(parser), "matching rows")
     tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--names", metavar="A,B,…", help="what to call the models, in place of the files' names")
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
             **keys,
             names=names,
             unit=options.unit,
+            max_memory=options.max_memory,
             progress=progress,
         )
     if options.html is not None:
@@ -96,7 +98,7 @@ def _of_tokens(options: argparse.Namespace) -> int:
     """Two logs of tokens, per byte on the same documents."""
     from xent.scoring.compare_tokens import compare_tokens
 
-    refuse_for_tokens(options, ("html", "unit", "on", "group"))
+    refuse_for_tokens(options, ("html", "unit", "on", "group", "max_memory"))
     if len(options.files) != 2:
         raise OptionError(
             f"{len(options.files)} logs of tokens are given, but two can be compared at a time. Pass two."

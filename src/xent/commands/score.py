@@ -5,7 +5,7 @@ from typing import Any
 
 import xent
 from xent.commands import baseline, sql, state, tokens
-from xent.commands.options import add_columns, add_reading, add_shown, read_options, refuse_to_overwrite
+from xent.commands.options import add_columns, add_memory, add_reading, add_shown, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
 from xent.commands.shown import add_thresholds, missed, show
 
@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
     columns.add_argument(
         "--cluster", metavar="NAME", help="rows that belong together, such as a user's or a document's"
     )
-    add_reading(parser)
+    add_memory(add_reading(parser), "sums by cluster")
     tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
@@ -76,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
             on_bad_file=options.on_bad_file,
             state=options.state,
             resume=options.resume,
+            max_memory=options.max_memory,
             progress=progress,
         )
     change = baseline.compared(report, old, options, [query] if query else options.files)

@@ -21,7 +21,7 @@ from xent.scoring.squares import squares
 from xent.scoring.sums import FEW, Sums
 from xent.scoring.worst import WorstRows
 
-__all__ = ["MOST_ROWS", "Chunk", "blocks", "of_weight", "score"]
+__all__ = ["MOST_ROWS", "Chunk", "blocks", "of_weight", "pieces", "score"]
 
 MOST_ROWS = 1 << 19  # of a chunk; the int64 sums of the kernels hold 2^23
 
@@ -104,12 +104,21 @@ def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
     if kernels is not spec and chunk.predictions.ndim == 2 and chunk.predictions.flags.f_contiguous:
         step = len(chunk.labels)  # columns are contiguous only as a whole
+    starts = range(0, len(chunk.labels), step)
+    yield from zip(starts, pieces(chunk, step), strict=True)
+
+
+def pieces(chunk: Chunk, step: int) -> Iterator[Chunk]:
+    """The chunk's rows, `step` at a time."""
     for start in range(0, len(chunk.labels), step):
         rows = slice(start, start + step)
-        weights = None if chunk.weights is None else chunk.weights[rows]
-        place = Place(chunk.place.source, chunk.place.first_row + start)
-        keys = {name: column.slice(start, step) for name, column in chunk.keys.items()}
-        yield start, Chunk(chunk.predictions[rows], chunk.labels[rows], weights, place, keys=keys)
+        yield chunk._replace(
+            predictions=chunk.predictions[rows],
+            labels=chunk.labels[rows],
+            weights=None if chunk.weights is None else chunk.weights[rows],
+            place=Place(chunk.place.source, chunk.place.first_row + start),
+            keys={name: column.slice(start, step) for name, column in chunk.keys.items()},
+        )
 
 
 class _FastSums:

@@ -16,6 +16,7 @@ from xent.errors import ShapeError, SourceError
 from xent.kernels.pool import available_cpus
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
     Rows,
@@ -55,6 +56,7 @@ class Data(Protocol):
     weighted: bool
     rows: int | None  # where it is known without reading them
     skipped: tuple[tuple[str, str], ...]  # files that could not be read, and why
+    keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
@@ -72,6 +74,7 @@ class Data(Protocol):
         label_order: tuple[int, ...] | None,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,
+        clusters: ClusterStore | None = None,
     ) -> Any:
         """A pass over all rows, or over one half of them (by a hash)."""
 
@@ -95,7 +98,7 @@ class InMemory:
         self.weights = as_weights(sample_weight, rows)
         self.weighted = self.weights is not None
         self.rows: int | None = rows
-        self.keys = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
+        self.keys: Mapping[str, Any] = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
@@ -133,6 +136,7 @@ class InMemory:
         label_order: tuple[int, ...] | None,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,  # noqa: ARG002  (what is in memory is scored at once)
+        clusters: ClusterStore | None = None,  # noqa: ARG002
     ) -> Any:
         """In the threads of this process."""
         rows = self.batches(order, label_order)
@@ -159,6 +163,7 @@ class InFiles:
         skip: bool = False,
     ) -> None:
         self.table = table
+        self.keys: Mapping[str, Any] = dict(keys or {})
         self.progress = progress
         self.engine = engine or Local()
         self._skip = skip
@@ -209,9 +214,11 @@ class InFiles:
         label_order: tuple[int, ...] | None,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,
+        clusters: ClusterStore | None = None,
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
-        return self._over(self._reading(self.reader.ordered(order, label_order), find, half), checkpoint)
+        found = self._over(self._reading(self.reader.ordered(order, label_order), find, half), checkpoint, clusters)
+        return replace(found, clusters=clusters) if clusters else found
 
     def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
         return Reading(reader, self._schema, layout_of(self.table), find, half)
@@ -226,13 +233,16 @@ class InFiles:
     def _schema(self) -> pa.Schema:
         return self.table.schema if self._files is None else narrowed(self._files.schema, self._columns)
 
-    def _over(self, reading: Reading, checkpoint: Checkpoint | None = None) -> Any:
+    def _over(
+        self, reading: Reading, checkpoint: Checkpoint | None = None, clusters: ClusterStore | None = None
+    ) -> Any:
         if self._files is None:
             if checkpoint is not None:
                 checkpoint.start(reading.find.plan, reading.reader, [])
-            return replace(reading, workers=None, progress=self.progress).of_table(self.table, [0])
+            find = reading.find if clusters is None else replace(reading.find, clusters=clusters)
+            return replace(reading, find=find, workers=None, progress=self.progress).of_table(self.table, [0])
         skipped = self._skipped if self._skip else None
-        found = over_fragments(self.engine, reading, self._fragments, self.progress, skipped, checkpoint)
+        found = over_fragments(self.engine, reading, self._fragments, self.progress, skipped, checkpoint, clusters)
         if self._skipped:  # of a file all rows are in what is found, or none, and the same in every pass
             self.skipped = tuple(sorted(self._skipped.items()))
             self._fragments = [fragment for fragment in self._fragments if fragment.part.name not in self._skipped]

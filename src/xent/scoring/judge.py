@@ -1,6 +1,7 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any, Literal
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
 from xent.scoring.checkpoint import Checkpoint
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.data import Data, InMemory
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
+from xent.scoring.memory_limit import memory_limit
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
@@ -103,6 +106,7 @@ def scan(
     on_bad_file: Literal["stop", "skip"] = "stop",
     state: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    max_memory: int | str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
@@ -122,6 +126,8 @@ def scan(
         state: where to write the state of all rows, which `xent merge` adds to those of others; while files are scored,
             that of the rows so far.
         resume: go on from what the file of `state` has, if it is there.
+        max_memory: bytes, or a text such as "2GB", that sums by cluster may take; more of them go to files in a temporary
+            folder (`tempfile`, environment variable TMPDIR). None: half of what the machine has. No answer depends on it.
         progress: called with the number of rows read since its last call.
         kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
@@ -156,7 +162,7 @@ def scan(
             skip=on_bad_file == "skip",
         )
         kept = None if state is None else Checkpoint(state, resume, unit)
-        return _judged(data, kind, task, classes, unit, holdout, options, kept)
+        return _judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
     try:
         return judged(settle=False)
@@ -184,6 +190,7 @@ def _judged(
     holdout: bool,
     options: dict[str, Any],
     checkpoint: Checkpoint | None = None,
+    max_memory: int = sys.maxsize,
 ) -> Report:
     if holdout and options["brief"]:
         raise OptionError(
@@ -198,10 +205,13 @@ def _judged(
         half = fit_on(Total(plan))
         fitted = ladder_of(plan, half, Look(plan, fit_on))
         notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
-    sums = reduce(Total(plan), checkpoint=checkpoint)
-    sums = replace(sums, skipped=data.skipped)
-    if checkpoint is not None:
-        checkpoint.write(sums, finished=True)
-    if sums.rows == 0 and data.weighted:
-        raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)
+    with ClusterStore(max_memory) as clusters:
+        sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
+        sums = replace(sums, skipped=data.skipped)
+        if checkpoint is not None:
+            checkpoint.write(sums, finished=True)
+        if sums.rows == 0 and data.weighted:
+            raise WeightError(
+                "sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0."
+            )
+        return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)

@@ -10,7 +10,9 @@ from xent.engines.local import Local
 from xent.errors import SourceError
 from xent.kernels.choice import threads_pay
 from xent.scoring.checkpoint import Checkpoint
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.passes import Failure, Progress, Reading, merged, one_at_a_time
+from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
 
@@ -24,6 +26,7 @@ def over_fragments(
     progress: Progress | None,
     skipped: dict[str, str] | None,
     checkpoint: Checkpoint | None,
+    clusters: ClusterStore | None,
 ) -> Any:
     """The result for all rows.
 
@@ -34,6 +37,7 @@ def over_fragments(
         progress: told how many rows were read.
         skipped: where to note files that cannot be read, and why; None refuses them.
         checkpoint: where to keep what is done; written last where the work is stopped.
+        clusters: where sums by cluster are to go, in place of the result.
 
     Raises:
         XentError: what is wrong with the first fragment that has something wrong.
@@ -44,13 +48,16 @@ def over_fragments(
         told = None if progress is None else one_at_a_time(progress)
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
         engine, progress = Local(1) if alone else engine, None
+        if clusters is not None:
+            reading = replace(reading, find=replace(reading.find, clusters=clusters))
     find, done = reading.find, list[Any]()  # what is merged, and up to FAN_IN results that are not yet
     if checkpoint is not None:
         fragments, done = checkpoint.start(find.plan, reading.reader, fragments)
     try:
         for indices, outcome in engine.run(reading, fragments, partial(merged, find)):
             _note(outcome.failures, skipped)
-            done += [] if outcome.value is None else [outcome.value]
+            if outcome.value is not None:
+                done.append(outcome.value if clusters is None else _without_clusters(outcome.value, clusters))
             if progress is not None:
                 progress(outcome.rows)
             if len(done) > FAN_IN:
@@ -66,6 +73,11 @@ def over_fragments(
             checkpoint.write(find.merge(done), finished=False)
         raise
     return find.merge(done)
+
+
+def _without_clusters(sums: Sums, clusters: ClusterStore) -> Sums:
+    clusters.add(sums.clusters)
+    return replace(sums, clusters={})
 
 
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None) -> None:

@@ -67,7 +67,7 @@ class Sums:
     reliable_probability: dict[int, Exact] = field(default_factory=dict)  # Σ w·p
     reliable_truth: dict[int, Exact] = field(default_factory=dict)  # Σ w·t
     groups: dict[str, Keyed] = field(default_factory=dict)  # by group as JSON text, MEAN_FIELDS
-    clusters: dict[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
+    clusters: Mapping[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
     few: tuple[tuple[float, float], ...] = ()  # nats and weight of every row, sorted, as long as there are below FEW
     worst: tuple[Worst, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()  # files that could not be read, and why, sorted

@@ -1,7 +1,7 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -12,8 +12,9 @@ from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
-from xent.scoring.chunks import Chunk, score
+from xent.scoring.chunks import Chunk, pieces, score
 from xent.scoring.classes import by_name
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
@@ -31,18 +32,30 @@ class Total:
     """The pass that scores."""
 
     plan: Plan
+    clusters: ClusterStore | None = None  # where sums by cluster go, in this process
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
         """The sums over some rows, which have numbers."""
-        return total(self.plan, rows, numbered=True, workers=workers)
+        return total(self.plan, rows, numbered=True, workers=workers, clusters=self.clusters)
 
     def merge(self, parts: Iterable[Sums]) -> Sums:
         """The sums over all."""
         return Sums.gather(chain((Sums(top=self.plan.top),), parts))
 
 
-def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
-    """The sums over batches of up to MOST_ROWS rows, scored side by side."""
+# Scored at a time where each row may be a cluster of its own, of some 700 bytes until it is stored.
+CLUSTERED_ROWS = 1 << 15
+
+
+def total(
+    plan: Plan,
+    batches: Iterable[Rows],
+    *,
+    numbered: bool,
+    workers: int | None = None,
+    clusters: ClusterStore | None = None,
+) -> Sums:
+    """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
         workers = available_cpus() if threads_pay() else 1
@@ -50,7 +63,15 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
     worst: tuple[Worst, ...] = ()
 
     def scored(rows: Rows) -> Sums:
-        return score(plan, as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+        chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        if clusters is None or "cluster" not in chunk.keys:
+            return score(plan, chunk)
+        found = []
+        for part in pieces(chunk, CLUSTERED_ROWS):
+            sums = score(plan, part)
+            clusters.add(sums.clusters)
+            found.append(replace(sums, clusters={}))
+        return Sums.gather(found)
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""

@@ -35,7 +35,7 @@ def byte_range_fragments(part: CsvPart, columns: Sequence[str], target: int) -> 
         return
     first_row = 0
     for start, stop, rows in pieces:
-        piece = replace(part, span=(start, stop), rows=rows, bytes=stop - start)
+        piece = replace(part, span=(start, stop), rows=rows)
         yield Fragment(piece, first_row, f"bytes {start:,} to {stop:,}")
         first_row += rows
 
