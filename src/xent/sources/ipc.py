@@ -35,7 +35,7 @@ class IpcFilePart:
         with reading(self.name), _ipc_file(self.path, self.mapped, fields) as reader:
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
-                batch.validate()
+                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
                 yield from sliced(batch.select(schema.names), batch_bytes)
 
 
@@ -57,7 +57,7 @@ class IpcStreamPart:
         options = pa.ipc.IpcReadOptions(included_fields=fields)
         with reading(self.name), streamed(self.path, self.compression) as source:
             for batch in pa.ipc.open_stream(source, options=options):
-                batch.validate()
+                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
                 yield from sliced(batch.select(schema.names), batch_bytes)
 
 
