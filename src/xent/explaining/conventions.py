@@ -121,7 +121,10 @@ def compare_conventions(
             means[one.name] = float(each[one.name].mean(dtype=each[one.name].dtype))
             versions[one.name] = say("conventions.by_formula", version=f"{one.library} {CHECKED[one.library]}")
     steps = [_values(asked, means, versions), _rows(asked, each)]
-    steps.append(Step("why", say("conventions.why.title"), reasons(asked), {}))
+    why = reasons(asked)
+    if libraries and installed("Keras") is None:
+        why = (*why, say("conventions.why.keras_formula"))
+    steps.append(Step("why", say("conventions.why.title"), why, {}))
     exact = means["xent_normalized"] if asked.off.any() else means["xent"]
     steps.append(_reductions(asked, exact))
     title = say("conventions.title" if rows > 1 else "conventions.title.one", rows=rows)

@@ -19,6 +19,7 @@ from xent.explaining.given import (
     percent,
 )
 from xent.formulas import steps as arithmetic
+from xent.formulas.conventions import KERAS_EPSILON, scikit_learn_epsilon
 from xent.report.explanation import Explanation
 from xent.report.figures import figure, signed
 from xent.report.steps import Bars, Cell, Curve, Step, Table
@@ -29,7 +30,6 @@ from xent.units import from_nats, unit_base
 
 __all__ = ["explain_label", "explain_questions"]
 
-KERAS_CLIP = 1e-7
 CURVE = 100  # points of it
 
 
@@ -232,6 +232,10 @@ def _what_it_means(asked: Questions, mean: float) -> Step:
 
 def _meaning(say: Say, title: str, text: tuple[str, ...], loss: float, values: dict[str, float]) -> Step:
     if math.isinf(loss):
-        keras, eps = (figure(float(information.surprisal(p))) for p in (KERAS_CLIP, float(np.finfo(np.float64).eps)))
-        text = (say("label.zero", keras=keras, sklearn=eps), *(text if values.get("baseline") else ()))
+        clipped = {"keras": KERAS_EPSILON, "scikit_learn": scikit_learn_epsilon(np.float64)}
+        values |= {name: float(information.surprisal(p)) for name, p in clipped.items()}
+        text = (
+            say("label.zero", keras=figure(values["keras"]), sklearn=figure(values["scikit_learn"])),
+            *(text if values.get("baseline") else ()),
+        )
     return Step("meaning", title, text, values)

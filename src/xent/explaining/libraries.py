@@ -53,8 +53,7 @@ def _keras(predictions: Any, labels: Any, from_logits: bool = False) -> float:
     else:
         loss, given = keras.losses.CategoricalCrossentropy(from_logits), predictions
         truth = np.eye(predictions.shape[1])[labels]
-    value = loss(truth.astype(np.float32), given.astype(np.float32))
-    return float(keras.ops.convert_to_numpy(value))
+    return float(loss(truth.astype(np.float32), given.astype(np.float32)))
 
 
 def _keras_logits(predictions: Any, labels: Any) -> float:

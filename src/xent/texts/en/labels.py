@@ -34,7 +34,6 @@ TEXTS = {
     "binary.loss.text": "Mean of the {rows} costs: {nats} nats = {bits} bits.",
     "binary.loss.title.one": "The loss",
     "binary.loss.text.one": "{nats} nats = {bits} bits.",
-    "binary.meaning.title": "What {loss} {unit} means",
     "binary.meaning.text": "As if what happened had been given probability {typical} every time (exp of minus the loss in nats: the geometric mean). Saying 0.5 every time would cost {coin} {unit}. Lower is better and 0 is perfect; what is good depends on how predictable the thing is.",
     "binary.meaning.text.one": "The cost is 0 for a probability of 1 given to what happened, and 1 bit (0.6931 nats) more each time it halves. Saying 0.5 would have cost {coin} {unit}.",
     "binary.meaning.baseline": "Of these rows {share} % are yes. Always saying that costs {baseline} {unit}, the entropy of the labels. The loss is below it, so these predictions know something.",

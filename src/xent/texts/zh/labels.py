@@ -34,7 +34,6 @@ TEXTS = {
     "binary.loss.text": "{rows} 个代价的均值：{nats} 奈特 = {bits} 比特。",
     "binary.loss.title.one": "损失",
     "binary.loss.text.one": "{nats} 奈特 = {bits} 比特。",
-    "binary.meaning.title": "{loss} {unit}意味着什么",
     "binary.meaning.text": "相当于每次给实际结果的概率都是 {typical}（即 exp(−奈特数)，各概率的几何平均）。每次都说 0.5 的损失是 {coin} {unit}。越低越好，0 为完美；多低算好，取决于事情本身有多可预测。",
     "binary.meaning.text.one": "给实际结果的概率为 1 时代价为 0，概率每减半就多 1 比特（0.6931 奈特）。若说 0.5，代价是 {coin} {unit}。",
     "binary.meaning.baseline": "这些行中有 {share} % 为“是”。总是报这个比例，损失是 {baseline} {unit}，即标签的熵。现在的损失低于它，说明预测确有信息。",
