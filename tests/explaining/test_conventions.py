@@ -36,7 +36,7 @@ def rows_of_weights(draw, sums_to_one):
     rows = draw(
         st.lists(st.lists(chances, min_size=classes, max_size=classes).filter(any), min_size=count, max_size=count)
     )
-    rows = np.array([row if max(row) > 1e-30 else [1.0] + row[1:] for row in rows])
+    rows = np.array([row if max(row) > 1e-30 else [1.0, *row[1:]] for row in rows])
     labels = np.array(draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)))
     return rows / rows.sum(axis=1, keepdims=True) if sums_to_one else rows, labels
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import xent
 from xent.commands.options import class_list, print_text, write_out
+from xent.commands.tokens import choices_or_files, is_token_log
 from xent.errors import OptionError
 from xent.report.explanation_text import print_explanation
 from xent.texts.catalogue import LANGUAGES, language_of
@@ -91,8 +92,10 @@ def run(options: argparse.Namespace) -> int:
         given[name] = None if pair is None else tuple(pair)
     if options.row is None and options.source and not any(given[name] for name in ("logits", "p", "q", *PAIRS)):
         raise OptionError("which row of the file? Pass --row N; rows are counted from 0.")
+    if options.source and is_token_log(options.source):
+        raise OptionError("these are logs of tokens, and a row of predictions of classes is explained. Use xent score.")
     explanation = xent.explain(
-        options.source or None,
+        choices_or_files(options.source) if options.source else None,
         **given,
         label=options.label,
         classes=class_list(options.classes),

@@ -104,7 +104,7 @@ def compare_conventions(
         >>> found = compare_conventions([1, 2], [[0.05, 0.95, 0.05], [0.1, 0.8, 0.1]], libraries=False)
         >>> values = found.step("values").values
         >>> [round(values[name], 3) for name in ("as_given", "keras_probabilities", "torch_mistake")]
-        [1.177, 1.201, 1.048]
+        [1.177, 1.201, 0.992]
     """
     asked = _asked(labels, predictions, kind, dtype, speaker(lang))
     say, rows = asked.say, len(asked.labels)

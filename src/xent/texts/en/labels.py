@@ -29,7 +29,7 @@ TEXTS = {
     "binary.column.no": "−log(1 − q)",
     "binary.column.cost": "cost",
     "binary.column.slope": "gradient q − y",
-    "binary.gradient": "The last column is how the cost changes with the row's logit z, where q = 1 / (1 + exp(−z)): probability minus truth, as for softmax.",
+    "binary.gradient": "The last column is how the cost changes with the logit z behind q, where q = 1 / (1 + exp(−z)): probability minus truth, as for softmax.",
     "binary.loss.title": "The loss: the mean over rows",
     "binary.loss.text": "Mean of the {rows} costs: {nats} nats = {bits} bits.",
     "binary.loss.title.one": "The loss",

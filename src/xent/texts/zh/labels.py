@@ -29,7 +29,7 @@ TEXTS = {
     "binary.column.no": "−log(1 − q)",
     "binary.column.cost": "代价",
     "binary.column.slope": "梯度 q − y",
-    "binary.gradient": "最后一列是代价随该行 logit z 的变化率，其中 q = 1 / (1 + exp(−z))：与 softmax 一样，是概率减去真值。",
+    "binary.gradient": "最后一列是代价随 q 背后的 logit z 的变化率，其中 q = 1 / (1 + exp(−z))：与 softmax 一样，是概率减去真值。",
     "binary.loss.title": "损失：各行的均值",
     "binary.loss.text": "{rows} 个代价的均值：{nats} 奈特 = {bits} 比特。",
     "binary.loss.title.one": "损失",
