@@ -177,3 +177,15 @@ def test_json_has_every_step():
     found = json.loads(xent.explain(p=[1, 0], q=[0, 1]).json())
     assert found["loss"] == "inf"
     assert [step["name"] for step in found["steps"]][:3] == ["distributions", "surprisal", "entropy"]
+
+
+def test_extremes_are_explained_or_refused():
+    assert xent.explain(logits=[1e99, -1e99], label=1).loss == 2e99
+    with pytest.raises(xent.ProbabilityError, match="mse is inf"):
+        xent.explain(gaussian=(1e200, 0.0))
+    for logits, why in (([1.0, -1.0], "sum to 0."), ([-math.inf, 1.0], "−∞ has no share of a sum.")):
+        step = xent.explain(logits=logits, label=1).step("softmax")
+        assert step.text[1].endswith(why)
+        assert step.table.rows[0][2] == "–"
+    assert xent.explain(multilabel=(1, 0.5)).title == "cross-entropy of a row with one label: 0.6931 nats"
+    assert xent.explain(logits=[0.0, 1.0], label=np.int64(1)).loss == pytest.approx(math.log1p(math.exp(-1)), rel=1e-15)

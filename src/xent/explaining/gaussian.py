@@ -67,7 +67,7 @@ def explain_gaussian(true: Any, predicted: Any, std: Any, unit: str, lang: str) 
         raise ShapeError(f"there are {y.size} values and {guess.size} predictions. Pass one prediction for each value.")
     if np.size(std) != 1 or isinstance(std, str):
         raise OptionError(f"std is {std!r}, but must be one number above 0: the spread that every prediction claims.")
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):  # refused below
         mse = float(np.mean((y - guess) ** 2))
     given = Errors(y, guess, float(std), mse, unit, speaker(lang))
     loss, say = float(given.cost(mse)), given.say

@@ -64,6 +64,7 @@ def label_index(label: Any, names: Sequence[Any] | None, count: int) -> int:
     Raises:
         OptionError: it is none of these.
     """
+    label = label.item() if hasattr(label, "item") else label
     listed = [] if names is None else [str(name) for name in names]
     if str(label) in listed:
         return listed.index(str(label))

@@ -137,7 +137,11 @@ def explain_questions(
     mean, loss = total / rows, total if several else total / rows
     money = {"loss": figure(float(asked.of(loss))), "unit": say(f"unit.{unit}")}
     one = ".one" if rows == 1 else ""
-    title = say("multilabel.title", labels=rows, **money) if several else say(f"binary.title{one}", rows=rows, **money)
+    title = (
+        say(f"multilabel.title{one}", labels=rows, **money)
+        if several
+        else say(f"binary.title{one}", rows=rows, **money)
+    )
     steps = (_given(asked, answers), _costs(asked, loss), _loss(asked, total), _what_it_means(asked, mean))
     return Explanation(title, float(asked.of(loss)), unit, lang, steps)
 

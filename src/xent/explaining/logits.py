@@ -126,8 +126,11 @@ def _softmax(row: Row) -> Step:
     say, z = row.say, row.logits
     with np.errstate(all="ignore"):
         plain, moved = (np.asarray(arithmetic.plain_shares(one)) for one in (z, z + 1.0))
+    shares = [figure(float(one)) if np.isfinite(one) else "–" for one in plain]
     why = say("logits.softmax.plain")
-    if float(z.sum()) == 0.0 or not np.isfinite(plain).all():
+    if not np.isfinite(z).all():
+        why += say("space") + say("logits.softmax.infinite")
+    elif not np.isfinite(plain).all():
         why += say("space") + say("logits.softmax.zero")
     elif (plain < 0.0).any():
         worst = int(np.argmin(plain))
@@ -135,7 +138,7 @@ def _softmax(row: Row) -> Step:
     else:
         before, after, p = (figure(float(one[row.label])) for one in (plain, moved, row.p))
         why += say("space") + say("logits.softmax.shift", label=row.names[row.label], before=before, after=after, p=p)
-    table = row.table((say("logits.column.softmax"), say("logits.column.plain")), (row.p, plain))
+    table = row.table((say("logits.column.softmax"), say("logits.column.plain")), (row.p, shares))
     axis = say("logits.chart.axis")
     chart = Bars(
         tuple(row.names[j] for j in row.shown),
@@ -195,7 +198,8 @@ def _moves(row: Row) -> Step:
 def _float32(row: Row) -> Step | None:
     """The usual formulas in float32 beside the exact value, where they differ."""
     say = row.say
-    single = row.logits.astype(np.float32)
+    with np.errstate(over="ignore"):
+        single = row.logits.astype(np.float32)
     if not np.isfinite(single[np.isfinite(row.logits)]).all():
         return None
     exact = float(softmax_cross_entropy(single.astype(np.float64)[None, :], [row.label]))

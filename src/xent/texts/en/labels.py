@@ -15,6 +15,7 @@ TEXTS = {
     "label.zero": "A probability of 0 for what happened costs infinity: −log 0 has no finite value, and no other row can make up for it. Libraries that clip print another number for it: Keras clips at 1e-7, which costs {keras} nats, scikit-learn at 2.2e-16 (float64), which costs {sklearn} nats. These say how they clip, not how wrong the model was.",
     "binary.title.one": "binary cross-entropy (log loss) of a row: {loss} {unit}",
     "binary.title": "binary cross-entropy (log loss) of {rows} rows: {loss} {unit}",
+    "multilabel.title.one": "cross-entropy of a row with one label: {loss} {unit}",
     "multilabel.title": "cross-entropy of a row with {labels} labels: {loss} {unit}",
     "binary.given.title": "Labels, and the probability given to yes",
     "binary.given.text": "q is the probability that the model gave to yes (label 1), so it gave 1 − q to no (label 0). What counts is the probability given to what happened: q for yes, 1 − q for no.",

@@ -17,6 +17,7 @@ TEXTS = {
     "logits.softmax.text": "Now they are positive and sum to 1.",
     "logits.softmax.plain": "Why not just divide the logits by their sum?",
     "logits.softmax.negative": "Because with a negative logit that gives {value} for {name}, which is no probability.",
+    "logits.softmax.infinite": "Because −∞ has no share of a sum.",
     "logits.softmax.zero": "Because the logits here sum to 0.",
     "logits.softmax.shift": "Because the answer would depend on where the scale of the scores begins: with 1 added to every logit, plain division gives {label} {after} in place of {before}. Softmax gives {p} both times.",
     "logits.column.softmax": "softmax",

@@ -15,6 +15,7 @@ TEXTS = {
     "label.zero": "给实际发生的事概率 0，代价是无穷大：−log 0 没有有限值，其他任何一行都补不回来。截断概率的库会输出别的数：Keras 截断到 1e-7，代价是 {keras} 奈特；scikit-learn 截断到 2.2e-16（float64），代价是 {sklearn} 奈特。这些数说明的是怎样截断，而不是模型错得多远。",
     "binary.title.one": "一行的二元交叉熵（对数损失）：{loss} {unit}",
     "binary.title": "{rows} 行的二元交叉熵（对数损失）：{loss} {unit}",
+    "multilabel.title.one": "一行、一个标签的交叉熵：{loss} {unit}",
     "multilabel.title": "一行、{labels} 个标签的交叉熵：{loss} {unit}",
     "binary.given.title": "标签，以及给“是”的概率",
     "binary.given.text": "q 是模型给“是”（标签 1）的概率，给“否”（标签 0）的就是 1 − q。起作用的是给实际结果的概率：“是”为 q，“否”为 1 − q。",

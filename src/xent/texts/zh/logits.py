@@ -17,6 +17,7 @@ TEXTS = {
     "logits.softmax.text": "现在每一项都为正，总和为 1。",
     "logits.softmax.plain": "为什么不直接用 logit 除以它们的总和？",
     "logits.softmax.negative": "因为有负的 logit 时，“{name}”会得到 {value}，这不是概率。",
+    "logits.softmax.infinite": "因为 −∞ 无法在总和中占一份。",
     "logits.softmax.zero": "因为这里的 logit 总和为 0。",
     "logits.softmax.shift": "因为结果会取决于得分的零点放在哪里：给每个 logit 加 1，直接相除时“{label}”的值就从 {before} 变成 {after}；softmax 两次都是 {p}。",
     "logits.column.softmax": "softmax",
