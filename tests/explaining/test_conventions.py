@@ -131,6 +131,14 @@ def test_the_rows_counted_are_those_changed():
     assert values["xent"] == pytest.approx([-math.log(0.8), -math.log1p(-0.1), math.inf], rel=1e-15)
 
 
+def test_certainty_is_clipped_too():
+    why = "\n".join(xent.compare_conventions([1, 1], [1.0, 0.5], libraries=False).step("why").text)
+    assert why.count("1 of 2 rows are changed") == 2
+    rows = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.5, 0.25, 0.2501]]
+    why = "\n".join(xent.compare_conventions([0, 0, 0], rows, libraries=False).step("why").text)
+    assert "the division changes 1 of 3 rows by more than rounding, the clipping 1." in why
+
+
 def test_float32_moves_where_scikit_learn_clips():
     found = xent.compare_conventions([1], [0.0], dtype="float32", libraries=False)
     assert found.step("values").values["scikit_learn"] == pytest.approx(-math.log(2.0**-23), rel=1e-6)
