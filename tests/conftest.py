@@ -1,5 +1,6 @@
 """What all tests share: exact floats in errors, bounded examples, and a count of the skipped."""
 
+import glob
 import os
 import shutil
 
@@ -14,17 +15,21 @@ settings.register_profile("xent", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("search", settings.get_profile("xent"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xent"))
 
-NO_BROWSER = "no chromium is installed"  # the one reason to skip a test
+# The reasons to skip a test, and whether each holds here.
+HOLDS = {
+    "no chromium": shutil.which("chromium") is None,
+    "no PostgreSQL server": not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
+}
 
 
 def pytest_sessionfinish(session):
-    """Fail the run if a test was skipped for any other reason, or a browser test although there is a browser."""
+    """Fail the run if a test was skipped for any other reason, or for one that does not hold here."""
     if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist; the main process counts
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    allowed = len(skipped) if shutil.which("chromium") is None else 0
-    unexpected = [reason for reason in skipped if NO_BROWSER not in reason]
-    if unexpected or len(skipped) > allowed:
-        reporter.write_line(f"{len(skipped)} tests were skipped, {allowed} may be: {skipped}", red=True)
+    holding = [reason for reason, holds in HOLDS.items() if holds]
+    unexpected = [text for text in skipped if not any(reason in text for reason in holding)]
+    if unexpected:
+        reporter.write_line(f"{len(unexpected)} tests were skipped and should not be: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

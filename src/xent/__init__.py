@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
     from xent.scoring.state_files import read_state, write_state
+    from xent.sources.sql import sql
 
 __all__ = [
     "ArgumentTypeError",
@@ -89,6 +90,7 @@ __all__ = [
     "scan",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
+    "sql",
     "surprisal",
     "value_and_grad",
     "write_state",
@@ -115,6 +117,7 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
     "row_statistics": "xent.losses.softmax",
     "sigmoid_cross_entropy": "xent.losses.sigmoid",
     "softmax_cross_entropy": "xent.losses.softmax",
+    "sql": "xent.sources.sql",
     "value_and_grad": "xent.losses.value_and_grad",
 }
 

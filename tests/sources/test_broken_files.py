@@ -81,9 +81,11 @@ def test_broken_files_are_refused_by_name(tmp_path, name, made, write):
 
 def test_missing_files_directories_and_doubles(tmp_path):
     (tmp_path / "a.csv").write_text(GOOD_CSV)
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "_SUCCESS").touch()
     for given_paths, message in [
         ([tmp_path / "b.csv"], "does not exist"),
-        ([tmp_path], "is a directory"),
+        ([tmp_path / "nothing"], "no file is below"),
         ([tmp_path / "*.parquet"], "no file matches"),
         ([tmp_path / "a.csv", tmp_path / "*.csv"], "given twice"),
         ([], "no file is given"),

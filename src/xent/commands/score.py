@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 import xent
-from xent.commands import baseline, state, tokens
+from xent.commands import baseline, sql, state, tokens
 from xent.commands.options import add_columns, add_reading, add_shown, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
 from xent.commands.shown import add_thresholds, missed, show
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   xent score logits.parquet --kind logits --unit bits --json
   xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
+  xent score --sql 'select label, p_0, p_1 from predictions' --connect postgresql://user@host/database
   xent score new.parquet --baseline-report old.json --fail-if-worse
   xent score part-17.parquet --state s17.state && xent merge s*.state
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
@@ -33,8 +34,9 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
+    parser.add_argument("files", nargs="*", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
                         "files and patterns are one data set; - is standard input")  # fmt: skip
+    sql.add(parser)
     columns = add_columns(parser)
     columns.add_argument("--group", metavar="NAME", help="which groups differ from the rest")
     columns.add_argument(
@@ -54,15 +56,16 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
+    query = sql.asked(options)
     refuse_to_overwrite(options.files, options.html)
     refuse_to_overwrite(options.files, options.state, "--state")
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
-        return tokens.run(options)
+        return tokens.run(options, query)
     with Progress() as progress, state.kept(options):
         report = xent.scan(
-            tokens.choices_or_files(options.files),
+            query or tokens.choices_or_files(options.files),
             **read_options(options),
             group=options.group,
             cluster=options.cluster,
@@ -75,6 +78,6 @@ def run(options: argparse.Namespace) -> int:
             resume=options.resume,
             progress=progress,
         )
-    change = baseline.compared(report, old, options)
+    change = baseline.compared(report, old, options, [query] if query else options.files)
     show(report, options)
     return max(missed(report, options), baseline.worse(change, options))

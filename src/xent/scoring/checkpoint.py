@@ -14,6 +14,7 @@ from xent.scoring.state import State
 from xent.scoring.state_files import SavedState, saved_state, write_state
 from xent.scoring.sums import Sums
 from xent.sources.fragments import Fragment
+from xent.sources.places import changed_at
 
 __all__ = ["Checkpoint"]
 
@@ -93,5 +94,4 @@ class Checkpoint:
 
 def _version_of(fragment: Fragment) -> list[int]:
     """What changes when its file does."""
-    path = getattr(fragment.part, "path", "")
-    return [fragment.part.bytes, os.stat(path).st_mtime_ns if os.path.exists(path) else 0]
+    return [fragment.part.bytes, changed_at(getattr(fragment.part, "path", ""))]

@@ -30,7 +30,9 @@ from xent.scoring.plan import Label
 from xent.scoring.prepare import Prepared, open_table
 from xent.scoring.totals import as_chunk
 from xent.sources.columns import choose_columns
+from xent.sources.known import layout_of
 from xent.sources.names import find_column
+from xent.sources.sql import Query
 
 __all__ = ["Model", "ScoredRows", "open_models", "same_classes", "score_rows"]
 
@@ -104,7 +106,9 @@ def open_models(
                 continue
             found[name] = find_column(table.schema, column, f"--{name} NAME ({name}=)")
         weight = found.pop("weight", None)
-        columns = choose_columns(table.schema, label=label, prediction=prediction, weight=weight)
+        columns = choose_columns(
+            table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
+        )
         opened.append(InFiles(table, columns, progress, found))
     return opened
 
@@ -116,7 +120,7 @@ def _has(schema: pa.Schema, column: str) -> bool:
 def _refuse_bare_array(position: int, model: Any) -> None:
     paths = model if isinstance(model, list | tuple) else [model]
     is_files = all(isinstance(path, str | os.PathLike) for path in paths) and len(paths) > 0
-    if not (is_files or isinstance(model, Mapping) or hasattr(model, "__arrow_c_stream__")):
+    if not (is_files or isinstance(model, Mapping | Query) or hasattr(model, "__arrow_c_stream__")):
         raise ArgumentTypeError(
             f"model {position} is of type {type(model).__name__}, which has predictions but no labels.\n"
             "Pass labels=... with arrays of predictions, or files or data frames that hold both."

@@ -34,8 +34,8 @@ from xent.scoring.passes import Labels, Progress, Reading
 from xent.scoring.row_reader import RowReader
 from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
-from xent.sources.files import FileTable
-from xent.sources.fragments import FRAGMENT_BYTES, Fragment, FragmentTable
+from xent.sources.fragments import FRAGMENT_BYTES, Fragment
+from xent.sources.known import files_of, fragment_table, layout_of
 from xent.sources.names import narrowed
 from xent.sources.table import Table
 
@@ -162,7 +162,8 @@ class InFiles:
         self.progress = progress
         self.engine = engine or Local()
         self._skip = skip
-        self._skipped = dict(table.refused) if isinstance(table, FileTable) else {}
+        self._files = files_of(table)
+        self._skipped = {} if self._files is None else dict(self._files.refused)
         self.skipped: tuple[tuple[str, str], ...] = tuple(sorted(self._skipped.items()))
         self.reader = RowReader(columns, dict(keys or {}))
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
@@ -185,13 +186,14 @@ class InFiles:
         """The first batch that can be read."""
         for fragment in self._fragments:
             with suppress(SourceError):
-                if (found := self.reader.first(FragmentTable(fragment, self._schema))) is not None:
+                table = fragment_table(fragment, self._schema, layout_of(self.table))
+                if (found := self.reader.first(table)) is not None:
                     return found
         return self.reader.first(self.table)
 
     def distinct_labels(self) -> list[Any]:
         """Reads the label column alone."""
-        return in_order(self._over(Reading(self.reader.labels_alone, self._schema, Labels())))
+        return in_order(self._over(self._reading(self.reader.labels_alone, Labels())))
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Batches as the source gives them, cut to MOST_ROWS."""
@@ -209,14 +211,23 @@ class InFiles:
         checkpoint: Checkpoint | None = None,
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
-        return self._over(Reading(self.reader.ordered(order, label_order), self._schema, find, half), checkpoint)
+        return self._over(self._reading(self.reader.ordered(order, label_order), find, half), checkpoint)
+
+    def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
+        return Reading(reader, self._schema, layout_of(self.table), find, half)
+
+    @property
+    def _columns(self) -> list[str]:
+        """Those of the files."""
+        layout, needed = layout_of(self.table), self.reader.needed
+        return list(needed) if layout is None else layout.origins(needed)
 
     @property
     def _schema(self) -> pa.Schema:
-        return narrowed(self.table.schema, self.reader.needed)
+        return self.table.schema if self._files is None else narrowed(self._files.schema, self._columns)
 
     def _over(self, reading: Reading, checkpoint: Checkpoint | None = None) -> Any:
-        if not isinstance(self.table, FileTable):
+        if self._files is None:
             if checkpoint is not None:
                 checkpoint.start(reading.find.plan, reading.reader, [])
             return replace(reading, workers=None, progress=self.progress).of_table(self.table, [0])
@@ -231,7 +242,7 @@ class InFiles:
     def _fragments(self) -> list[Fragment]:
         """Whole files where some may be skipped: their rows are all in, or all out."""
         target = WHOLE if self._skip else FRAGMENT_BYTES
-        return list(self.table.fragments(self.reader.needed, target)) if isinstance(self.table, FileTable) else []
+        return [] if self._files is None else list(self._files.fragments(self._columns, target))
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from xent.sources.names import narrowed
+from xent.sources.partitions import Constants
 from xent.sources.table import BATCH_BYTES, Batch, Part
 
 __all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable"]
@@ -20,6 +21,7 @@ class Fragment:
     part: Part  # that reads these rows alone
     first_row: int = 0  # how many rows of the file are before it
     extent: str = ""  # which piece, in words; none for a whole file
+    constants: Constants | None = None  # columns that its folders tell
 
     @property
     def name(self) -> str:
@@ -33,7 +35,8 @@ class Fragment:
             SourceError: the file cannot be read.
         """
         first_row = self.first_row
-        for data in self.part.read(schema, batch_bytes):
+        told = self.constants
+        for data in told.read(self.part, schema, batch_bytes) if told else self.part.read(schema, batch_bytes):
             if data.num_rows:
                 yield Batch(self.part.name, first_row, data)
                 first_row += data.num_rows

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from xent.sources.detect import File
 from xent.sources.failures import reading
+from xent.sources.places import Address, opened, streamed
 from xent.sources.table import sliced
 
 __all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
@@ -21,7 +22,7 @@ class IpcFilePart:
     """One file in the IPC file format, which knows where each of its batches is."""
 
     name: str
-    path: str
+    path: Address
     schema: pa.Schema
     rows: int | None
     bytes: int
@@ -43,7 +44,7 @@ class IpcStreamPart:
     """One file in the IPC stream format, possibly compressed as a whole."""
 
     name: str
-    path: str
+    path: Address
     compression: str | None
     schema: pa.Schema
     bytes: int
@@ -54,7 +55,7 @@ class IpcStreamPart:
         """Read the columns of `schema`, in its order."""
         fields = [self.schema.get_field_index(name) for name in schema.names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
-        with reading(self.name), pa.input_stream(self.path, compression=self.compression) as source:
+        with reading(self.name), streamed(self.path, self.compression) as source:
             for batch in pa.ipc.open_stream(source, options=options):
                 batch.validate()
                 yield from sliced(batch.select(schema.names), batch_bytes)
@@ -70,13 +71,13 @@ def open_ipc_file(file: File) -> IpcFilePart:
 
 def open_ipc_stream(file: File) -> IpcStreamPart:
     """Read an IPC stream's schema."""
-    with reading(file.name), pa.input_stream(file.path, compression=file.compression) as source:
+    with reading(file.name), streamed(file.path, file.compression) as source:
         schema = pa.ipc.open_stream(source).schema.remove_metadata()
         return IpcStreamPart(file.name, file.path, file.compression, schema, file.bytes)
 
 
 @contextmanager
-def _ipc_file(path: str, mapped: bool, fields: list[int] | None) -> Iterator[Any]:
+def _ipc_file(path: Address, mapped: bool, fields: list[int] | None) -> Iterator[Any]:
     options = pa.ipc.IpcReadOptions(included_fields=fields)
-    with pa.memory_map(path) if mapped else pa.OSFile(path) as source:
+    with pa.memory_map(path) if mapped and isinstance(path, str) else opened(path) as source:
         yield pa.ipc.open_file(source, options=options)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from xent.errors import SourceError
 from xent.sources.detect import File
 from xent.sources.failures import place, reading
+from xent.sources.places import Address, streamed
 from xent.sources.table import sliced
 from xent.sources.types import wider_type
 
@@ -27,7 +28,7 @@ class JsonLinesPart:
     """One JSON Lines file."""
 
     name: str
-    path: str
+    path: Address
     compression: str | None
     schema: pa.Schema
     rows: int | None
@@ -63,8 +64,8 @@ def open_json_lines(file: File) -> JsonLinesPart:
         return JsonLinesPart(file.name, file.path, file.compression, pa.schema(types.items()), rows, file.bytes)
 
 
-def _chunks(path: str, compression: str | None) -> Iterator[bytes]:
-    with pa.input_stream(path, compression=compression) as stream:
+def _chunks(path: Address, compression: str | None) -> Iterator[bytes]:
+    with streamed(path, compression) as stream:
         rest = b""
         while more := stream.read(_CHUNK):
             whole, end, cut = (rest + more).rpartition(b"\n")

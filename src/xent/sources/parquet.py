@@ -9,6 +9,7 @@ import pyarrow as pa
 from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.fragments import Fragment
+from xent.sources.places import Address, opened
 from xent.sources.table import bytes_per_value, rows_per_batch
 from xent.sources.types import is_list
 
@@ -24,7 +25,7 @@ class ParquetPart:
     """One Parquet file, or some of its row groups."""
 
     name: str
-    path: str
+    path: Address
     schema: pa.Schema
     rows: int
     bytes: int
@@ -73,11 +74,12 @@ def row_group_fragments(part: ParquetPart, columns: Sequence[str], target: int) 
         first_row, first, wanted = first_row + wanted, last + 1, 0
 
 
-def _parquet_file(path: str) -> Any:
+def _parquet_file(path: Address) -> Any:
     import pyarrow.parquet  # heavy, and needed for this format only
 
     # Without these two settings whole row groups are held in memory.
-    return pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
+    source = path if isinstance(path, str) else opened(path)
+    return pyarrow.parquet.ParquetFile(source, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
 
 
 def _bytes_per_row(metadata: Any, field: pa.Field) -> float:
