@@ -120,12 +120,14 @@ PACKAGES = {
     "commands",
     "doctor",
     "engines",
+    "explaining",
     "formulas",
     "kernels",
     "losses",
     "report",
     "scoring",
     "sources",
+    "texts",
 }
 
 

@@ -32,6 +32,8 @@ from xent.version import __version__
 
 if TYPE_CHECKING:
     from xent.doctor.check import check
+    from xent.explaining.conventions import compare_conventions
+    from xent.explaining.explain import explain
     from xent.formulas.rows import RowStatistics
     from xent.losses.linear import linear_cross_entropy, linear_row_statistics
     from xent.losses.sigmoid import sigmoid_cross_entropy
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from xent.losses.value_and_grad import value_and_grad
     from xent.report.checkup import Checkup, Finding
     from xent.report.comparison import Comparison
+    from xent.report.explanation import Explanation
     from xent.report.model import Report
     from xent.scoring.compare import compare
     from xent.scoring.judge import evaluate, scan
@@ -51,6 +54,7 @@ __all__ = [
     "Checkup",
     "Comparison",
     "EngineError",
+    "Explanation",
     "Finding",
     "LabelError",
     "MissingPackageError",
@@ -67,10 +71,12 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "compare_conventions",
     "conditional_entropy",
     "cross_entropy",
     "entropy",
     "evaluate",
+    "explain",
     "gaussian",
     "joint_entropy",
     "js_divergence",
@@ -93,12 +99,15 @@ __all__ = [
 _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
     "Checkup": "xent.report.checkup",
     "Comparison": "xent.report.comparison",
+    "Explanation": "xent.report.explanation",
     "Finding": "xent.report.checkup",
     "Report": "xent.report.model",
     "State": "xent.scoring.state",
     "check": "xent.doctor.check",
     "compare": "xent.scoring.compare",
+    "compare_conventions": "xent.explaining.conventions",
     "evaluate": "xent.scoring.judge",
+    "explain": "xent.explaining.explain",
     "read_state": "xent.scoring.state_files",
     "scan": "xent.scoring.judge",
     "write_state": "xent.scoring.state_files",

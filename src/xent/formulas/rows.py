@@ -22,6 +22,7 @@ __all__ = [
     "index_gradient",
     "index_statistics",
     "merge",
+    "nats_of_classes",
     "row_loss",
     "row_loss_gradient",
     "row_statistics",
@@ -106,6 +107,11 @@ def entropy(logits: Array) -> Array:
     gaps, *_ = _gaps(logits)
     safe = xp.where(xp.isinf(gaps), xp.zeros_like(gaps), gaps)
     return xp.sum(xp.exp(-gaps) * safe, axis=-1)
+
+
+def nats_of_classes(logits: Array) -> Array:
+    """logsumexp − z_j = −log softmax(z)_j of every class: (rows, classes), ≥ 0."""
+    return _gaps(logits)[0]
 
 
 def _gaps(logits: Array) -> tuple[Array, Array, Array]:
