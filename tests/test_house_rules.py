@@ -82,6 +82,7 @@ PARENTS = {
     "ImportError",
     "NamedTuple",
     "Protocol",
+    "Reducible",
 }
 PARENTS |= {"torch.autograd.Function", "nn.Module", "torch.nn.Module", "Loss", "keras.losses.Loss"}
 

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from xent.checks.predictions import Place
-from xent.engines.contract import FAN_IN, Engine
+from xent.engines.contract import FAN_IN, Engine, each_once
 from xent.engines.local import Local
-from xent.errors import ShapeError
+from xent.errors import ArgumentTypeError, ShapeError
 from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import MOST_ROWS
@@ -33,16 +33,16 @@ from xent.scoring.passes import Labels, Progress, Reading, merged, one_at_a_time
 from xent.scoring.row_reader import RowReader
 from xent.sources.columns import Columns, class_names
 from xent.sources.files import FileTable
-from xent.sources.fragments import Fragment
+from xent.sources.fragments import Fragment, sendable
 from xent.sources.names import narrowed
 from xent.sources.table import Table
 
-__all__ = ["Data", "InFiles", "InMemory", "Progress"]
+__all__ = ["FIRST_ROWS", "Data", "InFiles", "InMemory", "Progress", "Reducible"]
 
 FIRST_ROWS = 1 << 14
 
 
-class Data(Protocol):
+class Reducible(Protocol):
     """What judging asks of a data set."""
 
     names: tuple[str, ...] | None  # of the classes, by prediction column
@@ -58,13 +58,17 @@ class Data(Protocol):
     def distinct_labels(self) -> list[Any]:
         """All labels that occur, sorted."""
 
-    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
-        """All rows, with the prediction columns (and those of the labels) in this order."""
-
     def reduce(
         self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
     ) -> Any:
-        """A pass over all rows, or over one half of them (by a hash)."""
+        """A pass over all rows, or over one half of them (by a hash), with the columns in this order."""
+
+
+class Data(Reducible, Protocol):
+    """The same of rows that this process can read in order."""
+
+    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+        """All rows, with the prediction columns (and those of the labels) in this order."""
 
 
 class InMemory:
@@ -144,6 +148,12 @@ class InFiles:
         self.table = table
         self.progress = progress
         self.engine = engine or Local()
+        if not isinstance(self.engine, Local) and not isinstance(table, FileTable):
+            raise ArgumentTypeError(
+                "an engine on other machines reads files, and this is a table in the memory of this process.\nWrite it "
+                "to Parquet files that the workers see too and pass their names, or leave engine (--engine) out; a "
+                "Spark DataFrame goes to xent.spark.evaluate."
+            )
         self.reader = RowReader(columns, dict(keys or {}))
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
         self.label_names = columns.label_names
@@ -184,7 +194,8 @@ class InFiles:
 
     def _over(self, reading: Reading) -> Any:
         if self._fragments is None:
-            return replace(reading, workers=None, progress=self.progress).of_table(self.table, [0])
+            threads = self.engine.workers if isinstance(self.engine, Local) else None
+            return replace(reading, workers=threads, progress=self.progress).of_table(self.table, [0])
         engine, fragments, progress = self.engine, self._fragments, self.progress
         if isinstance(engine, Local) and not engine.processes:
             alone = len(fragments) == 1 or engine.size == 1 or not threads_pay()
@@ -193,7 +204,7 @@ class InFiles:
             engine, progress = Local(1) if alone else engine, None
         running: list[Any] = []
         waiting: list[Any] = []
-        for _, outcome in engine.run(reading, fragments, partial(merged, reading.find)):
+        for _, outcome in each_once(engine.run(reading, fragments, partial(merged, reading.find)), len(fragments)):
             for failure in outcome.failures:
                 raise failure.error
             waiting.append(outcome.value)
@@ -206,7 +217,10 @@ class InFiles:
     @cached_property
     def _fragments(self) -> list[Fragment] | None:
         """None for what is no file."""
-        return list(self.table.fragments(self.reader.needed)) if isinstance(self.table, FileTable) else None
+        if not isinstance(self.table, FileTable):
+            return None
+        found = self.table.fragments(self.reader.needed)
+        return list(found if isinstance(self.engine, Local) else map(sendable, found))
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

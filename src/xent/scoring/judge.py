@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal
 
+from xent.engines.choose import engine_of
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
-from xent.scoring.data import Data, InMemory
+from xent.scoring.data import InMemory, Reducible
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
 from xent.scoring.passes import Progress
@@ -15,7 +16,7 @@ from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
 
-__all__ = ["evaluate", "scan"]
+__all__ = ["evaluate", "judged", "scan"]
 
 
 def evaluate(
@@ -76,7 +77,7 @@ def evaluate(
     keys = {name: values for name, values in (("group", group), ("cluster", cluster)) if values is not None}
     data = InMemory(labels, predictions, sample_weight, keys)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, holdout, options)
+    return judged(data, kind, task, classes, unit, holdout, options)
 
 
 def scan(
@@ -97,6 +98,8 @@ def scan(
     brief: bool | None = None,
     holdout: bool = False,
     progress: Progress | None = None,
+    engine: Any = None,
+    workers: int | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
 
@@ -111,6 +114,10 @@ def scan(
         group: the column of the groups: the report says which differ from the rest.
         cluster: the column that says which rows belong together, such as a document's or a user's.
         progress: called with the number of rows read since its last call.
+        engine: where files are read and scored, in pieces: "local" or None (threads of this process), "processes" (of
+            this machine), "dask", "ray", "spark", a Dask client, or a Spark session. The answer is the same, bit for
+            bit. Workers of a cluster need xent, and the files under the same paths.
+        workers: how many threads or processes of this machine; None takes all CPUs.
         kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
     Returns:
@@ -118,6 +125,7 @@ def scan(
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
+        EngineError: a worker died or gave up, again and again; names what it had.
         XentError: as `evaluate`, naming the file and the row.
 
     Example:
@@ -130,14 +138,20 @@ def scan(
     """
     keys = {"group": group, "cluster": cluster}
     data = open_data(
-        source, label=label, prediction=prediction, sample_weight=sample_weight, progress=progress, keys=keys
+        source,
+        label=label,
+        prediction=prediction,
+        sample_weight=sample_weight,
+        progress=progress,
+        keys=keys,
+        engine=engine_of(engine, workers),
     )
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, holdout, options)
+    return judged(data, kind, task, classes, unit, holdout, options)
 
 
-def _judged(
-    data: Data,
+def judged(
+    data: Reducible,
     kind: str,
     task: str,
     classes: Sequence[Label] | None,
@@ -145,6 +159,7 @@ def _judged(
     holdout: bool,
     options: dict[str, Any],
 ) -> Report:
+    """The report on a data set, wherever it is."""
     if holdout and options["brief"]:
         raise OptionError(
             "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from xent.checks.predictions import SUM_TOLERANCE
+from xent.engines.contract import Engine
 from xent.errors import LabelError, OptionError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, by_name, resolve
-from xent.scoring.data import Data, InFiles
+from xent.scoring.data import InFiles, Reducible
 from xent.scoring.kinds import guess_kind
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
@@ -51,20 +52,24 @@ def open_data(
     sample_weight: str | None = None,
     progress: Progress | None = None,
     keys: Mapping[str, str | None] | None = None,
+    engine: Engine | None = None,
 ) -> InFiles:
     """A table of predictions; `keys` are columns to read beside them, by the name they get: {"group": "country"}.
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
+        ArgumentTypeError: a table in memory, and an engine that reads files.
     """
     table = open_table(source)
     asked = {name: column for name, column in (keys or {}).items() if column is not None}
     found = {name: find_column(table.schema, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
     columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
-    return InFiles(table, columns, progress, found)
+    return InFiles(table, columns, progress, found, engine)
 
 
-def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]) -> Prepared:
+def prepare(
+    data: Reducible, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]
+) -> Prepared:
     """Look at the first rows (and the labels that occur) and settle what was left to be guessed.
 
     Raises:
@@ -100,7 +105,7 @@ def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, o
 
 
 def _targets(
-    data: Data, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
+    data: Reducible, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
 ) -> tuple[str, Resolved, tuple[int, ...] | None]:
     """Classes where each row of labels has a column a class."""
     columns = 1 if block.ndim == 1 else block.shape[1]

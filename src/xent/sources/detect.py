@@ -17,7 +17,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.failures import reading
 
-__all__ = ["File", "find_files"]
+__all__ = ["File", "find_files", "is_spooled"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _FORMATS = {
@@ -47,6 +47,7 @@ _SUFFIXES = {
     ".json": "json lines",
 }
 _STREAMED = ("csv", "json lines", "ipc stream")
+_SPOOLED = "xent-stdin-"
 _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text also as .gz, .zst or .bz2."
 
 
@@ -137,7 +138,7 @@ def _spooled(name: str) -> str:
     """Copy standard input or a named pipe to a temporary file, so that it can be read twice; deleted at exit."""
     if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise SourceError("standard input is a terminal, or closed.\nPipe a file in: cat preds.csv | xent score -")
-    handle, path = tempfile.mkstemp(prefix="xent-stdin-")
+    handle, path = tempfile.mkstemp(prefix=_SPOOLED)
     atexit.register(_removed, path)
     with (
         reading(name, "Check the free space for temporary files."),
@@ -146,6 +147,11 @@ def _spooled(name: str) -> str:
     ):
         shutil.copyfileobj(stream, file, 1 << 20)
     return path
+
+
+def is_spooled(path: str) -> bool:
+    """Whether a path is that of such a temporary file, which other machines do not see."""
+    return os.path.basename(path).startswith(_SPOOLED)
 
 
 def _removed(path: str) -> None:

@@ -48,6 +48,10 @@ class Part(Protocol):
         """The file's name as given."""
 
     @property
+    def path(self) -> str:
+        """Where it is opened."""
+
+    @property
     def schema(self) -> pa.Schema:
         """Names and types of this file's columns."""
 
