@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import xent
-from xent.commands import baseline, tokens
+from xent.commands import baseline, engine, tokens
 from xent.commands.options import (
     add_columns,
     add_reading,
@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
     )
     add_reading(parser)
     tokens.add(parser)
+    engine.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
     shown.add_argument("--holdout", action="store_true", help="fit cures on half of the rows, report on the other")
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
             brief=options.brief,
             holdout=options.holdout,
             progress=progress,
+            engine=engine.chosen(options),
         )
     change = baseline.compared(report, old, options)
     if options.html is not None:
