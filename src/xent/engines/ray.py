@@ -73,7 +73,7 @@ class Ray:
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.WARNING)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise EngineError(
-                    f"there is no Ray cluster to work on: {str(error).rstrip(".")}.\nStart one (ray start --head), or pass its address "
+                    f"there is no Ray cluster to work on: {str(error).rstrip('.')}.\nStart one (ray start --head), or pass its address "
                     "(--address HOST:6379)."
                 ) from error
         return ray
