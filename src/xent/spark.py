@@ -11,8 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
-from xent.engines.contract import FAN_IN
-from xent.engines.spark import RESULTS, collected, result_batch
+from xent.engines.spark import RESULTS, collected, merged_by_place, result_batch
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, XentError
 from xent.report.model import Report
 from xent.scoring.data import FIRST_ROWS
@@ -51,7 +50,8 @@ def evaluate(
     """Judge the rows of a Spark DataFrame, classic or Connect.
 
     Each pass over the rows is a job: one if `brief`, some more for what the loss is made of. Cache the DataFrame if
-    its plan is dear. Its rows have no numbers, so the worst are listed without.
+    its plan is dear. Its rows have no numbers, so the worst are listed without. However Spark cuts the rows, the sums
+    are the same, bit for bit; the p-values of cures are to 9 digits or so.
 
     Args:
         frame: the DataFrame. Columns of Spark ML vectors are read as lists.
@@ -127,7 +127,7 @@ class _InSpark:
         # Spark's own functions stumble over dots in names.
         frame = self.frame.selectExpr(*[f"{_quoted(name)} as c{index}" for index, name in enumerate(schema.names)])
         merge = partial(merged, find)
-        found = collected(frame.mapInArrow(_Partition(reading), RESULTS), merge, (FAN_IN,))
+        found = collected(merged_by_place(frame.mapInArrow(_Partition(reading), RESULTS), merge))
         outcome = merge([result for _, result in found])
         for failure in outcome.failures:
             raise failure.error

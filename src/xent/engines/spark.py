@@ -11,7 +11,7 @@ import pyarrow as pa
 from xent.engines.contract import FAN_IN, Task, gathered, named, tasks_of
 from xent.errors import EngineError, MissingPackageError
 
-__all__ = ["RESULTS", "Spark", "collected", "result_batch", "session_at"]
+__all__ = ["RESULTS", "Spark", "collected", "merged_by_place", "result_batch", "session_at"]
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
@@ -38,7 +38,7 @@ class Spark:
         fragments: Sequence[Fragment],
         merge: Callable[[Sequence[Result]], Result],
     ) -> Iterator[tuple[Sequence[int], Result]]:
-        """Results at the end of the job, merged by sixteens on the executors until no more than that are left.
+        """Results at the end of the job, merged on the executors if there are many.
 
         Raises:
             EngineError: a fragment failed after all tries, or there is no cluster.
@@ -51,12 +51,9 @@ class Spark:
         table = session.createDataFrame(pa.table({"place": places, "result": pa.array(pickles, pa.binary())}))
         # By range each task is a partition of its own, with its number, however often it is tried.
         frame = table.repartitionByRange(len(tasks), "place").mapInArrow(_Working(Task(work, merge)), RESULTS)
-        stages, left = [], len(tasks)
-        while left > FAN_IN:
-            left = -(-left // FAN_IN)
-            stages.append(left)
+        frame = merged_by_place(frame, merge) if len(tasks) > FAN_IN else frame
         names = [named(fragments[some.start : some.stop]) for some in tasks]
-        for some, result in collected(frame, merge, stages, names):
+        for some, result in collected(frame, names):
             yield [index for indices in some for index in indices], result
 
 
@@ -106,16 +103,22 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Any]]:
             yield place.as_py(), pickle.loads(pickled.as_py())
 
 
-def collected(
-    frame: Any, merge: Callable[[Sequence[Any]], Any], stages: Sequence[int], names: Sequence[str] = ()
-) -> Iterator[tuple[list[Any], Any]]:
-    """The rows of a table of RESULTS, each of them what it is of and a result, merged in stages of so many partitions.
+def merged_by_place(frame: Any, merge: Callable[[Sequence[Any]], Any]) -> Any:
+    """A table of RESULTS with fewer rows.
+
+    Spark makes as many partitions of them as their bytes are worth (one, if that is below a megabyte), and no more
+    than `spark.sql.shuffle.partitions` (200). Where each goes is by the hash of a number that is the same at each try,
+    so that none is lost or doubled if some are tried again.
+    """
+    return frame.repartition("place").mapInArrow(_Merging(merge), RESULTS)
+
+
+def collected(frame: Any, names: Sequence[str] = ()) -> Iterator[tuple[list[Any], Any]]:
+    """The rows of a table of RESULTS: what each is of, and a result.
 
     Raises:
         EngineError: the job failed; names the task, from `names` if these are given.
     """
-    for partitions in stages:  # by hash of a number that is the same at each try, so that none is lost or doubled
-        frame = frame.repartition(partitions, "place").mapInArrow(_Merging(merge), RESULTS)
     try:
         rows = frame.collect()
     except Exception as error:
