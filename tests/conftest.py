@@ -14,17 +14,17 @@ settings.register_profile("xent", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("search", settings.get_profile("xent"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xent"))
 
-NO_BROWSER = "no chromium is installed"  # the one reason to skip a test
+MAY_BE_MISSING = {"chromium": "no chromium is installed", "java": "no java is installed"}  # the reasons to skip a test
 
 
 def pytest_sessionfinish(session):
-    """Fail the run if a test was skipped for any other reason, or a browser test although there is a browser."""
+    """Fail the run if a test was skipped for any other reason, or for want of a program that is there."""
     if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist; the main process counts
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    allowed = len(skipped) if shutil.which("chromium") is None else 0
-    unexpected = [reason for reason in skipped if NO_BROWSER not in reason]
-    if unexpected or len(skipped) > allowed:
-        reporter.write_line(f"{len(skipped)} tests were skipped, {allowed} may be: {skipped}", red=True)
+    allowed = [reason for program, reason in MAY_BE_MISSING.items() if shutil.which(program) is None]
+    unexpected = [reason for reason in skipped if not any(text in reason for text in allowed)]
+    if unexpected:
+        reporter.write_line(f"{len(skipped)} tests were skipped, these for no good reason: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

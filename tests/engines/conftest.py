@@ -1,6 +1,5 @@
 """Real engines with two workers each, started once a session: Dask, Ray, Spark classic and Spark Connect."""
 
-import importlib.util
 import os
 import shutil
 import socket
@@ -29,12 +28,6 @@ def grouped(*names):
     return [pytest.param(name, marks=pytest.mark.xdist_group(f"engine {name}")) for name in names]
 
 
-def needed(package):
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed")
-    return pytest.importorskip(package)
-
-
 @pytest.fixture(scope="session", autouse=True)
 def what_workers_see():
     """Workers run this Python, and import xent and this folder's module from where this process does."""
@@ -47,7 +40,7 @@ def what_workers_see():
 
 @pytest.fixture(scope="session")
 def dask_client():
-    distributed = needed("distributed")
+    distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
@@ -57,7 +50,7 @@ def dask_client():
 
 @pytest.fixture(scope="session")
 def ray_cluster():
-    ray = needed("ray")
+    ray = pytest.importorskip("ray")
     context = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
     yield context.address_info["gcs_address"]
     ray.shutdown()
@@ -66,7 +59,7 @@ def ray_cluster():
 @pytest.fixture(scope="session")
 def spark_sessions():
     """A classic session, and one of Connect to a server in the same Java process."""
-    needed("pyspark")
+    pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         pytest.skip("no java is installed")
     from pyspark.sql import SparkSession

@@ -9,6 +9,7 @@ from xent.errors import EngineError
 __all__ = [
     "FAN_IN",
     "RETRIES",
+    "SHIP",
     "Engine",
     "Task",
     "attempt",
@@ -22,6 +23,7 @@ __all__ = [
 FAN_IN = 16  # results that are merged at a time, so that the process that started it all is sent a sixteenth of them
 MOST_TASKS = 1 << 12  # of one pass, so that schedulers, and what is known of each task here, stay small
 RETRIES = 3
+SHIP = "Install the same version on them, or send it: docs/engines.md says how."
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")

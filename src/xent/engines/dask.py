@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from xent.engines.contract import RETRIES, Task, groups_of, named, tasks_of
+from xent.engines.contract import RETRIES, SHIP, Task, groups_of, named, tasks_of
 from xent.errors import EngineError, MissingPackageError
 
 __all__ = ["Dask"]
@@ -57,6 +57,14 @@ class Dask:
                         result = end.result()
                     except distributed.KilledWorker:
                         result = merge([_alone(distributed, client, task, fragments[t.start : t.stop]) for t in group])
+                    except EngineError:
+                        raise
+                    except Exception as error:
+                        what = str(error).partition("\n")[0]
+                        raise EngineError(
+                            f"Dask gave up the job: {type(error).__name__}: {what}\nDo its scheduler and workers have "
+                            f"xent? {SHIP}"
+                        ) from error
                     yield range(group[0].start, group[-1].stop), result
             finally:
                 client.cancel(list(ends))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from xent.engines.contract import RETRIES, Task, groups_of, named, tasks_of
+from xent.engines.contract import RETRIES, SHIP, Task, groups_of, named, tasks_of
 from xent.errors import EngineError, MissingPackageError
 
 __all__ = ["Ray"]
@@ -92,10 +92,13 @@ def _refuse(ray: Any, error: Exception, leaves: Sequence[tuple[Sequence[Any], An
     for fragments, leaf in leaves:
         try:
             ray.get(leaf)
-        except ray.exceptions.RayTaskError as failure:
-            raise failure.cause from error
         except ray.exceptions.RayError as failure:
-            what = str(failure).partition("\n")[0]
+            cause = getattr(failure, "cause", failure)
+            if isinstance(cause, EngineError):
+                raise cause from error
+            if "No module named 'xent'" in str(cause):
+                raise EngineError(f"Ray's workers have no xent.\n{SHIP}") from error
+            what = str(cause).partition("\n")[0]
             raise EngineError(
                 f"the worker that had {named(fragments)} died, and so did those that tried again: {what}\n"
                 "Give workers more memory, if they were killed for want of it."

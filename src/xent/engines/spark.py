@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import pyarrow as pa
 
-from xent.engines.contract import FAN_IN, Task, gathered, named, tasks_of
+from xent.engines.contract import FAN_IN, SHIP, Task, gathered, named, tasks_of
 from xent.errors import EngineError, MissingPackageError
 
 __all__ = ["RESULTS", "Spark", "collected", "merged_by_place", "result_batch", "session_at"]
@@ -136,6 +136,8 @@ def _refuse(error: Exception, names: Sequence[str]) -> NoReturn:
             f"the worker that had {names[int(died[1])]} died, and so did those that tried again: {died[2]}\n"
             "Give workers more memory, if they were killed for want of it."
         ) from error
+    if "No module named 'xent'" in text:
+        raise EngineError(f"Spark's workers have no xent.\n{SHIP}") from error
     raise EngineError(f"Spark gave up the job: {text[:1000]}") from error
 
 
