@@ -16,7 +16,7 @@ score: $(VENV)/score.stamp
 	@printf '\nThe pages are in out/*.html\n'
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xent"))
 # The reasons to skip a test, and whether each holds here.
 HOLDS = {
     "no chromium": shutil.which("chromium") is None,
+    "no java is installed": shutil.which("java") is None,
     "no PostgreSQL server": not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
 }
 

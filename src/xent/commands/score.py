@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 import xent
-from xent.commands import baseline, sql, state, tokens
+from xent.commands import baseline, engine, sql, state, tokens
 from xent.commands.options import add_columns, add_memory, add_reading, add_shown, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
 from xent.commands.shown import add_thresholds, missed, show
@@ -44,6 +44,7 @@ def add(commands: Any) -> None:
     )
     add_memory(add_reading(parser), "sums by cluster")
     tokens.add(parser)
+    engine.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--top", type=int, default=5, metavar="N", help="how many of the worst rows (5)")
     shown.add_argument("--holdout", action="store_true", help="fit cures on half of the rows, report on the other")
@@ -78,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
             resume=options.resume,
             max_memory=options.max_memory,
             progress=progress,
+            engine=engine.chosen(options),
         )
     change = baseline.compared(report, old, options, [query] if query else options.files)
     show(report, options)

@@ -30,7 +30,9 @@ def run(options: argparse.Namespace, source: Any = None) -> int:
     from xent.report.token_report import print_token_report
     from xent.scoring.tokens import score_tokens
 
-    refuse_for_tokens(options, ("html", "unit", "fail_below_skill", "group", "holdout", "brief"))
+    refuse_for_tokens(
+        options, ("html", "unit", "fail_below_skill", "group", "holdout", "brief", "engine", "workers", "address")
+    )
     with Progress() as progress:
         report = score_tokens(
             options.files if source is None else source,

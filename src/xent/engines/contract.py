@@ -1,11 +1,29 @@
 """What an engine does: call one function for many fragments, wherever it likes, and merge what comes back."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["FAN_IN", "Engine"]
+from xent.errors import EngineError
+
+__all__ = [
+    "FAN_IN",
+    "RETRIES",
+    "SHIP",
+    "Engine",
+    "Task",
+    "attempt",
+    "each_once",
+    "gathered",
+    "groups_of",
+    "named",
+    "tasks_of",
+]
 
 FAN_IN = 16  # results that are merged at a time, so that the process that started it all is sent a sixteenth of them
+MOST_TASKS = 1 << 12  # of one pass, so that schedulers, and what is known of each task here, stay small
+RETRIES = 3
+SHIP = "Install the same version on them, or send it: docs/engines.md says how."
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
@@ -31,3 +49,78 @@ class Engine(Protocol):
         Raises:
             EngineError: a fragment could not be worked on after all tries; names it.
         """
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a cluster's worker is asked to do: some fragments one after the other, and what they give as one."""
+
+    work: Callable[[Any], Any]
+    merge: Callable[[Sequence[Any]], Any]
+
+    def __call__(self, fragments: Sequence[Any]) -> Any:
+        """The result of the fragments, of which there is at least one.
+
+        Raises:
+            EngineError: as `attempt`.
+        """
+        return gathered((attempt(self.work, fragment) for fragment in fragments), self.merge)
+
+
+def attempt(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
+    """Work on a fragment.
+
+    Raises:
+        EngineError: it cannot be done; names the fragment.
+    """
+    try:
+        return work(fragment)
+    except EngineError:
+        raise
+    except Exception as error:
+        what = " ".join(str(error).split())
+        raise EngineError(f"the worker that had {named([fragment])} gave up: {type(error).__name__}: {what}") from error
+
+
+def gathered(results: Iterable[Result], merge: Callable[[Sequence[Result]], Result]) -> Result:
+    """Results as one, of which no more than FAN_IN are held at a time."""
+    held: list[Result] = []
+    for result in results:
+        held.append(result)
+        if len(held) == FAN_IN:
+            held = [merge(held)]
+    return held[0] if len(held) == 1 else merge(held)
+
+
+def tasks_of(count: int) -> list[range]:
+    """Fragments in order, by number, as tasks: one each, or several where there are very many."""
+    each = max(1, -(-count // MOST_TASKS))
+    return [range(start, min(start + each, count)) for start in range(0, count, each)]
+
+
+def groups_of(tasks: Sequence[range]) -> list[Sequence[range]]:
+    """Consecutive tasks, FAN_IN at a time, whose results are merged."""
+    return [tasks[start : start + FAN_IN] for start in range(0, len(tasks), FAN_IN)]
+
+
+def named(fragments: Sequence[Any]) -> str:
+    """What fragments are called in messages."""
+    names = [str(getattr(fragment, "name", fragment)) for fragment in fragments]
+    return names[0] if len(names) == 1 else f"one of the {len(names)} fragments {names[0]} to {names[-1]}"
+
+
+def each_once(results: Iterable[tuple[Sequence[int], Result]], count: int) -> Iterator[tuple[Sequence[int], Result]]:
+    """The same results, sure to be of each of `count` fragments once: engines that try again must not count twice.
+
+    Raises:
+        EngineError: a fragment is missing, or came twice.
+    """
+    seen = bytearray(count)
+    for indices, result in results:
+        for index in indices:
+            if seen[index]:
+                raise EngineError(f"fragment {index} was counted twice: report this to xent, with the engine's name.")
+            seen[index] = 1
+        yield indices, result
+    if not all(seen):
+        raise EngineError(f"fragment {seen.index(0)} was left out: report this to xent, with the engine's name.")

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
+from xent.engines.contract import RETRIES, attempt, named
 from xent.errors import EngineError, OptionError
 from xent.kernels.pool import available_cpus
 
@@ -15,7 +16,6 @@ __all__ = ["Local"]
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
-TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -55,48 +55,58 @@ class Local:
             yield from self._in_processes(work, fragments)
             return
         if self.size == 1 or len(fragments) == 1:
-            yield from (((index,), work(fragment)) for index, fragment in enumerate(fragments))
+            yield from (((index,), attempt(work, fragment)) for index, fragment in enumerate(fragments))
             return
         with ThreadPoolExecutor(self.size, thread_name_prefix="xent") as pool:
-            yield from self._ordered(pool, work, fragments, 0)
+            yield from _ordered(pool, 2 * self.size, work, fragments, range(len(fragments)))
 
     def _in_processes(
         self, work: Callable[[Fragment], Result], fragments: Sequence[Fragment]
     ) -> Iterator[tuple[Sequence[int], Result]]:
-        """The same in processes; those that die are replaced, and what they had begun is begun again."""
-        done, failures = 0, 0
+        """The same in processes; those that die are replaced, and what they had begun is begun again.
+
+        One death takes down all that is under way, so that is tried again one by one: which it was is then known.
+        """
+        done, alone_until, failures = 0, 0, 0
         while done < len(fragments):
+            size = 1 if done < alone_until else self.size
+            under_way = 1 if done < alone_until else 2 * self.size
+            stop = alone_until if done < alone_until else len(fragments)
             # Not a fork: it would copy locks that threads of Arrow or Numba hold.
-            pool = ProcessPoolExecutor(self.size, mp_context=multiprocessing.get_context("spawn"))
+            pool = ProcessPoolExecutor(size, mp_context=multiprocessing.get_context("spawn"))
             try:
                 with pool:
-                    for indices, result in self._ordered(pool, work, fragments, done):
+                    for indices, result in _ordered(pool, under_way, work, fragments, range(done, stop)):
                         yield indices, result
                         done, failures = done + 1, 0
             except BrokenProcessPool as error:
-                failures += 1
-                if failures == TRIES:
-                    name = getattr(fragments[done], "name", done)
+                failures += done < alone_until
+                alone_until = max(alone_until, min(done + under_way, len(fragments)))
+                if failures == RETRIES:
                     raise EngineError(
-                        f"a process died {TRIES} times while the fragments from {name} on were read: it was killed, "
-                        "perhaps for want of memory.\nGive it fewer workers (--workers), or more memory."
+                        f"the process that had {named(fragments[done : done + 1])} died {RETRIES} times, with nothing else "
+                        "under way: it was killed, perhaps for want of memory.\nGive it more memory."
                     ) from error
 
-    def _ordered(
-        self, pool: Executor, work: Callable[[Fragment], Result], fragments: Sequence[Fragment], start: int
-    ) -> Iterator[tuple[Sequence[int], Result]]:
-        """Results from `start` on; at most two fragments a worker are under way, so that none pile up."""
-        pending: deque[Future[Result]] = deque()
-        index = start
-        try:
-            for fragment in fragments[start:]:
-                pending.append(pool.submit(work, fragment))
-                if len(pending) >= 2 * self.size:
-                    yield (index,), pending.popleft().result()
-                    index += 1
-            while pending:
-                yield (index,), pending.popleft().result()
-                index += 1
-        finally:
-            for future in pending:
-                future.cancel()
+
+def _ordered(
+    pool: Executor,
+    under_way: int,
+    work: Callable[[Fragment], Result],
+    fragments: Sequence[Fragment],
+    indices: range,
+) -> Iterator[tuple[Sequence[int], Result]]:
+    """The results of some fragments in order; so many at most are under way, so that none pile up."""
+    pending: deque[tuple[int, Future[Result]]] = deque()
+    try:
+        for index in indices:
+            pending.append((index, pool.submit(attempt, work, fragments[index])))
+            if len(pending) >= under_way:
+                first, future = pending.popleft()
+                yield (first,), future.result()
+        while pending:
+            first, future = pending.popleft()
+            yield (first,), future.result()
+    finally:
+        for _, future in pending:
+            future.cancel()

@@ -12,7 +12,7 @@ import pyarrow as pa
 from xent.checks.predictions import Place
 from xent.engines.contract import Engine
 from xent.engines.local import Local
-from xent.errors import ShapeError, SourceError
+from xent.errors import ArgumentTypeError, ShapeError, SourceError
 from xent.kernels.pool import available_cpus
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.chunks import MOST_ROWS
@@ -35,18 +35,18 @@ from xent.scoring.passes import Labels, Progress, Reading
 from xent.scoring.row_reader import RowReader
 from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
-from xent.sources.fragments import FRAGMENT_BYTES, Fragment
+from xent.sources.fragments import FRAGMENT_BYTES, Fragment, sendable
 from xent.sources.known import files_of, fragment_table, layout_of
 from xent.sources.names import narrowed
 from xent.sources.table import Table
 
-__all__ = ["Data", "InFiles", "InMemory", "Progress"]
+__all__ = ["FIRST_ROWS", "Data", "InFiles", "InMemory", "Progress", "Reducible"]
 
 FIRST_ROWS = 1 << 14
 WHOLE = 1 << 62  # bytes of a fragment, for files that are not to be cut
 
 
-class Data(Protocol):
+class Reducible(Protocol):
     """What judging asks of a data set."""
 
     names: tuple[str, ...] | None  # of the classes, by prediction column
@@ -56,16 +56,12 @@ class Data(Protocol):
     weighted: bool
     rows: int | None  # where it is known without reading them
     skipped: tuple[tuple[str, str], ...]  # files that could not be read, and why
-    keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
 
     def distinct_labels(self) -> list[Any]:
         """All labels that occur, sorted."""
-
-    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
-        """All rows, with the prediction columns (and those of the labels) in this order."""
 
     def reduce(
         self,
@@ -76,7 +72,16 @@ class Data(Protocol):
         checkpoint: Checkpoint | None = None,
         clusters: ClusterStore | None = None,
     ) -> Any:
-        """A pass over all rows, or over one half of them (by a hash)."""
+        """A pass over all rows, or over one half of them (by a hash), with the columns in this order."""
+
+
+class Data(Reducible, Protocol):
+    """The same of rows that this process can read in order."""
+
+    keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
+
+    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+        """All rows, with the prediction columns (and those of the labels) in this order."""
 
 
 class InMemory:
@@ -170,6 +175,12 @@ class InFiles:
         self._files = files_of(table)
         self._skipped = {} if self._files is None else dict(self._files.refused)
         self.skipped: tuple[tuple[str, str], ...] = tuple(sorted(self._skipped.items()))
+        if not isinstance(self.engine, Local) and self._files is None:
+            raise ArgumentTypeError(
+                "an engine on other machines reads files, and this is a table in the memory of this process.\nWrite it "
+                "to Parquet files that the workers see too and pass their names, or leave engine (--engine) out; a "
+                "Spark DataFrame goes to xent.spark.evaluate."
+            )
         self.reader = RowReader(columns, dict(keys or {}))
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
         self.label_names = columns.label_names
@@ -239,8 +250,9 @@ class InFiles:
         if self._files is None:
             if checkpoint is not None:
                 checkpoint.start(reading.find.plan, reading.reader, [])
+            threads = self.engine.workers if isinstance(self.engine, Local) else None
             find = reading.find if clusters is None else replace(reading.find, clusters=clusters)
-            return replace(reading, find=find, workers=None, progress=self.progress).of_table(self.table, [0])
+            return replace(reading, find=find, workers=threads, progress=self.progress).of_table(self.table, [0])
         skipped = self._skipped if self._skip else None
         found = over_fragments(self.engine, reading, self._fragments, self.progress, skipped, checkpoint, clusters)
         if self._skipped:  # of a file all rows are in what is found, or none, and the same in every pass
@@ -252,7 +264,8 @@ class InFiles:
     def _fragments(self) -> list[Fragment]:
         """Whole files where some may be skipped: their rows are all in, or all out."""
         target = WHOLE if self._skip else FRAGMENT_BYTES
-        return [] if self._files is None else list(self._files.fragments(self._columns, target))
+        found = () if self._files is None else self._files.fragments(self._columns, target)
+        return list(found if isinstance(self.engine, Local) else map(sendable, found))
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

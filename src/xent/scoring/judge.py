@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+from xent.engines.choose import engine_of
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
-from xent.scoring.data import Data, InMemory
+from xent.scoring.data import InMemory, Reducible
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
 from xent.scoring.memory_limit import memory_limit
@@ -22,7 +23,7 @@ from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
 from xent.sources.csv_text import UnsettledError
 
-__all__ = ["evaluate", "scan"]
+__all__ = ["evaluate", "judged", "scan"]
 
 
 def evaluate(
@@ -83,7 +84,7 @@ def evaluate(
     keys = {name: values for name, values in (("group", group), ("cluster", cluster)) if values is not None}
     data = InMemory(labels, predictions, sample_weight, keys)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return _judged(data, kind, task, classes, unit, holdout, options)
+    return judged(data, kind, task, classes, unit, holdout, options)
 
 
 def scan(
@@ -108,6 +109,8 @@ def scan(
     resume: bool = False,
     max_memory: int | str | None = None,
     progress: Progress | None = None,
+    engine: Any = None,
+    workers: int | None = None,
 ) -> Report:
     """Judge a table of predictions of any size, read in batches: memory does not grow with the rows.
 
@@ -129,6 +132,10 @@ def scan(
         max_memory: bytes, or a text such as "2GB", that sums by cluster may take; more of them go to files in a temporary
             folder (`tempfile`, environment variable TMPDIR). None: half of what the machine has. No answer depends on it.
         progress: called with the number of rows read since its last call.
+        engine: where files are read and scored, in pieces: "local" or None (threads of this process), "processes" (of
+            this machine), "dask", "ray", "spark", a Dask client, or a Spark session. The answer is the same, bit for
+            bit. Workers of a cluster need xent, and the files under the same paths.
+        workers: how many threads or processes of this machine; None takes all CPUs.
         kind, task, classes, unit, normalize, clip, top, brief, holdout: as in `evaluate`.
 
     Returns:
@@ -137,6 +144,7 @@ def scan(
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
         StateError: `state` is of other rows or options than these.
+        EngineError: a worker died or gave up, again and again; names what it had.
         XentError: as `evaluate`, naming the file and the row.
 
     Example:
@@ -150,7 +158,7 @@ def scan(
     _refuse_together(on_bad_file, state, resume, holdout)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
 
-    def judged(settle: bool) -> Report:
+    def scanned(settle: bool) -> Report:
         data = open_data(
             source,
             label=label,
@@ -160,14 +168,15 @@ def scan(
             keys={"group": group, "cluster": cluster},
             settle=settle,
             skip=on_bad_file == "skip",
+            engine=engine_of(engine, workers),
         )
         kept = None if state is None else Checkpoint(state, resume, unit)
-        return _judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
+        return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
     try:
-        return judged(settle=False)
+        return scanned(settle=False)
     except UnsettledError:  # rare: a CSV file whose later lines are of another type than the first thousands
-        return judged(settle=True)
+        return scanned(settle=True)
 
 
 def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:
@@ -181,8 +190,8 @@ def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) 
         )
 
 
-def _judged(
-    data: Data,
+def judged(
+    data: Reducible,
     kind: str,
     task: str,
     classes: Sequence[Label] | None,
@@ -192,6 +201,7 @@ def _judged(
     checkpoint: Checkpoint | None = None,
     max_memory: int = sys.maxsize,
 ) -> Report:
+    """The report on a data set, wherever it is."""
     if holdout and options["brief"]:
         raise OptionError(
             "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."

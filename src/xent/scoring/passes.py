@@ -74,7 +74,7 @@ class Reading:
     layout: Layout | None  # in which they are laid out
     find: Any  # a Pass
     half: bool | None = None  # which half of the rows; None: all
-    workers: int | None = 1
+    workers: int | None = 0  # none beside the thread, process or task that was asked
     progress: Progress | None = None  # in this process only
     version: str = __version__
 

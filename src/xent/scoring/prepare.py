@@ -11,7 +11,7 @@ from xent.engines.contract import Engine
 from xent.errors import LabelError, OptionError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, by_name, resolve
-from xent.scoring.data import Data, InFiles
+from xent.scoring.data import InFiles, Reducible
 from xent.scoring.kinds import guess_kind
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
@@ -66,6 +66,7 @@ def open_data(
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
+        ArgumentTypeError: a table in memory, and an engine that reads files.
     """
     table = open_table(source, settle=settle, skip=skip)
     asked = {name: column for name, column in (keys or {}).items() if column is not None}
@@ -76,7 +77,9 @@ def open_data(
     return InFiles(table, columns, progress, found, engine, skip)
 
 
-def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]) -> Prepared:
+def prepare(
+    data: Reducible, kind: str, task: str, classes: Sequence[Label] | None, options: Mapping[str, Any]
+) -> Prepared:
     """Look at the first rows (and the labels that occur) and settle what was left to be guessed.
 
     Raises:
@@ -112,7 +115,7 @@ def prepare(data: Data, kind: str, task: str, classes: Sequence[Label] | None, o
 
 
 def _targets(
-    data: Data, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
+    data: Reducible, labels: Any, block: Any, task: str, classes: Sequence[Label] | None
 ) -> tuple[str, Resolved, tuple[int, ...] | None]:
     """Classes where each row of labels has a column a class."""
     columns = 1 if block.ndim == 1 else block.shape[1]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from xent.engines.contract import FAN_IN, Engine
+from xent.engines.contract import FAN_IN, Engine, each_once
 from xent.engines.local import Local
 from xent.errors import SourceError
 from xent.kernels.choice import threads_pay
@@ -54,7 +54,7 @@ def over_fragments(
     if checkpoint is not None:
         fragments, done = checkpoint.start(find.plan, reading.reader, fragments)
     try:
-        for indices, outcome in engine.run(reading, fragments, partial(merged, find)):
+        for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
             _note(outcome.failures, skipped)
             if outcome.value is not None:
                 done.append(outcome.value if clusters is None else _without_clusters(outcome.value, clusters))

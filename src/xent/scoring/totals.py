@@ -32,11 +32,12 @@ class Total:
     """The pass that scores."""
 
     plan: Plan
+    numbered: bool = True  # whether rows have numbers that the worst can be named by
     clusters: ClusterStore | None = None  # where sums by cluster go, in this process
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
-        """The sums over some rows, which have numbers."""
-        return total(self.plan, rows, numbered=True, workers=workers, clusters=self.clusters)
+        """The sums over some rows."""
+        return total(self.plan, rows, numbered=self.numbered, workers=workers, clusters=self.clusters)
 
     def merge(self, parts: Iterable[Sums]) -> Sums:
         """The sums over all."""

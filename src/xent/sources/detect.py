@@ -27,7 +27,7 @@ from xent.sources.places import (
     streamed,
 )
 
-__all__ = ["File", "detected", "names_of"]
+__all__ = ["File", "detected", "is_spooled", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _FORMATS = {
@@ -58,6 +58,7 @@ _SUFFIXES = {
 }
 _HEAD = 64  # bytes that tell a format
 _STREAMED = ("csv", "json lines", "ipc stream")
+_SPOOLED = "xent-copy-"
 _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text also as .gz, .zst or .bz2."
 
 
@@ -207,11 +208,16 @@ def _spooled(name: str) -> str:
 
 
 def _copy(name: str, pieces: Iterable[bytes]) -> str:
-    handle, path = tempfile.mkstemp(prefix="xent-copy-")
+    handle, path = tempfile.mkstemp(prefix=_SPOOLED)
     atexit.register(_removed, path)
     with reading(name, "Check the free space for temporary files."), os.fdopen(handle, "wb") as file:
         file.writelines(pieces)
     return path
+
+
+def is_spooled(path: str) -> bool:
+    """Whether a path is that of such a temporary file, which other machines do not see."""
+    return os.path.basename(path).startswith(_SPOOLED)
 
 
 def _removed(path: str) -> None:

@@ -1,15 +1,19 @@
 """Fragments: consecutive rows of a file that can be read apart from the rest, in another process or on another machine."""
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
+from xent.errors import SourceError
+from xent.sources.detect import is_spooled
 from xent.sources.names import narrowed
 from xent.sources.partitions import Constants
 from xent.sources.table import BATCH_BYTES, Batch, Part
 
-__all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable"]
+__all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable", "sendable"]
 
 FRAGMENT_BYTES = 32 << 20  # on every machine alike, as sums of floats (few, and none of the loss) are made by fragment
 
@@ -66,3 +70,20 @@ class FragmentTable:
             SourceError: the file cannot be read.
         """
         yield from self.fragment.batches(narrowed(self.schema, columns), batch_bytes)
+
+
+def sendable(fragment: Fragment) -> Fragment:
+    """The same for a process in another folder, or on another machine that has the file under the same path.
+
+    Raises:
+        SourceError: it is of standard input or a pipe, which only this machine has.
+    """
+    part: Any = fragment.part  # a dataclass
+    if not isinstance(part.path, str):
+        return fragment
+    if is_spooled(part.path):
+        raise SourceError(
+            f"{part.name} is a pipe, or was copied from where it cannot be read in pieces; the workers of a cluster cannot "
+            "see the copy.\nWrite it to a file that they see, or leave --engine (engine=) out."
+        )
+    return replace(fragment, part=replace(part, path=os.path.abspath(part.path)))

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from xent.sources.places import Address
+
 __all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "rows_per_batch", "sliced"]
 
 BATCH_BYTES = 8 << 20
@@ -46,6 +48,10 @@ class Part(Protocol):
     @property
     def name(self) -> str:
         """The file's name as given."""
+
+    @property
+    def path(self) -> Address:
+        """Where it is opened."""
 
     @property
     def schema(self) -> pa.Schema:

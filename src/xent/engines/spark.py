@@ -1,0 +1,166 @@
+"""Spark, classic or Connect: a table of fragments, worked on and merged by `mapInArrow`."""
+
+import pickle
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import pyarrow as pa
+
+from xent.engines.contract import FAN_IN, SHIP, Task, gathered, named, tasks_of
+from xent.errors import EngineError, MissingPackageError
+
+__all__ = ["RESULTS", "Spark", "collected", "merged_by_place", "result_batch", "session_at"]
+
+Fragment = TypeVar("Fragment")
+Result = TypeVar("Result")
+RESULTS = "place long, result binary"  # what partitions are told apart by, and pickles
+_RAISED = re.compile(r"^xent\.errors\.EngineError: (.*)", re.MULTILINE)
+_DIED = re.compile(r"Task (\d+) in stage \S+ failed \d+ times, most recent failure: ([^\n]*)")
+
+
+@dataclass(frozen=True)
+class Spark:
+    """The executors of a Spark session, which try a fragment `spark.task.maxFailures` (4) times.
+
+    Args:
+        session: classic or Connect; None takes `address`, or else what `SparkSession.builder.getOrCreate()` gives.
+        address: of a Connect server ("sc://HOST:15002"), or a master ("spark://HOST:7077", "yarn", "local[2,4]").
+    """
+
+    session: Any = None
+    address: str | None = None
+
+    def run(
+        self,
+        work: Callable[[Fragment], Result],
+        fragments: Sequence[Fragment],
+        merge: Callable[[Sequence[Result]], Result],
+    ) -> Iterator[tuple[Sequence[int], Result]]:
+        """Results at the end of the job, merged on the executors if there are many.
+
+        Raises:
+            EngineError: a fragment failed after all tries, or there is no cluster.
+            MissingPackageError: Spark is not installed.
+        """
+        session = self.session or session_at(self.address)
+        tasks = tasks_of(len(fragments))
+        pickles = [pickle.dumps((some, fragments[some.start : some.stop])) for some in tasks]
+        places = pa.array(range(len(tasks)), pa.int64())
+        table = session.createDataFrame(pa.table({"place": places, "result": pa.array(pickles, pa.binary())}))
+        # By range each task is a partition of its own, with its number, however often it is tried.
+        frame = table.repartitionByRange(len(tasks), "place").mapInArrow(_Working(Task(work, merge)), RESULTS)
+        frame = merged_by_place(frame, merge) if len(tasks) > FAN_IN else frame
+        names = [named(fragments[some.start : some.stop]) for some in tasks]
+        for some, result in collected(frame, names):
+            yield [index for indices in some for index in indices], result
+
+
+@dataclass(frozen=True)
+class _Working:
+    """A partition of the table of fragments → that of their results."""
+
+    task: Task
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for place, (indices, fragments) in _rows(batches):
+            yield result_batch(place, ([indices], self.task(fragments)))
+
+
+@dataclass(frozen=True)
+class _Merging:
+    """Results of several partitions → that of all."""
+
+    merge: Callable[[Sequence[Any]], Any]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        found: list[Any] = []
+        first = 0
+
+        def results() -> Iterator[Any]:
+            nonlocal first
+            for place, (some, result) in _rows(batches):
+                first = place
+                found.extend(some)
+                yield result
+
+        result = gathered(results(), self.merge)
+        if found:
+            yield result_batch(first, (found, result))
+
+
+def result_batch(place: int, result: Any) -> pa.RecordBatch:
+    """A row of a table of RESULTS."""
+    return pa.record_batch(
+        {"place": pa.array([place], pa.int64()), "result": pa.array([pickle.dumps(result)], pa.binary())}
+    )
+
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Any]]:
+    for batch in batches:
+        for place, pickled in zip(batch.column("place"), batch.column("result"), strict=True):
+            yield place.as_py(), pickle.loads(pickled.as_py())
+
+
+def merged_by_place(frame: Any, merge: Callable[[Sequence[Any]], Any]) -> Any:
+    """A table of RESULTS with fewer rows.
+
+    Spark makes as many partitions of them as their bytes are worth (one, if that is below a megabyte), and no more
+    than `spark.sql.shuffle.partitions` (200). Where each goes is by the hash of a number that is the same at each try,
+    so that none is lost or doubled if some are tried again.
+    """
+    return frame.repartition("place").mapInArrow(_Merging(merge), RESULTS)
+
+
+def collected(frame: Any, names: Sequence[str] = ()) -> Iterator[tuple[list[Any], Any]]:
+    """The rows of a table of RESULTS: what each is of, and a result.
+
+    Raises:
+        EngineError: the job failed; names the task, from `names` if these are given.
+    """
+    try:
+        rows = frame.collect()
+    except Exception as error:
+        _refuse(error, names)
+    for row in rows:
+        yield pickle.loads(row["result"])
+
+
+def _refuse(error: Exception, names: Sequence[str]) -> NoReturn:
+    text = str(error)
+    if raised := _RAISED.search(text):
+        raise EngineError(raised[1]) from error
+    if (died := _DIED.search(text)) and int(died[1]) < len(names):
+        raise EngineError(
+            f"the worker that had {names[int(died[1])]} died, and so did those that tried again: {died[2]}\n"
+            "Give workers more memory, if they were killed for want of it."
+        ) from error
+    if "No module named 'xent'" in text:
+        raise EngineError(f"Spark's workers have no xent.\n{SHIP}") from error
+    raise EngineError(f"Spark gave up the job: {text[:1000]}") from error
+
+
+def session_at(address: str | None) -> Any:
+    """A Spark session, made if there is none.
+
+    Raises:
+        EngineError: there is no cluster.
+        MissingPackageError: Spark is not installed.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise MissingPackageError(
+            "engine 'spark' needs PySpark, which is not installed.\npip install 'xent[spark]' (and Java 17 or newer)"
+        ) from error
+    builder: Any = SparkSession.builder
+    if address is not None:
+        builder = builder.remote(address) if address.startswith("sc://") else builder.master(address)
+    try:
+        return builder.getOrCreate()
+    except Exception as error:
+        raise EngineError(
+            f"there is no Spark to work on: {error}.\nPass a session (engine=spark), or an address (--address "
+            "spark://HOST:7077, or sc://HOST:15002 of a Connect server)."
+        ) from error
