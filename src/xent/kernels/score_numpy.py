@@ -156,7 +156,7 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     2^-76, so two integers hold their sum. The arrays hold 2^23 rows before they can overflow:
 
     class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
-    bins: (ALL_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone, and those below
+    bins: (2, ALL_BINS): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone, and those below
         CUT_BINS are empty: the bins that they are cut into come behind the others.
     squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded down.
     """
@@ -180,10 +180,10 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         fine += FIRST_FINE - FINE_LOW
         np.maximum(fine, 0, out=fine)  # 0 nats
         integers = np.where(low, fine, integers)
-    bins[:, 0] += np.bincount(integers, minlength=len(bins))
+    bins[0] += np.bincount(integers, minlength=ALL_BINS)
     np.multiply(nats, 2.0**36, out=rest)
     np.floor(rest, out=whole)
-    bins[:, 1] += np.bincount(integers, weights=whole, minlength=len(bins)).astype(np.int64)
+    bins[1] += np.bincount(integers, weights=whole, minlength=ALL_BINS).astype(np.int64)
     second = exact if len(class_sums) == 2 else None
     np.copyto(exact, codes)
     _add_by_class(codes, second, None, class_sums[:, 0])

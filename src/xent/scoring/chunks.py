@@ -117,7 +117,7 @@ class _FastSums:
 
     def __init__(self, classes: int, rows: int) -> None:
         self.by_class = np.zeros((classes, 3), np.int64)
-        self.bins = np.zeros((spec.ALL_BINS, 2), np.int64)
+        self.bins = np.zeros((2, spec.ALL_BINS), np.int64)
         self.squares = np.zeros(2, np.int64)
         self.odd = reused("odd", (rows,), np.bool_)
         self.hits = 0
@@ -160,8 +160,8 @@ class _FastSums:
             bin_loss=self._by_bin(1, exact.UNIT_BITS - 36),
         )
 
-    def _by_bin(self, column: int, shift: int) -> dict[int, int]:
-        found = _nonzero(self.bins[:, column], shift)
+    def _by_bin(self, row: int, shift: int) -> dict[int, int]:
+        found = _nonzero(self.bins[row], shift)
         return {_bin_name(index): value for index, value in found.items()}
 
 
