@@ -14,7 +14,8 @@ import numpy as np
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import SUM_TOLERANCE
-from xent.kernels.sums_numba import accumulate, accumulate_keyed
+from xent.kernels.sums_numba import ROWS, accumulate, accumulate_keyed
+from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_tile
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -32,14 +33,20 @@ _error_of_one_minus = numba.njit(el.error_of_one_minus, inline="always")
 
 MAX_ROWS = 1 << 19
 BLOCK_NUMBERS = 1 << 40
-ROWS = 2048  # of the scratch arrays, which so stay in the first-level cache
 Array = Any  # of the shape and dtype that score_numpy gives
 
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
     if block.flags.c_contiguous or not block.flags.f_contiguous:
-        return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
+        if block.shape[1] > MOST_CLASSES:
+            return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
+        lanes, totals = LANES[block.itemsize], np.empty(ROWS, block.dtype)
+        legal = [
+            _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], totals, np.ones(lanes, block.dtype), *_scratch(ROWS))
+            for part in _parts(block, codes, nats, hits, rows=len(codes) if block.flags.c_contiguous else ROWS)
+        ]
+        return all(legal)
     extremes = np.empty((3, ROWS), block.dtype)
     return bool(_probability_columns(block.T, codes, nats, hits, extremes, np.empty(ROWS, np.int32), *_scratch(ROWS)))
 
@@ -66,9 +73,9 @@ def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     return all(legal)
 
 
-def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    for start in range(0, len(arrays[0]), ROWS):
-        yield tuple(array[start : start + ROWS] for array in arrays)
+def _parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(array[start : start + rows] for array in arrays)
 
 
 def _scratch(rows: int) -> tuple[Array, Array]:
@@ -120,6 +127,29 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
         _first_of_equal(block[start:], codes[start:], hits[start:], rows)
         neg_log(u[:rows], bits[:rows], out)
     return legal == nats.shape[0]
+
+
+@compiled
+def _few_probabilities(
+    block: Array, codes: Array, nats: Array, hits: Array, totals: Array, smallest: Array, u: Array, bits: Array
+) -> bool:
+    """`_probability_rows` for rows of up to MOST_CLASSES in C order."""
+    legal = 0
+    lanes, classes = smallest.shape[0], block.shape[1]
+    for start in range(0, nats.shape[0], ROWS):
+        p, own, hit, out = block[start:], codes[start:], hits[start:], nats[start : start + ROWS]
+        rows = out.shape[0]
+        seen = 0
+        while seen + lanes <= rows and (seen + lanes - 1) * classes + MOST_CLASSES <= p.shape[0] * classes:
+            look_at_tile(p, own, seen, u, hit, totals, smallest)
+            seen += lanes
+        for i in range(seen):
+            u[i] = min(u[i], 1.0)
+            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
+        legal += _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
+        _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
+        neg_log(u[:rows], bits[:rows], out)
+    return legal == nats.shape[0] and smallest.min() >= 0.0
 
 
 @compiled

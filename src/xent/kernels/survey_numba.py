@@ -25,11 +25,11 @@ PROBABILITY, ROWS = np.int64((1 << 44) - 1), np.int64((1 << 10) - 1)
 
 
 def survey(
-    block: Array, logs: bool, codes: Array, grid: Array, moments: Array, label: Array, cost: Array, reliable: Array
+    block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array
 ) -> None:
     """As survey_numpy.survey."""
     for rows, scratch in _whole_and_rest(block, len(moments)):
-        sums = (grid, moments, label, cost.reshape(2, -1), reliable)
+        sums = (grid, moments, cost.reshape(2, -1), reliable)
         _survey_blocks(_two_axes(block)[rows], logs, codes[rows], *sums, *scratch)
 
 
@@ -79,7 +79,6 @@ def _survey_blocks(
     codes: Array,
     grid: Array,
     moments: Array,
-    label: Array,
     cost: Array,
     reliable: Array,
     wide: Array,
@@ -98,7 +97,7 @@ def _survey_blocks(
         ladder.widen(block[start : start + rows], logs, wide)
         own = codes[start : start + rows]
         _survey(
-            logs, own, grid, moments, label, cost, reliable, wide, by_class, top, largest, by_row, sums, totals, out,
+            logs, own, grid, moments, cost, reliable, wide, by_class, top, largest, by_row, sums, totals, out,
             whole, counts,
         )  # fmt: skip
 
@@ -109,7 +108,6 @@ def _survey(
     codes: Array,
     grid: Array,
     moments: Array,
-    label: Array,
     cost: Array,
     reliable: Array,
     wide: Array,
@@ -124,20 +122,17 @@ def _survey(
     counts: Array,
 ) -> None:
     z, v = by_class[0], by_class[1]
-    rest, log_largest, mine, nothing = by_row[0], by_row[1], by_row[2], by_row[3]
+    rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
     ladder.centre(wide, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
     if cost.shape[1]:
         _costs(z, rest, codes, cost[0], cost[1], by_row[4], whole[0], whole[1])
     _reliability(v, rest, top, codes, reliable, by_row[1], by_row[3], whole[0], whole[1], counts)
-    left_out = 0
+    left_out, skip = 0, whole[0]
     for i in range(codes.shape[0]):
-        mine[i] = z[codes[i], i]
+        skip[i] = z[codes[i], i] <= LOWEST
         nothing[i] = NOTHING
-        left_out += mine[i] <= LOWEST
-    skip = whole[0]
-    for i in range(codes.shape[0]):
-        skip[i] = mine[i] <= LOWEST
+        left_out += skip[i]
     temper(z, v, top, skip, left_out > 0, sums, totals, grid)
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
@@ -146,9 +141,6 @@ def _survey(
                 for i in range(codes.shape[0]):
                     out[k, i] = NOTHING if skip[i] else out[k, i]
         ladder.fixed_sums(out, moments)
-    label[0] += codes.shape[0] - left_out
-    for i in range(codes.shape[0]):
-        label[1] += 0 if skip[i] else np.int64(np.float64(mine[i]) * FIXED)
 
 
 @compiled

@@ -22,7 +22,7 @@ from xent.units import unit_base
 __all__ = ["FORMAT", "VERSION", "State"]
 
 FORMAT = "xent-state"
-VERSION = 2
+VERSION = 3
 _ADDING = threading.Lock()  # one for all states: it is held for microseconds, and a state so can be pickled
 
 

@@ -59,7 +59,6 @@ class Sums:
     # what the loss is made of (see kernels/survey_numpy.py), left out where the plan is brief
     grid: dict[int, Exact] = field(default_factory=dict)  # by inverse temperature β, Σ w·log Σ_j exp(β·z_j)
     moments: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what the slopes and the curvature are made of)
-    label_logit: Exact = 0  # Σ w·z of the label, in nats behind the likeliest class
     label_entropy: Exact = 0  # Σ w·H(t) of soft labels
     confusion: dict[int, Exact] = field(default_factory=dict)  # by label·classes + class, Σ w·(−log p)
     impossible: dict[int, int] = field(default_factory=dict)  # the same, rows of p = 0, which are not in `confusion`
@@ -149,7 +148,6 @@ _EXACT = (
     "weighted_loss",
     "loss_squared",
     "hits",
-    "label_logit",
     "label_entropy",
 )
 _COUNTS_BY = ("class_infinite", "bin_rows", "impossible")

@@ -1,6 +1,7 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from xent.scoring.labels import Vocabulary, as_targets, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums, Worst, merge_worst
+from xent.scoring.sums import FEW, Sums, Worst, merge_worst
+from xent.scoring.tally import Tally
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
@@ -31,18 +33,29 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
         workers = available_cpus() if threads_pay() else 1
     floor = 0.0
     worst: tuple[Worst, ...] = ()
+    tallies: list[Tally] = []  # that no thread is adding to
 
     def scored(rows: Rows) -> Sums:
-        return score(plan, as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+        chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        try:
+            tally = tallies.pop()
+        except IndexError:
+            tally = Tally(len(plan.classes), plan.brief)
+        found = score(plan, chunk, tally)
+        tallies.append(tally)
+        return found
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
         nonlocal floor, worst
+        few = 0
         yield Sums(top=plan.top)
         for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
-            yield part
+            few += len(part.few)
+            yield part if few < FEW else replace(part, few=())
+        yield from (tally.sums() for tally in tallies)
 
     try:
         return Sums.gather(watched())
