@@ -196,8 +196,7 @@ class Vocabulary:
         if labels.dtype.kind == "f":
             self._refuse_fractions(labels, place)
         if self.is_range:
-            low, high = labels.min(initial=0), labels.max(initial=0)
-            if low >= 0 and high < len(self.classes):
+            if _all_below(labels, len(self.classes)):
                 return labels.astype(np.int64, copy=False)
             codes, known = labels, (labels >= 0) & (labels < len(self.classes))
         else:
@@ -259,6 +258,13 @@ class Vocabulary:
                 "the first column is class 1."
             )
         refuse_label(value, row, wrong, rows, expected, step, place)
+
+
+def _all_below(labels: NDArray[Any], size: int) -> bool:
+    """Whether all are from 0 to size − 1."""
+    if labels.dtype == np.int64:
+        return bool(labels.view(np.uint64).max(initial=0) < size)  # where negative ones are large: one pass
+    return bool(labels.min(initial=0) >= 0 and labels.max(initial=0) < size)
 
 
 def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Place) -> NDArray[np.float64]:

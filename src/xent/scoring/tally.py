@@ -35,15 +35,8 @@ class Tally:
         self.bins = np.zeros((2, spec.ALL_BINS), np.int64)
         self.squares = np.zeros(2, np.int64)
         self.hits = 0
-        few = classes <= survey_numpy.MOST_CLASSES
-        own = classes if few else 0
-        self.surveyed = (
-            np.zeros(0 if brief else ladder.TEMPERATURES, np.int64),
-            np.zeros(ladder.moments_count(classes) if few and not brief else 0, np.int64),
-            np.zeros((2, own, own), np.int64),
-            np.zeros((3, own + 1, survey_numpy.ODDS_BINS), np.int64),
-        )  # in the order in which the kernels take them
-        self.emptied = Sums()
+        self.surveyed = () if brief else _survey_arrays(classes)
+        self.emptied: list[Sums] = []
         self.rows = 0
 
     def add(self, scored: Outcomes, codes: Int64, accumulate: Any) -> Bools | None:
@@ -57,14 +50,14 @@ class Tally:
     def _make_room(self, rows: int) -> None:
         self.rows += rows
         if self.rows > MOST_ROWS:
-            self.emptied = self.sums()
+            self.emptied = [Sums.gather(self.sums())]
             for sums in (self.by_class, self.bins, self.squares, *self.surveyed):
                 sums[:] = 0
             self.hits, self.rows = 0, rows
 
-    def sums(self) -> Sums:
-        """As exact integers."""
-        return Sums.gather((self.emptied, self._scored(), self._surveyed()))
+    def sums(self) -> list[Sums]:
+        """As exact integers, to be gathered."""
+        return [*self.emptied, self._scored(), *([self._surveyed()] if self.surveyed else [])]
 
     def _scored(self) -> Sums:
         rows = int(self.by_class[:, 0].sum())
@@ -107,9 +100,22 @@ class Tally:
         )
 
 
+def _survey_arrays(classes: int) -> tuple[Int64, ...]:
+    """In the order in which the kernels take them."""
+    few = classes <= survey_numpy.MOST_CLASSES
+    own = classes if few else 0
+    return (
+        np.zeros(ladder.TEMPERATURES, np.int64),
+        np.zeros(ladder.moments_count(classes) if few else 0, np.int64),
+        np.zeros((2, own, own), np.int64),
+        np.zeros((3, own + 1, survey_numpy.ODDS_BINS), np.int64),
+    )
+
+
 def nonzero(values: Int64, shift: int) -> dict[int, int]:
     """By position, those that are not 0, times 2^shift."""
-    return {i: value << shift for i, value in enumerate(values.tolist()) if value}
+    places = np.flatnonzero(values)
+    return {i: value << shift for i, value in zip(places.tolist(), values[places].tolist(), strict=True)}
 
 
 def _by_bin(values: Int64, shift: int) -> dict[int, int]:

@@ -55,7 +55,8 @@ def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int |
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
             yield part if few < FEW else replace(part, few=())
-        yield from (tally.sums() for tally in tallies)
+        for tally in tallies:
+            yield from tally.sums()
 
     try:
         return Sums.gather(watched())
