@@ -1,4 +1,4 @@
-"""Rows of few classes, as many at a time as a vector has lanes: their sums, extremes, and whether the label is the largest.
+"""As many rows at a time as a vector has lanes: their sums, extremes, and whether the label is the first largest.
 
 Spelled out in LLVM's vectors, which it lowers on any processor: no loop over rows so short compiles to anything fast.
 """
@@ -9,166 +9,189 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "MOST_CLASSES", "look_at_tile"]
+__all__ = ["LANES", "MOST_CLASSES", "look_at_columns", "look_at_rows"]
 
-MOST_CLASSES = 16
+MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
-LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the size of a number
+LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 
 Value = Any
-_8, _32, _64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_1, _8, _32, _64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 
 
 @intrinsic
-def look_at_tile(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
     """Look at the rows from `first` on, as many as there are lanes.
 
     p: (rows, classes), C order, of up to MOST_CLASSES; a tile reads MOST_CLASSES numbers from where each row begins.
-    own, hits, totals: (rows,): the label's number; whether it is the first largest; the row's sum, in any order.
+    own, hits, totals: (rows,): the label's number, float64; whether it is the first largest; the row's sum, in any order.
     smallest: (LANES,), lowered to what is least in p.
     """
-    result = types.void(p, codes, first, own, hits, totals, smallest)
-    size = p.dtype.bitwidth
+    signature = types.void(p, codes, first, own, hits, totals, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        arrays = [
-            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
-            for kind, value in zip(signature.args, args, strict=True)
-        ]
-        _Tile(builder, context.get_data_type(p.dtype), size, *arrays).look()
+        _rows(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
         return context.get_dummy_value()
 
-    return result, code
+    return signature, code
 
 
-class _Tile:
-    """The code of one tile."""
+@intrinsic
+def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+    """`look_at_rows` for p (classes, rows), whose rows lie side by side; here `own` is given, in the dtype of p."""
+    signature = types.void(p, codes, first, own, hits, totals, smallest)
 
-    def __init__(
-        self,
-        builder: Any,
-        number: Any,
-        size: int,
-        p: Any,
-        codes: Any,
-        first: Any,
-        own: Any,
-        hits: Any,
-        totals: Any,
-        smallest: Any,
-    ) -> None:
-        self.builder, self.size, self.lanes = builder, size, BITS // size
-        self.number, self.vector = number, ir.VectorType(number, self.lanes)
-        self.p, self.codes, self.first = p, codes, first
-        self.own, self.hits, self.totals, self.smallest = own, hits, totals, smallest
-        self.classes = cgutils.unpack_tuple(builder, p.shape)[1]
-        self.pieces = range(MOST_CLASSES // self.lanes)  # vectors of a row
-        self.belongs = [self._belongs(piece) for piece in self.pieces]
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _columns(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        return context.get_dummy_value()
 
-    def look(self) -> None:
-        """All of it."""
-        sums = []
-        smallest = self._load(self.smallest, _64(0))
-        for lane in range(self.lanes):
-            row = self.builder.add(self.first, _64(lane))
-            start = self.builder.mul(row, self.classes)
-            self._fetch_ahead(start)
-            pieces = [
-                self.builder.select(self.belongs[k], self._load(self.p, start, _64(k * self.lanes)), self._zero())
-                for k in self.pieces
-            ]
-            for piece in pieces:
-                smallest = self.builder.select(self.builder.fcmp_ordered("<", piece, smallest), piece, smallest)
-            sums.append(pieces[0] if len(pieces) == 1 else self.builder.fadd(*pieces))
-            self._judge(row, start, pieces)
-        self._store(self.smallest, _64(0), smallest)
-        self._store(self.totals, self.first, self._added_up(sums))
+    return signature, code
 
-    def _judge(self, row: Value, start: Value, pieces: list[Value]) -> None:
-        """The label is the first largest if no number is larger, and none before it as large."""
-        builder = self.builder
-        code = builder.load(builder.gep(self.codes.data, [row]))
-        mine = builder.load(builder.gep(self.p.data, [builder.add(start, code)]))
-        builder.store(
-            mine if self.size == 64 else builder.fpext(mine, ir.DoubleType()), builder.gep(self.own.data, [row])
-        )
-        everywhere = self._everywhere(mine, self.number)
-        before = builder.sub(builder.shl(_64(1), code), _64(1))
-        larger = self._where(">", pieces, everywhere)
-        as_large = builder.and_(self._where(">=", pieces, everywhere), before)
-        hit = builder.icmp_unsigned("==", builder.or_(larger, as_large), _64(0))
-        builder.store(builder.zext(hit, _8), builder.gep(self.hits.data, [row]))
 
-    def _where(self, comparison: str, pieces: list[Value], other: Value) -> Value:
-        """The classes for which it holds, as bits."""
-        found = _64(0)
-        for k, piece in enumerate(pieces):
-            lanes = self.builder.bitcast(
-                self.builder.fcmp_ordered(comparison, piece, other), ir.IntType(self.lanes)
-            )
-            bits = self.builder.shl(self.builder.zext(lanes, _64), _64(k * self.lanes))
-            found = self.builder.or_(found, bits)
-        return found
+def _opened(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    return [
+        context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
 
-    def _added_up(self, rows: list[Value]) -> Value:
+
+class _Lanes:
+    """Vectors of numbers of one size."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.builder, self.size = builder, dtype.bitwidth
+        self.count = BITS // self.size
+        self.number = context.get_data_type(dtype)
+        self.vector = ir.VectorType(self.number, self.count)
+        self.zero = ir.Constant(self.vector, [self.number(0.0)] * self.count)
+
+    def everywhere(self, value: Value) -> Value:
+        """A number in all lanes."""
+        vector = ir.Constant(ir.VectorType(value.type, self.count), ir.Undefined)
+        return self.shuffled(self.builder.insert_element(vector, value, _32(0)), vector, [0] * self.count)
+
+    def numbers_from(self, first: int) -> Value:
+        """first, first + 1 …"""
+        return ir.Constant(ir.VectorType(_32, self.count), [_32(first + lane) for lane in range(self.count)])
+
+    def shuffled(self, a: Value, b: Value, lanes: list[int]) -> Value:
+        """These lanes of both, those of the second counted on."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_32, len(lanes)), [_32(n) for n in lanes]))
+
+    def smaller(self, a: Value, b: Value) -> Value:
+        """Lane by lane; b where a is NaN."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def load(self, data: Value, at: Value, kind: Any = None) -> Value:
+        """A vector from the number at `at` on."""
+        kind = kind or self.vector
+        address = self.builder.bitcast(self.builder.gep(data, [at]), kind.as_pointer())
+        return self.builder.load(address, align=self.size // 8)
+
+    def store(self, vector: Value, data: Value, at: Value) -> None:
+        """A vector to the number at `at` and those behind it."""
+        address = self.builder.bitcast(self.builder.gep(data, [at]), vector.type.as_pointer())
+        self.builder.store(vector, address, align=1)
+
+    def added_up(self, rows: list[Value]) -> Value:
         """One vector with the sum along each: a step adds halves of two vectors, which end up side by side in one."""
-        for low, high in _steps(self.lanes):
+        for low, high in _steps(self.count):
             rows = [
-                self.builder.fadd(self._shuffled(a, b, low), self._shuffled(a, b, high))
+                self.builder.fadd(self.shuffled(a, b, low), self.shuffled(a, b, high))
                 for a, b in zip(rows[::2], rows[1::2], strict=True)
             ]
         return rows[0]
 
-    def _belongs(self, piece: int) -> Value:
-        """Which lanes of a row's piece are the row's own, not the next one's."""
-        lanes = ir.VectorType(_32, self.lanes)
-        numbers = ir.Constant(lanes, [_32(piece * self.lanes + lane) for lane in range(self.lanes)])
-        return self.builder.icmp_signed("<", numbers, self._everywhere(self.builder.trunc(self.classes, _32), _32))
-
-    def _everywhere(self, value: Value, number: Any) -> Value:
-        vector = ir.Constant(ir.VectorType(number, self.lanes), ir.Undefined)
-        vector = self.builder.insert_element(vector, value, _32(0))
-        return self._shuffled(vector, vector, [0] * self.lanes)
-
-    def _zero(self) -> Value:
-        return ir.Constant(self.vector, [self.number(0.0)] * self.lanes)
-
-    def _shuffled(self, a: Value, b: Value, lanes: list[int]) -> Value:
-        mask = ir.Constant(ir.VectorType(_32, len(lanes)), [_32(lane) for lane in lanes])
-        return self.builder.shuffle_vector(a, b, mask)
-
-    def _address(self, array: Any, *index: Value) -> Value:
-        at = index[0] if len(index) == 1 else self.builder.add(*index)
-        return self.builder.bitcast(self.builder.gep(array.data, [at]), self.vector.as_pointer())
-
-    def _load(self, array: Any, *index: Value) -> Value:
-        return self.builder.load(self._address(array, *index), align=self.size // 8)
-
-    def _store(self, array: Any, index: Value, vector: Value) -> None:
-        self.builder.store(vector, self._address(array, index), align=self.size // 8)
-
-    def _fetch_ahead(self, start: Value) -> None:
+    def fetch(self, data: Value, at: Value) -> None:
+        """Ask for the cache line AHEAD of a number."""
         byte = _8.as_pointer()
-        fetch = cgutils.get_or_insert_function(
-            self.builder.module, ir.FunctionType(ir.VoidType(), [byte, _32, _32, _32]), "llvm.prefetch.p0"
-        )
-        far = self.builder.add(start, _64(AHEAD * 8 // self.size))
-        address = self.builder.bitcast(self.builder.gep(self.p.data, [far]), byte)
-        self.builder.call(fetch, [address, _32(0), _32(3), _32(1)])
+        kind = ir.FunctionType(ir.VoidType(), [byte, _32, _32, _32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        far = self.builder.gep(data, [self.builder.add(at, _64(AHEAD * 8 // self.size))])
+        self.builder.call(function, [self.builder.bitcast(far, byte), _32(0), _32(3), _32(1)])
 
 
-def _steps(lanes: int) -> list[tuple[list[int], list[int]]]:
-    """Which lanes of a pair of vectors (those of the second count on) each step adds to which.
+def _steps(lanes: int) -> list[list[list[int]]]:
+    """Which lanes of a pair of vectors each step adds to which.
 
     Lanes move within 128 bits first, then these as a whole, as processors have single instructions for that.
     """
     short = lanes // 4  # lanes of 128 bits
-    a, b = [list(range(first, first + short)) for first in (0, lanes)]
-    inside = [((a[0], b[0]), (a[1], b[1]))]
+    a, b = list(range(short)), list(range(lanes, lanes + short))
+    inside = [[[a[0], b[0]], [a[1], b[1]]]]
     if short == 4:
-        inside = [((a[0], b[0], a[1], b[1]), (a[2], b[2], a[3], b[3])), ((*a[:2], *b[:2]), (*a[2:], *b[2:]))]
-    whole = [((0, 1, 4, 5), (2, 3, 6, 7)), ((0, 2, 4, 6), (1, 3, 5, 7))]
-    steps = [tuple([k + at for at in range(0, lanes, short) for k in half] for half in step) for step in inside]
-    steps += [tuple([k * short + at for k in half for at in range(short)] for half in step) for step in whole]
-    return steps  # type: ignore[return-value]
+        inside = [[[a[0], b[0], a[1], b[1]], [a[2], b[2], a[3], b[3]]], [a[:2] + b[:2], a[2:] + b[2:]]]
+    whole = [[[0, 1, 4, 5], [2, 3, 6, 7]], [[0, 2, 4, 6], [1, 3, 5, 7]]]
+    steps = [[[k + at for at in range(0, lanes, short) for k in half] for half in step] for step in inside]
+    return steps + [[[k * short + at for k in half for at in range(short)] for half in step] for step in whole]
+
+
+def _rows(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+    builder = lanes.builder
+    classes = cgutils.unpack_tuple(builder, p.shape)[1]
+    pieces = range(0, MOST_CLASSES, lanes.count)  # the vectors of a row, of which some lanes are the next row's
+    everywhere = lanes.everywhere(builder.trunc(classes, _32))
+    belongs = [builder.icmp_signed("<", lanes.numbers_from(piece), everywhere) for piece in pieces]
+    least = lanes.load(smallest.data, _64(0))
+    sums = []
+    for lane in range(lanes.count):
+        row = builder.add(first, _64(lane))
+        start = builder.mul(row, classes)
+        lanes.fetch(p.data, start)
+        given = [
+            builder.select(inside, lanes.load(p.data, builder.add(start, _64(piece))), lanes.zero)
+            for piece, inside in zip(pieces, belongs, strict=True)
+        ]
+        for vector in given:
+            least = lanes.smaller(vector, least)
+        sums.append(given[0] if len(given) == 1 else builder.fadd(*given))
+        code = builder.load(builder.gep(codes.data, [row]))
+        mine = builder.load(builder.gep(p.data, [builder.add(start, code)]))
+        wide = mine if lanes.size == 64 else builder.fpext(mine, ir.DoubleType())
+        builder.store(wide, builder.gep(own.data, [row]))
+        # none is larger, and none before it as large
+        before = builder.sub(builder.shl(_64(1), code), _64(1))
+        against = lanes.everywhere(mine)
+        as_large = builder.and_(_where(lanes, ">=", given, against), before)
+        beaten = builder.or_(_where(lanes, ">", given, against), as_large)
+        hit = builder.icmp_unsigned("==", beaten, _64(0))
+        builder.store(builder.zext(hit, _8), builder.gep(hits.data, [row]))
+    lanes.store(least, smallest.data, _64(0))
+    lanes.store(lanes.added_up(sums), totals.data, first)
+
+
+def _where(lanes: _Lanes, comparison: str, pieces: list[Value], other: Value) -> Value:
+    """The classes for which it holds, as bits."""
+    builder, found = lanes.builder, _64(0)
+    for k, piece in enumerate(pieces):
+        holds = builder.bitcast(builder.fcmp_ordered(comparison, piece, other), ir.IntType(lanes.count))
+        found = builder.or_(found, builder.shl(builder.zext(holds, _64), _64(k * lanes.count)))
+    return found
+
+
+def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+    builder = lanes.builder
+    classes = cgutils.unpack_tuple(builder, p.shape)[0]
+    stride = builder.sdiv(cgutils.unpack_tuple(builder, p.strides)[0], _64(lanes.size // 8))
+    mine = lanes.load(own.data, first)
+    code = lanes.load(codes.data, first, ir.VectorType(_64, lanes.count))
+    nowhere = ir.Constant(ir.VectorType(_1, lanes.count), [_1(0)] * lanes.count)
+    total, least, beaten = (cgutils.alloca_once(builder, vector.type) for vector in (mine, mine, nowhere))
+    builder.store(lanes.zero, total)
+    builder.store(lanes.load(smallest.data, _64(0)), least)
+    builder.store(nowhere, beaten)
+    with cgutils.for_range(builder, classes) as loop:
+        at = builder.add(builder.mul(loop.index, stride), first)
+        lanes.fetch(p.data, at)
+        vector = lanes.load(p.data, at)
+        builder.store(builder.fadd(builder.load(total), vector), total)
+        builder.store(lanes.smaller(vector, builder.load(least)), least)
+        before = builder.icmp_signed("<", lanes.everywhere(loop.index), code)
+        as_large = builder.and_(builder.fcmp_ordered(">=", vector, mine), before)
+        larger = builder.or_(builder.fcmp_ordered(">", vector, mine), as_large)
+        builder.store(builder.or_(builder.load(beaten), larger), beaten)
+    lanes.store(builder.load(least), smallest.data, _64(0))
+    lanes.store(builder.load(total), totals.data, first)
+    hit = builder.zext(builder.not_(builder.load(beaten)), ir.VectorType(_8, lanes.count))
+    lanes.store(hit, hits.data, first)

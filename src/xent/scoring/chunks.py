@@ -103,8 +103,6 @@ def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     """Slices of a size that suits the kernels, and where they start."""
     classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
     step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
-    if kernels is not spec and chunk.predictions.ndim == 2 and chunk.predictions.flags.f_contiguous:
-        step = len(chunk.labels)  # columns are contiguous only as a whole
     for start in range(0, len(chunk.labels), step):
         rows = slice(start, start + step)
         weights = None if chunk.weights is None else chunk.weights[rows]
