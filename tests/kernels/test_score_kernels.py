@@ -177,7 +177,7 @@ def test_accumulate_twins_agree_and_are_exact(nats, data):
     weights = 2**40, 1
     assert sum(int(sums) * w for row in by_class for sums, w in zip(row[1:], weights, strict=True)) == exact
     assert sum(int(s) << shift for s, shift in zip(squares, (40, 0), strict=True)) == sum(
-        int(v * v * 2.0**72) for v in inside
+        round(v * v * 2.0**72) for v in inside
     )
     assert bins[0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
 

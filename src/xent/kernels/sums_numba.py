@@ -6,6 +6,7 @@ what it sums, so that a row costs one addition in memory a table.
 
 from typing import Any
 
+import numba
 import numpy as np
 
 from xent.kernels.elementary_numba import compiled
@@ -19,8 +20,12 @@ from xent.kernels.score_numpy import (
     FIRST_CUT,
     FIRST_FINE,
     LARGEST,
+    ROUND_NATS,
+    ROUND_REST,
+    ROUND_SQUARES,
     SMALLEST,
 )
+from xent.kernels.scalars_numba import bits_of
 
 __all__ = ["ROWS", "accumulate", "accumulate_keyed"]
 
@@ -28,6 +33,8 @@ Array = Any
 ROWS = 1024  # of a block, whose scratch arrays so stay in the first-level cache
 COUNT_SHIFT = 52  # a block's nats in units of 2^-36 stay below 2^51
 COUNT, ONE, NATS = np.int64((1 << 12) - 1), np.int64(1 << COUNT_SHIFT), np.int64((1 << COUNT_SHIFT) - 1)
+ZERO_NATS, ZERO_SQUARES, ZERO_REST = np.array([ROUND_NATS, ROUND_SQUARES, ROUND_REST]).view(np.int64)
+inline = numba.njit(error_model="numpy", inline="always")
 FEW_CLASSES = 256  # whose table is small beside a block
 EIGHTHS = 192  # the bins of 1/8 bit that LARGEST leaves in use
 UNUSED = FIRST_FINE - EIGHTHS
@@ -110,21 +117,28 @@ def _keep(nats: Array, codes: Array, odd: Array, inside: Array, inside_codes: Ar
     return kept
 
 
+@inline
+def _square_limbs(square: Any) -> Any:
+    """A square in units of 2^-32, and what that leaves in units of 2^-72: the bits of a rounded float are a count."""
+    rounded = square + ROUND_SQUARES
+    left = (square - (rounded - ROUND_SQUARES)) + ROUND_REST
+    return bits_of(rounded) - ZERO_SQUARES, bits_of(left) - ZERO_REST
+
+
 @compiled
 def _limbs(nats: Array, whole: Array, rest: Array, squares: Array) -> None:
     first = second = np.int64(0)
     for i in range(nats.shape[0]):
-        square = (nats[i] * nats[i]) * 2.0**32
-        limb = np.int64(square)
+        square = nats[i] * nats[i]
+        limb, left = _square_limbs(square)
         first += limb
-        second += np.int64((square - np.float64(limb)) * 2.0**40)
+        second += left
     squares[0] += first
     squares[1] += second
     for i in range(nats.shape[0]):
-        whole[i] = np.int64(nats[i] * 2.0**36)
+        whole[i] = bits_of(nats[i] + ROUND_NATS) - ZERO_NATS
     for i in range(nats.shape[0]):
-        limb = nats[i] * 2.0**36
-        rest[i] = np.int64((limb - np.float64(np.int64(limb))) * 2.0**40)
+        rest[i] = np.int64((nats[i] - ((nats[i] + ROUND_NATS) - ROUND_NATS)) * 2.0**76)
 
 
 @compiled
@@ -179,7 +193,7 @@ def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
     """Add up to 2^19 rows of weight 1 by their code; flag in `odd`, and count, the rows left out, as `accumulate` does.
 
     sums: (keys, 5): rows; nats in units of 2^-36, and what that leaves in units of 2^-76; squares of nats in units of
-        2^-32, and what that leaves in units of 2^-72, rounded down.
+        2^-32, and what that leaves in units of 2^-72, rounded.
     """
     left_out = 0
     for i in range(nats.shape[0]):
@@ -189,11 +203,11 @@ def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
         if odd[i]:
             continue
         code = np.uint64(codes[i])
-        rest, square = v * 2.0**36, (v * v) * 2.0**32
-        whole, whole_square = np.int64(rest), np.int64(square)
+        rounded = v + ROUND_NATS
+        limb, left = _square_limbs(v * v)
         sums[code, 0] += 1
-        sums[code, 1] += whole
-        sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
-        sums[code, 3] += whole_square
-        sums[code, 4] += np.int64((square - np.float64(whole_square)) * 2.0**40)
+        sums[code, 1] += bits_of(rounded) - ZERO_NATS
+        sums[code, 2] += np.int64((v - (rounded - ROUND_NATS)) * 2.0**76)
+        sums[code, 3] += limb
+        sums[code, 4] += left
     return left_out

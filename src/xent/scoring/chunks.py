@@ -134,7 +134,7 @@ def _any_sums(scored: Outcomes, labels: NDArray[Any], weights: Float64 | None) -
     finite = ~infinite
     x, w = scored.nats[finite], weights[finite]
     cost = w * x
-    rounded = np.where(x >= spec.SMALLEST, np.floor(x * 2.0**36) * 2.0**-36, x)
+    rounded = np.where(x >= spec.SMALLEST, np.rint(x * 2.0**36) * 2.0**-36, x)
     names, bin_of = np.unique(_bin_names(x), return_inverse=True)
     return Sums(
         rows=len(weights),
