@@ -44,9 +44,7 @@ def odds_bins(v: Array, rest: Array, at_top: Array) -> NDArray[np.int64]:
     return np.asarray(np.clip(bins, 0, ODDS_BINS - 1), np.int64)
 
 
-def survey(
-    block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, cost: Int64, reliable: Int64
-) -> None:
+def survey(block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, cost: Int64, reliable: Int64) -> None:
     """Add rows with one label each.
 
     block: (rows, classes), or (rows,) for the second of two; logits or log-probabilities where `logs`.

@@ -9,11 +9,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "MOST_CLASSES", "look_at_columns", "look_at_rows"]
+__all__ = ["LANES", "MOST_CLASSES", "ROOTS", "SPAN", "add_powers", "look_at_columns", "look_at_rows"]
 
 MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
 LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
+ROOTS = 10  # of a class: v^(1/64), v^(1/32) … v^8
+SPAN = 128  # rows whose roots are made at a time
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 
 Value = Any
@@ -44,6 +46,21 @@ def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any,
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _columns(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def add_powers(_: Any, roots: Any, classes: Any, first: Any, sums: Any) -> Any:
+    """The powers that `ladder_numpy.powers` makes of 16 rows' roots, summed over classes, from left to right.
+
+    roots: (classes, ROOTS · SPAN), of which the rows from `first` on are taken. sums: (TEMPERATURES · 16,).
+    """
+    signature = types.void(roots, classes, first, sums)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _powers(_Lanes(context, builder, roots.dtype), *_opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
@@ -195,3 +212,24 @@ def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: An
     lanes.store(builder.load(total), totals.data, first)
     hit = builder.zext(builder.not_(builder.load(beaten)), ir.VectorType(_8, lanes.count))
     lanes.store(hit, hits.data, first)
+
+
+def _powers(lanes: _Lanes, roots: Any, classes: Value, first: Value, sums: Any) -> None:
+    """Four temperatures at a time, whose sums stay in registers from class to class."""
+    builder = lanes.builder
+    groups = ROOTS - 2
+    for group in range(groups + 1):
+        found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(4 if group < groups else 1)]
+        for total in found:
+            builder.store(lanes.zero, total)
+        with cgutils.for_range(builder, classes) as loop:
+            start = builder.add(builder.mul(loop.index, _64(ROOTS * SPAN)), first)
+            quarter, half, whole = (
+                lanes.load(roots.data, builder.add(start, _64(min(group + k, ROOTS - 1) * SPAN))) for k in range(3)
+            )
+            both = builder.fmul(whole, half)
+            powers = [whole, builder.fmul(whole, quarter), both, builder.fmul(both, quarter)]
+            for total, power in zip(found, powers if group < groups else [both], strict=True):
+                builder.store(builder.fadd(builder.load(total), power), total)
+        for k, total in enumerate(found):
+            lanes.store(builder.load(total), sums.data, _64((4 * group + k) * lanes.count))
