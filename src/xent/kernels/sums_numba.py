@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from xent.kernels.elementary_numba import compiled
+from xent.kernels.scalars_numba import bits_of
 from xent.kernels.score_numpy import (
     ALL_BINS,
     BINS_PER_NAT,
@@ -25,7 +26,6 @@ from xent.kernels.score_numpy import (
     ROUND_SQUARES,
     SMALLEST,
 )
-from xent.kernels.scalars_numba import bits_of
 
 __all__ = ["ROWS", "accumulate", "accumulate_keyed"]
 
