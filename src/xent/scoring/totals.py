@@ -14,12 +14,13 @@ from xent.kernels.pool import available_cpus
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
 from xent.scoring.inputs import Rows
-from xent.scoring.labels import Vocabulary, as_targets, text_forms
+from xent.scoring.labels import Vocabulary, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
 from xent.scoring.sums import FEW, Sums, Worst, merge_worst
 from xent.scoring.tally import Tally
+from xent.scoring.targets import as_targets
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
