@@ -128,8 +128,9 @@ class InFiles:
         self.rows = table.rows
 
     def first(self) -> tuple[Any, Any]:
-        """The first batch."""
-        for batch in read_rows(self.table, self.columns):
+        """The first rows of the first batch."""
+        for read in read_rows(self.table, self.columns):
+            batch = replace(read, data=read.data.slice(0, FIRST_ROWS))
             block = self._block(batch, self.columns.predictions)
             return self._labels(batch, self.columns.labels), block
         raise ShapeError("the data have no rows: there is nothing to score. Pass at least one row below the header.")
