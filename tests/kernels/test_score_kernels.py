@@ -148,7 +148,7 @@ def test_kernels_take_slices_and_columns_of_larger_arrays():
 def accumulated(kernels, nats, codes, classes):
     by_class, bins = (
         np.zeros((classes, 3), np.int64),
-        np.zeros((score_numpy.ALL_BINS, 2), np.int64),
+        np.zeros((2, score_numpy.ALL_BINS), np.int64),
     )
     squares, odd = np.zeros(2, np.int64), np.ones(len(nats), np.bool_)
     left_out = kernels.accumulate(nats, codes, by_class, bins, squares, odd)
@@ -177,9 +177,9 @@ def test_accumulate_twins_agree_and_are_exact(nats, data):
     weights = 2**40, 1
     assert sum(int(sums) * w for row in by_class for sums, w in zip(row[1:], weights, strict=True)) == exact
     assert sum(int(s) << shift for s, shift in zip(squares, (40, 0), strict=True)) == sum(
-        int(v * v * 2.0**72) for v in inside
+        round(v * v * 2.0**72) for v in inside
     )
-    assert bins[:, 0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
+    assert bins[0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
 
 
 NO_FOLDER = """

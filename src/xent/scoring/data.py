@@ -32,7 +32,7 @@ from xent.scoring.inputs import (
 )
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.passes import Labels, Progress, Reading
-from xent.scoring.row_reader import RowReader
+from xent.scoring.row_reader import FIRST_ROWS, RowReader
 from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment, sendable
@@ -42,7 +42,6 @@ from xent.sources.table import Table
 
 __all__ = ["FIRST_ROWS", "Data", "InFiles", "InMemory", "Progress", "Reducible"]
 
-FIRST_ROWS = 1 << 14
 WHOLE = 1 << 62  # bytes of a fragment, for files that are not to be cut
 
 
@@ -188,7 +187,7 @@ class InFiles:
         self.rows = table.rows
 
     def first(self) -> tuple[Any, Any]:
-        """The first batch."""
+        """The first rows of the first batch."""
         found = self._first_of_any() if self._skip else self.reader.first(self.table)
         if found is None:
             raise ShapeError(

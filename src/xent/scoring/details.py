@@ -181,6 +181,8 @@ def worst_share(sums: Sums, part: Fraction) -> float | None:
         taken = min(left, sums.bin_weight[key])
         carried += losses.get(key, 0) * taken // sums.bin_weight[key]
         left -= taken
+        if not left:
+            break
     return carried / sums.loss
 
 

@@ -46,7 +46,7 @@ class Sums:
     infinite_rows: int = 0
     infinite_weight: Exact = 0
     weighted_loss: Exact = 0  # Σ w²·x
-    loss_squared: Exact = 0  # Σ (w·x)², each row rounded down to 2^-72 if it is no smaller than 2^-48
+    loss_squared: Exact = 0  # Σ (w·x)², each row rounded to 2^-72 if x is from 2^-24 to 16
     hits: Exact = 0  # Σ w of the rows whose first most probable class is the label
     clipped: int = 0  # rows whose cost `clip` changed
     normalized: int = 0  # rows off by more than 1e-3 that `normalize` divided by their sum
@@ -55,11 +55,10 @@ class Sums:
         default_factory=dict
     )  # by 1/64 bit of x; only multiples of 8 from 1 bit on; by octaves below 1/8 bit
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
-    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded down to 2^-36
+    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded to 2^-36
     # what the loss is made of (see kernels/survey_numpy.py), left out where the plan is brief
     grid: dict[int, Exact] = field(default_factory=dict)  # by inverse temperature β, Σ w·log Σ_j exp(β·z_j)
     moments: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what the slopes and the curvature are made of)
-    label_logit: Exact = 0  # Σ w·z of the label, in nats behind the likeliest class
     label_entropy: Exact = 0  # Σ w·H(t) of soft labels
     confusion: dict[int, Exact] = field(default_factory=dict)  # by label·classes + class, Σ w·(−log p)
     impossible: dict[int, int] = field(default_factory=dict)  # the same, rows of p = 0, which are not in `confusion`
@@ -154,7 +153,6 @@ _EXACT = (
     "weighted_loss",
     "loss_squared",
     "hits",
-    "label_logit",
     "label_entropy",
 )
 _COUNTS_BY = ("class_infinite", "bin_rows", "impossible")

@@ -16,11 +16,13 @@ from xent.scoring.chunks import Chunk, pieces, score
 from xent.scoring.classes import by_name
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.inputs import Rows
-from xent.scoring.labels import Vocabulary, as_targets, text_forms
+from xent.scoring.labels import Vocabulary, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums, Worst, merge_worst
+from xent.scoring.sums import FEW, Sums, Worst, merge_worst
+from xent.scoring.tally import Tally
+from xent.scoring.targets import as_targets
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
@@ -62,14 +64,24 @@ def total(
         workers = available_cpus() if threads_pay() else 1
     floor = 0.0
     worst: tuple[Worst, ...] = ()
+    tallies: list[Tally] = []  # that no thread is adding to
 
     def scored(rows: Rows) -> Sums:
         chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        try:
+            tally = tallies.pop()
+        except IndexError:
+            tally = Tally(len(plan.classes), plan.brief)
+        found = scored_by(tally, chunk)
+        tallies.append(tally)
+        return found
+
+    def scored_by(tally: Tally, chunk: Chunk) -> Sums:
         if clusters is None or "cluster" not in chunk.keys:
-            return score(plan, chunk)
+            return score(plan, chunk, tally)
         found = []
         for part in pieces(chunk, CLUSTERED_ROWS):
-            sums = score(plan, part)
+            sums = score(plan, part, tally)
             clusters.add(sums.clusters)
             found.append(replace(sums, clusters={}))
         return Sums.gather(found)
@@ -77,11 +89,15 @@ def total(
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
         nonlocal floor, worst
+        few = 0
         yield Sums(top=plan.top)
         for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
-            yield part
+            few += len(part.few)
+            yield part if few < FEW else replace(part, few=())
+        for tally in tallies:
+            yield from tally.sums()
 
     try:
         return Sums.gather(watched())
