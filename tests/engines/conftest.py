@@ -42,7 +42,7 @@ def what_workers_see():
 def dask_client():
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster,
         distributed.Client(cluster) as client,
     ):
         yield client
@@ -122,7 +122,7 @@ def cluster(request, any_engine):
 def small_fragments(monkeypatch):
     """As if files were large."""
     whole = FileTable.fragments
-    monkeypatch.setattr(FileTable, "fragments", lambda table, columns: whole(table, columns, SMALL))
+    monkeypatch.setattr(FileTable, "fragments", lambda table, columns, target=SMALL: whole(table, columns, SMALL))
 
 
 @pytest.fixture
