@@ -72,7 +72,7 @@ def open_csv(file: File, *, settle: bool = True) -> CsvPart:
         with _translating(part), _opened(part, {}) as reader:
             part = replace(part, schema=pa.schema([(field.name, _plain(field.type)) for field in reader.schema]))
         if not file.compression and file.bytes <= block:
-            return part
+            return replace(part, settled=settle)
         # A column that is empty at first may turn out to be numbers, and so be a guess for a prediction: look further.
         if settle or pa.null() in part.schema.types:
             part = _settled(part)
