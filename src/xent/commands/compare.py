@@ -98,7 +98,7 @@ def _of_tokens(options: argparse.Namespace) -> int:
     """Two logs of tokens, per byte on the same documents."""
     from xent.scoring.compare_tokens import compare_tokens
 
-    refuse_for_tokens(options, ("html", "unit", "on", "group", "max_memory"))
+    refuse_for_tokens(options, ("html", "unit", "on", "group"))
     if len(options.files) != 2:
         raise OptionError(
             f"{len(options.files)} logs of tokens are given, but two can be compared at a time. Pass two."

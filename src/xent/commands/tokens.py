@@ -57,7 +57,7 @@ def refuse_for_tokens(options: argparse.Namespace, also: tuple[str, ...]) -> Non
     Raises:
         OptionError: one of them is given.
     """
-    names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", *also)
+    names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", "max_memory", *also)
     for name in names:
         value = getattr(options, name, None)
         if value not in (None, False, "auto") and (name, value) != ("unit", "nats"):
