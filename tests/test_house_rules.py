@@ -73,7 +73,7 @@ def test_kernels_check_and_allocate_nothing(path):
 
 
 PARENTS = {"Exception", "XentError", "ValueError", "TypeError", "ImportError", "NamedTuple", "Protocol"}
-PARENTS |= {"torch.autograd.Function", "nn.Module", "torch.nn.Module", "Loss", "keras.losses.Loss"}
+PARENTS |= {"torch.autograd.Function", "nn.Module", "torch.nn.Module", "Loss", "keras.losses.Loss", "ir.Type"}
 
 
 @each_file
