@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy, linear
 
 import xent
 from xent.autodiff import linear_tiles
-from xent.kernels import choice, panels_numba, tiles_numba
+from xent.kernels import choice, panels_numba, linear_tiles_numba
 
 needs_tiles = pytest.mark.skipif(choice.tiles() is None, reason="the processor is not one that tiles are made for")
 pytestmark = needs_tiles
@@ -196,5 +196,5 @@ def test_only_what_is_wanted(number):
 
 
 def test_tiles_are_whole_panels():
-    assert tiles_numba.CLASSES % tiles_numba.ROWS == 0
-    assert tiles_numba.CLASSES % tiles_numba.COLUMNS == 0
+    assert linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS == 0
+    assert linear_tiles_numba.CLASSES % linear_tiles_numba.COLUMNS == 0

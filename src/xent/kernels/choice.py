@@ -47,12 +47,12 @@ def compiled_rows() -> ModuleType:
 
 @functools.cache
 def tiles() -> Any:
-    """`tiles_numba`; None where it cannot be compiled or the processor is not one that it is made for."""
+    """`linear_tiles_numba`; None where it cannot be compiled or the processor is not one that it is made for."""
     if compiled_rows() is rows_numpy:
         return None
-    from xent.kernels import panels_numba, tiles_numba
+    from xent.kernels import panels_numba, linear_tiles_numba
 
-    return tiles_numba if panels_numba.available() else None
+    return linear_tiles_numba if panels_numba.available() else None
 
 
 @functools.cache
