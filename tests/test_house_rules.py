@@ -84,7 +84,7 @@ PARENTS = {
     "Protocol",
     "Reducible",
 }
-PARENTS |= {"torch.autograd.Function", "nn.Module", "torch.nn.Module", "Loss", "keras.losses.Loss"}
+PARENTS |= {"torch.autograd.Function", "nn.Module", "torch.nn.Module", "Loss", "keras.losses.Loss", "ir.Type"}
 
 
 @each_file
