@@ -63,7 +63,7 @@ SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the 
 ROUND_NATS = 1.5 * 2.0**16  # adding and subtracting it rounds to the nearest multiple of 2^-36
 ROUND_SQUARES, ROUND_REST = 1.5 * 2.0**20, 1.5 * 2.0**-20  # the same of 2^-32 and 2^-72
 UNITS = (1.0, 2.0**36, 2.0**76)  # of rows, nats, and what is left of them
-MOST_NATS = 2.0**16  # of a block: below 2^53 units
+MOST_NATS = 2.0**16  # of a block: below 2^53 units, and so are their squares
 SHORT = 1 << 13  # of a dot product that OpenBLAS keeps to one thread
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
 
@@ -175,11 +175,17 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         left_out = _flag_odd(nats, odd)
         if left_out:
             nats, codes = nats[~odd], codes[~odd]
+    _add_all(nats, codes, class_sums, bins, squares)
+    return left_out
+
+
+def _add_all(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squares: Int64) -> None:
+    """Rows of which none is left out."""
     if nats.sum() > MOST_NATS:  # more than float64 numbers hold in units of 2^-36
         middle = len(nats) // 2
-        for half in (slice(None, middle), slice(middle, None)):
-            accumulate(nats[half], codes[half], class_sums, bins, squares, np.empty_like(odd[half]))
-        return left_out
+        _add_all(nats[:middle], codes[:middle], class_sums, bins, squares)
+        _add_all(nats[middle:], codes[middle:], class_sums, bins, squares)
+        return
     whole, rest, work, second = scratch(4, len(nats))
     np.add(nats, ROUND_NATS, out=whole)
     whole -= ROUND_NATS
@@ -199,7 +205,6 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         work -= rounding
         squares[limb] += int(work.sum() * unit)
         square -= work
-    return left_out
 
 
 def _flag_odd(nats: Float64, odd: Bools) -> int:
