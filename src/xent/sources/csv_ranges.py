@@ -1,11 +1,13 @@
 """A CSV file cut at ends of lines, so that the pieces can be read side by side and every row keeps its number."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from xent.kernels.pool import available_cpus
 from xent.sources.csv_text import CsvPart
 from xent.sources.failures import reading
 from xent.sources.fragments import Fragment
@@ -15,6 +17,7 @@ __all__ = ["byte_range_fragments"]
 
 _BOM = b"\xef\xbb\xbf"
 _TAIL = 1 << 12
+_STRETCH = 8  # pieces whose lines one thread counts; the same everywhere, so that the pieces are too
 _BLOCK = 1 << 18  # stays in the cache while it is looked through: ten times faster than pieces of 32 MB
 
 
@@ -71,15 +74,29 @@ class _Lines:
 
 def _pieces(part: CsvPart, target: int) -> list[tuple[int, int, int]] | None:
     """(from, to, lines) of each piece behind the header; None if lines cannot be told without parsing."""
-    pieces: list[tuple[int, int, int]] = []
-    lines = _Lines()
     with opened(part.path) as file:
         header = _header_end(file.read(part.block))
         if header is None:
             return None
         stop = _text_end(file, part.bytes)
-        file.seek(header)
-        start = end = position = header
+        starts = [header]
+        for near in range(header + _STRETCH * target, stop, _STRETCH * target):
+            start = _line_behind(file, max(near, starts[-1]))
+            if starts[-1] < start < stop:
+                starts.append(start)
+    stretches = list(zip(starts, [*starts[1:], stop], strict=True))
+    with ThreadPoolExecutor(available_cpus(), thread_name_prefix="xent-lines") as pool:
+        found = list(pool.map(lambda stretch: _pieces_within(part, stretch[0], stretch[1], target), stretches))
+    return None if any(pieces is None for pieces in found) else [piece for pieces in found for piece in pieces or ()]
+
+
+def _pieces_within(part: CsvPart, start: int, stop: int, target: int) -> list[tuple[int, int, int]] | None:
+    """The same for a stretch that begins with a line."""
+    pieces: list[tuple[int, int, int]] = []
+    lines = _Lines()
+    with opened(part.path) as file:
+        file.seek(start)
+        end = position = start
         while block := file.read(min(_BLOCK, target, stop - position)):
             if last := lines.add(block):
                 end = position + last
@@ -93,6 +110,16 @@ def _pieces(part: CsvPart, target: int) -> list[tuple[int, int, int]] | None:
         return None
     rest = lines.ended + (position > end)  # the last line may have no end
     return [*pieces, (start, position, rest)] if rest else pieces
+
+
+def _line_behind(file: Any, position: int) -> int:
+    """Where the first line ends that ends behind a position."""
+    file.seek(position)
+    while block := file.read(_TAIL):
+        if end := block.find(b"\n") + 1:
+            return position + int(end)
+        position += len(block)
+    return position
 
 
 def _text_end(file: Any, size: int) -> int:

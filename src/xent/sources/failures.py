@@ -14,7 +14,7 @@ __all__ = ["place", "reading", "shown", "without_secrets"]
 
 _DAMAGED = "The file may be damaged or cut short: write or fetch it again."
 _ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+")
-_FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, zipfile.BadZipFile, zlib.error)
+_FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager

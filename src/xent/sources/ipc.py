@@ -66,14 +66,19 @@ def open_ipc_file(file: File) -> IpcFilePart:
     with reading(file.name), _ipc_file(file.path, True, None) as reader:
         mapped = file.bytes > _LARGE_BATCH * max(reader.num_record_batches, 1)
         rows = reader.count_rows() if hasattr(reader, "count_rows") else None  # since pyarrow 19
-        return IpcFilePart(file.name, file.path, reader.schema.remove_metadata(), rows, file.bytes, mapped)
+        return IpcFilePart(file.name, file.path, _schema(reader), rows, file.bytes, mapped)
 
 
 def open_ipc_stream(file: File) -> IpcStreamPart:
     """Read an IPC stream's schema."""
     with reading(file.name), streamed(file.path, file.compression) as source:
-        schema = pa.ipc.open_stream(source).schema.remove_metadata()
+        schema = _schema(pa.ipc.open_stream(source))
         return IpcStreamPart(file.name, file.path, file.compression, schema, file.bytes)
+
+
+def _schema(reader: Any) -> pa.Schema:
+    """Made anew from its names, which fails here if they are no text."""
+    return pa.schema([(field.name, field.type) for field in reader.schema])
 
 
 @contextmanager

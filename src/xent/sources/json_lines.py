@@ -83,7 +83,9 @@ def _parsed(name: str, chunk: bytes, schema: pa.Schema | None, first_row: int) -
     options = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=behaviour)
     try:
         block = json.ReadOptions(block_size=len(chunk) + 1, use_threads=False)
-        return json.read_json(pa.BufferReader(chunk), read_options=block, parse_options=options)
+        table = json.read_json(pa.BufferReader(chunk), read_options=block, parse_options=options)
+        table.validate(full=True)  # whether text is UTF-8
+        return table
     except pa.ArrowInvalid as error:
         raise _translated(name, error, first_row) from error
 

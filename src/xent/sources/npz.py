@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from tokenize import TokenError
 from typing import IO, cast
 
 import numpy as np
@@ -108,7 +109,7 @@ def _header(source: str, name: str, file: IO[bytes]) -> _Header:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         header = _Header(*read(file))
-    except ValueError as error:
+    except (ValueError, SyntaxError, TokenError) as error:
         raise SourceError(f"{source}, array {name!r} cannot be read: {error}.\nWrite the file again.") from error
     if header.dtype.hasobject:
         raise SourceError(
