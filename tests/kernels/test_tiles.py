@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy, linear
 
 import xent
 from xent.autodiff import linear_tiles
-from xent.kernels import choice, panels_numba, linear_tiles_numba
+from xent.kernels import choice, linear_tiles_numba, panels_numba
 
 needs_tiles = pytest.mark.skipif(choice.tiles() is None, reason="the processor is not one that tiles are made for")
 pytestmark = needs_tiles

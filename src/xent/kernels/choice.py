@@ -50,7 +50,7 @@ def tiles() -> Any:
     """`linear_tiles_numba`; None where it cannot be compiled or the processor is not one that it is made for."""
     if compiled_rows() is rows_numpy:
         return None
-    from xent.kernels import panels_numba, linear_tiles_numba
+    from xent.kernels import linear_tiles_numba, panels_numba
 
     return linear_tiles_numba if panels_numba.available() else None
 
