@@ -3,6 +3,7 @@
 import glob
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; 
 settings.register_profile("xent", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile("search", settings.get_profile("xent"), derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xent"))
+
+CPU = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else ""
 
 # The reasons to skip a test, and whether each holds here.
 HOLDS = {
