@@ -79,6 +79,8 @@ def _pieces(part: CsvPart, target: int) -> list[tuple[int, int, int]] | None:
         if header is None:
             return None
         stop = _text_end(file, part.bytes)
+        if stop <= header:  # nothing behind the header
+            return None
         starts = [header]
         for near in range(header + _STRETCH * target, stop, _STRETCH * target):
             start = _line_behind(file, max(near, starts[-1]))
