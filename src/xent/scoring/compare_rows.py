@@ -109,7 +109,7 @@ class ModelRows:
         workers = available_cpus() if threads_pay() else 1
         scorer = _Scorer(self.model, self._with_keys, self.on)
         try:
-            parts = ordered_map(scorer.score, data.batches(prepared.order, prepared.label_order), workers)
+            parts = ordered_map(scorer.score, data.batches(prepared.order), workers)
             for part in parts:
                 self.places.append((self.rows, part.place))
                 if "on" in part.columns and part.columns["on"].null_count:
