@@ -159,3 +159,11 @@ def test_a_page_is_written_but_not_over_a_file(capsys, tmp_path):
     capsys.readouterr()
     assert cli.main(["compare", str(a), str(b), "--html", str(a)]) == 2
     assert "would overwrite the predictions" in capsys.readouterr().err
+
+
+def test_a_limit_on_memory_changes_nothing(capsys, files):
+    plain = run(capsys, *files, "--on", "id", "--cluster", "user", "--json")
+    assert run(capsys, *files, "--on", "id", "--cluster", "user", "--json", "--max-memory", "20kB") == plain
+    status, _, said = run(capsys, *files, "--on", "id", "--max-memory", "much")
+    assert status == 2
+    assert "max_memory is 'much'" in said

@@ -42,6 +42,7 @@ def consoles():
 def test_commands_in_pages(command, shown, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the pages are in English
     cli.main(shlex.split(command))
     printed = capsys.readouterr().out
     assert [line.rstrip() for line in printed.splitlines()] == [line.rstrip() for line in shown.splitlines()]

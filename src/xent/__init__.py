@@ -32,6 +32,8 @@ from xent.version import __version__
 
 if TYPE_CHECKING:
     from xent.doctor.check import check
+    from xent.explaining.conventions import compare_conventions
+    from xent.explaining.explain import explain
     from xent.formulas.rows import RowStatistics
     from xent.losses.linear import linear_cross_entropy, linear_row_statistics
     from xent.losses.sigmoid import sigmoid_cross_entropy
@@ -39,16 +41,20 @@ if TYPE_CHECKING:
     from xent.losses.value_and_grad import value_and_grad
     from xent.report.checkup import Checkup, Finding
     from xent.report.comparison import Comparison
+    from xent.report.explanation import Explanation
     from xent.report.model import Report
     from xent.scoring.compare import compare
     from xent.scoring.judge import evaluate, scan
     from xent.scoring.state import State
+    from xent.scoring.state_files import read_state, write_state
+    from xent.sources.sql import sql
 
 __all__ = [
     "ArgumentTypeError",
     "Checkup",
     "Comparison",
     "EngineError",
+    "Explanation",
     "Finding",
     "LabelError",
     "MissingPackageError",
@@ -65,10 +71,12 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "compare_conventions",
     "conditional_entropy",
     "cross_entropy",
     "entropy",
     "evaluate",
+    "explain",
     "gaussian",
     "joint_entropy",
     "js_divergence",
@@ -77,30 +85,39 @@ __all__ = [
     "linear_row_statistics",
     "mutual_information",
     "perplexity",
+    "read_state",
     "row_statistics",
     "scan",
     "sigmoid_cross_entropy",
     "softmax_cross_entropy",
+    "sql",
     "surprisal",
     "value_and_grad",
+    "write_state",
 ]
 
 _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
     "Checkup": "xent.report.checkup",
     "Comparison": "xent.report.comparison",
+    "Explanation": "xent.report.explanation",
     "Finding": "xent.report.checkup",
     "Report": "xent.report.model",
     "State": "xent.scoring.state",
     "check": "xent.doctor.check",
     "compare": "xent.scoring.compare",
+    "compare_conventions": "xent.explaining.conventions",
     "evaluate": "xent.scoring.judge",
+    "explain": "xent.explaining.explain",
+    "read_state": "xent.scoring.state_files",
     "scan": "xent.scoring.judge",
+    "write_state": "xent.scoring.state_files",
     "RowStatistics": "xent.formulas.rows",
     "linear_cross_entropy": "xent.losses.linear",
     "linear_row_statistics": "xent.losses.linear",
     "row_statistics": "xent.losses.softmax",
     "sigmoid_cross_entropy": "xent.losses.sigmoid",
     "softmax_cross_entropy": "xent.losses.softmax",
+    "sql": "xent.sources.sql",
     "value_and_grad": "xent.losses.value_and_grad",
 }
 

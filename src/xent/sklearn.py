@@ -14,9 +14,10 @@ from xent.scoring import exact
 from xent.scoring.classes import by_name, resolve
 from xent.scoring.data import InMemory
 from xent.scoring.inputs import as_array, as_labels
-from xent.scoring.labels import Vocabulary, as_targets, distinct, kind_of, text_forms
+from xent.scoring.labels import Vocabulary, distinct, kind_of, text_forms
 from xent.scoring.plan import Label, Plan, Task, listed
 from xent.scoring.sums import Sums
+from xent.scoring.targets import as_targets
 from xent.scoring.totals import total
 
 __all__ = ["NegLogLossScorer", "log_loss", "neg_log_loss_scorer"]

@@ -14,6 +14,7 @@ import pyarrow as pa
 from xent.engines.spark import RESULTS, collected, merged_by_place, result_batch
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, XentError
 from xent.report.model import Report
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.data import FIRST_ROWS
 from xent.scoring.judge import judged
 from xent.scoring.labels import in_order
@@ -100,6 +101,7 @@ class _InSpark:
         self.names, self.kind, self.notes = columns.class_names, columns.kind, columns.notes
         self.label_names, self.weighted = columns.label_names, columns.weight is not None
         self.rows: int | None = None
+        self.skipped: tuple[tuple[str, str], ...] = ()
 
     def first(self) -> tuple[Any, Any]:
         """Enough to see what they are."""
@@ -115,7 +117,13 @@ class _InSpark:
         return in_order(self._over(self.reader.labels_alone, Labels()))
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Any = None,  # noqa: ARG002  (a job is run anew)
+        clusters: ClusterStore | None = None,  # noqa: ARG002  (sums by cluster are merged by Spark)
     ) -> Any:
         """A job."""
         find = replace(find, numbered=False) if isinstance(find, Total) else find
@@ -123,7 +131,7 @@ class _InSpark:
 
     def _over(self, reader: RowReader, find: Any, half: bool | None = None) -> Any:
         schema = narrowed(self.schema, reader.needed)
-        reading = Reading(reader, schema, find, half)
+        reading = Reading(reader, schema, None, find, half)
         # Spark's own functions stumble over dots in names.
         frame = self.frame.selectExpr(*[f"{_quoted(name)} as c{index}" for index, name in enumerate(schema.names)])
         merge = partial(merged, find)

@@ -125,7 +125,7 @@ def cluster(request, any_engine):
 def small_fragments(monkeypatch):
     """As if files were large."""
     whole = FileTable.fragments
-    monkeypatch.setattr(FileTable, "fragments", lambda table, columns: whole(table, columns, SMALL))
+    monkeypatch.setattr(FileTable, "fragments", lambda table, columns, _=SMALL: whole(table, columns, SMALL))
 
 
 @pytest.fixture

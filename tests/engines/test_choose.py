@@ -112,7 +112,7 @@ def _reading(path):
     data = prepare.open_data(path, label="label")
     prepared = prepare.prepare(data, "auto", "auto", None, {"brief": False})
     reader = data.reader.ordered(prepared.order, None)
-    return Reading(reader, data._schema, Total(prepared.plan)), list(data.table.fragments(reader.needed))
+    return Reading(reader, data._schema, None, Total(prepared.plan)), list(data.table.fragments(reader.needed))
 
 
 def test_a_worker_of_another_version_is_refused(folder):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xent
-from xent.autodiff import arrays
+from xent.autodiff import arrays, linear_tiles
 from xent.autodiff import numpy as numpy_adapter
 from xent.kernels import pool
 
@@ -342,7 +342,8 @@ def threads_used(monkeypatch):
         used.append(threads)
         over_ranges(work, rows, numbers, threads)
 
-    monkeypatch.setattr(arrays, "over_ranges", recorded)
+    for module in (arrays, linear_tiles):
+        monkeypatch.setattr(module, "over_ranges", recorded)
     yield used
     torch.set_num_threads(before)
 

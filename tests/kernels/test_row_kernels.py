@@ -22,7 +22,7 @@ from xent.formulas.rows import Targets
 from xent.kernels import pool, rows_numba, rows_numpy, scalars_numba
 
 DTYPES = ["float32", "float64", "bfloat16", "float16"]
-WIDTHS = [1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 1000, 2047, 2048, 2049, 4096, 262_144]  # around vectors and parts
+WIDTHS = [1, 2, 15, 16, 17, 39, 40, 41, 64, 127, 128, 1000, 2047, 2048, 2049, 4096, 262_144]  # around vectors and parts
 SUMS = {  # kernel: what it reads besides the logits, and how many numbers of each row it writes
     "normaliser": (["labels"], 3),
     "soft_spread": (["soft", "labels", "on_label", "peak"], 3),

@@ -98,6 +98,31 @@ def test_rows_must_sum_to_one_and_be_in_range(kernels, block, legal):
     assert run(kernels, "probability_rows", np.array(block), np.array([0]))[0] == legal
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 3, 8, 9, 16, 17])
+def test_whole_tiles_of_rows_give_the_bits_of_the_specification(classes, dtype):
+    random = np.random.default_rng(classes)
+    block = random.integers(1, 4, (2_500, classes)).astype(np.float64)  # many rows have several largest
+    block = (block / block.sum(axis=1, keepdims=True)).astype(dtype)
+    codes = random.integers(0, classes, len(block))
+    assert_twins_agree("probability_rows", block, codes)
+    hits = run(score_numba, "probability_rows", block, codes)[2]
+    np.testing.assert_array_equal(hits, block.argmax(axis=1) == codes)
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.25, 0.75])
+@pytest.mark.parametrize("row", [0, 7, 8, 1_023, 1_024, 1_299])
+@pytest.mark.parametrize("order", "CF")
+def test_one_bad_number_in_a_tile_is_seen(order, row, bad):
+    for dtype in (np.float32, np.float64):
+        for column in range(4):
+            block = np.full((1_300, 4), 0.25, dtype, order)
+            assert run(score_numba, "probability_rows", block, np.zeros(1_300, np.int64))[0]
+            block[row, column] = bad
+            block[row, column - 1] = 0.25 if np.isnan(bad) else 0.5 - bad if bad < 0.0 else 0.25  # −0.25 keeps the sum
+            assert not run(score_numba, "probability_rows", block, np.zeros(1_300, np.int64))[0]
+
+
 def relative_error(found, truth):
     return float(abs(mpmath.mpf(float(found)) - truth) / truth)
 
@@ -148,7 +173,7 @@ def test_kernels_take_slices_and_columns_of_larger_arrays():
 def accumulated(kernels, nats, codes, classes):
     by_class, bins = (
         np.zeros((classes, 3), np.int64),
-        np.zeros((score_numpy.ALL_BINS, 2), np.int64),
+        np.zeros((2, score_numpy.ALL_BINS), np.int64),
     )
     squares, odd = np.zeros(2, np.int64), np.ones(len(nats), np.bool_)
     left_out = kernels.accumulate(nats, codes, by_class, bins, squares, odd)
@@ -177,9 +202,21 @@ def test_accumulate_twins_agree_and_are_exact(nats, data):
     weights = 2**40, 1
     assert sum(int(sums) * w for row in by_class for sums, w in zip(row[1:], weights, strict=True)) == exact
     assert sum(int(s) << shift for s, shift in zip(squares, (40, 0), strict=True)) == sum(
-        int(v * v * 2.0**72) for v in inside
+        round(v * v * 2.0**72) for v in inside
     )
-    assert bins[:, 0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
+    assert bins[0].sum() == by_class[:, 0].sum() == len(nats) - odd.sum()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 300])
+@pytest.mark.parametrize("high", [0.1, 16.0])
+def test_accumulate_twins_agree_on_many_rows(classes, high):
+    random = np.random.default_rng(0)
+    nats = np.concatenate([random.uniform(0.5 * high, high, 12_000), random.choice([0.0, 1e-9, 20.0, np.inf], 4_000)])
+    codes = random.integers(0, classes, len(nats))
+    for some in (nats, nats[:12_000]):
+        found = [accumulated(kernels, some, codes[: len(some)], classes) for kernels in (score_numpy, score_numba)]
+        for mine, twin in zip(*found, strict=True):
+            np.testing.assert_array_equal(mine, twin)
 
 
 NO_FOLDER = """

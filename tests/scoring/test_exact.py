@@ -46,3 +46,16 @@ def test_text_is_short(value, text):
 def test_text_that_is_no_sum_is_refused(text):
     with pytest.raises(ValueError):  # noqa: PT011
         exact.decode(text)
+
+
+products = st.tuples(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300), st.integers(0, 3))
+
+
+@given(st.lists(products, min_size=1, max_size=40))
+@example([(5e-324, -5e-324, 0), (5e-324, 5e-324, 0), (1e300, 1e300, 1), (0.0, 1.0, 1)])
+def test_sums_of_products_are_exact(rows):
+    first, second, groups = (np.array(column) for column in zip(*rows, strict=True))
+    found = exact.grouped_products(first, second, groups.astype(np.int64))
+    for group in range(4):
+        truth = sum((Fraction(x) * Fraction(y) for x, y, g in rows if g == group), Fraction(0))
+        assert Fraction(found.get(group, 0), 1 << 2148) == truth

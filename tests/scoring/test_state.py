@@ -1,5 +1,6 @@
 """The state: exact, mergeable, the same bits in any split, any order and on any number of threads."""
 
+import json
 from fractions import Fraction
 
 import mpmath
@@ -138,7 +139,7 @@ def test_states_of_other_classes_or_options_do_not_merge():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": "xent-state", "version": 2}', '{"format": "other", "version": 1}'],
+    ["", "[]", "{}", '{"format": "xent-state", "version": 3}', '{"format": "other", "version": 1}'],
 )
 def test_what_is_no_state_is_refused(text):
     with pytest.raises(xent.StateError):
@@ -150,6 +151,20 @@ def test_a_damaged_state_is_refused():
     for broken in (text[:-5], text.replace('"rows": 1', '"rows": "many"'), text.replace('"weight":', '"wait":')):
         with pytest.raises(xent.StateError):
             State.from_json(broken)
+
+
+def test_a_state_may_be_laid_out_anew_but_not_changed():
+    state = State([0, 1]).update([0, 1], [0.5, 0.25])
+    data = json.loads(state.to_json())
+    for again in (json.dumps(data, indent=2), json.dumps(dict(reversed(data.items())))):
+        assert State.from_json(again) == state
+    assert State.from_json(state.to_json().encode()) == state
+    with pytest.raises(xent.StateError, match="checksum"):
+        State.from_json(json.dumps({**data, "unit": "bits"}))
+    with pytest.raises(xent.StateError, match="checksum"):
+        State.from_json(state.to_json().replace('"rows": 2', '"rows": 3'))
+    with pytest.raises(xent.StateError, match="checksum"):  # the later of two keys counts
+        State.from_json(state.to_json()[:-1] + ', "unit": "bits"}')
 
 
 def test_worst_rows_are_the_largest_losses_first_come_first():
@@ -177,3 +192,37 @@ def test_torch_and_jax_arrays_are_taken():
     assert State([0, 1]).update(*tensors) == expected
     assert State([0, 1]).update(torch.tensor([0, 1]), tensors[1].detach().bfloat16()) == expected
     assert State([0, 1]).update(jnp.array([0, 1]), jnp.array(predictions, jnp.bfloat16)) == expected
+
+
+def test_merging_takes_states_one_by_one_and_is_their_sum():
+    labels, predictions = random_rows(900)
+    keys = [f"g{i % 4}" for i in range(900)]
+
+    def parts(slices):
+        for rows in slices:
+            yield State(range(5), unit="bits").update(labels[rows], predictions[rows], group=keys[rows])
+
+    cuts = [slice(i * 30, i * 30 + 30) for i in range(30)]
+    whole = State(range(5)).update(labels, predictions, group=keys)
+    found = State.merge(parts(cuts))
+    assert found == whole == sum(parts(cuts)) == State.merge(parts(reversed(cuts)))
+    assert found.unit == "bits"
+    assert State.merge([]) == State()
+    assert State.merge([State(), whole, State()]) == whole
+    only = State(kind="logits")
+    assert State.merge([only]) == only
+    assert State.merge([only]) is not only
+
+
+def test_merging_names_the_state_that_does_not_fit():
+    fit = State([0, 1]).update([0], [0.5])
+    with pytest.raises(
+        xent.StateError, match=r"states\[2\] does not fit those before it: classes \[0, 1\] and \[0, 2\]"
+    ):
+        State.merge([State(), fit, State([0, 2]), fit])
+    with pytest.raises(xent.StateError, match=r"states\[3\] does not fit .* some rows have a cluster"):
+        State.merge([fit, State(), fit, State([0, 1]).update([0], [0.5], cluster=["a"])])
+    with pytest.raises(xent.StateError, match=r"states\[1\] does not fit .* their options differ"):
+        State.merge([State(), State(kind="logits")])
+    with pytest.raises(xent.ArgumentTypeError, match=r"states\[1\] is a str"):
+        State.merge([fit, fit.to_json()])

@@ -5,9 +5,13 @@ import io
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
-from xent.errors import SourceError
+import xent
+from xent.errors import SourceError, XentError
+from xent.scoring import data
 from xent.sources import choose_columns, open_files, read_rows
 
 LATER = 300_000  # rows; beyond pyarrow's first block
@@ -81,9 +85,11 @@ def test_broken_files_are_refused_by_name(tmp_path, name, made, write):
 
 def test_missing_files_directories_and_doubles(tmp_path):
     (tmp_path / "a.csv").write_text(GOOD_CSV)
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "nothing" / "_SUCCESS").touch()
     for given_paths, message in [
         ([tmp_path / "b.csv"], "does not exist"),
-        ([tmp_path], "is a directory"),
+        ([tmp_path / "nothing"], "no file is below"),
         ([tmp_path / "*.parquet"], "no file matches"),
         ([tmp_path / "a.csv", tmp_path / "*.csv"], "given twice"),
         ([], "no file is given"),
@@ -121,3 +127,97 @@ def test_missing_values_are_found(write, column, name):
     rows[17][column] = rows[16][column]
     t = open_files([write(pa.Table.from_pylist(rows), name)])
     assert sum(b.data.num_rows for b in read_rows(t, choose_columns(t.schema, weight="w"), also=["g"])) == 40
+
+
+def scanned(paths):
+    """The loss of fragments read side by side, each cut as small as it goes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "FRAGMENT_BYTES", 3_000)
+        patch.setattr("xent.sources.parquet._MOST_COMPRESSED", 1 << 20)
+        patch.setattr("xent.sources.csv_text._BLOCK", 1_000)
+        return xent.scan(paths, label="y", prediction="p_*", brief=True).loss
+
+
+@pytest.fixture
+def parts(made, write):
+    """Three Parquet files with checksums, of seven row groups each."""
+    paths = [write(made(6_300, seed), "arrow.parquet", to=f"part-{seed}.parquet") for seed in range(3)]
+    for seed, path in enumerate(paths):
+        pa.parquet.write_table(
+            made(6_300, seed), path, row_group_size=900, write_page_checksum=True, use_dictionary=False
+        )
+    return paths
+
+
+def test_broken_parts_among_others_are_refused_by_name(parts, made):
+    whole = scanned(parts)
+    path, good = parts[1], parts[1].read_bytes()
+    path.unlink()
+    with pytest.raises(SourceError, match=r"part-1\.parquet does not exist"):
+        scanned(parts)
+    for content, message in [(b"", "is empty"), (b"PAR1", "cannot be read")]:
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match=rf"part-1\.parquet {message}"):
+            scanned(parts)
+    for kept in np.linspace(5, len(good) - 1, 40, dtype=int):
+        path.write_bytes(good[:kept])
+        with pytest.raises(SourceError, match=r"part-1\.parquet cannot be read"):
+            scanned(parts)
+    others = made(6_300).rename_columns(["y", "count", "p_cat", "p_dog", "p_owl"])
+    pa.parquet.write_table(others, path)
+    with pytest.raises(SourceError, match=r"part-1.* has other columns than .*part-0.*: missing 'p_fox'; more 'p_owl'"):
+        scanned(parts)
+    pa.parquet.write_table(made(6_300).set_column(2, "p_cat", pa.array(["a"] * 6_300)), path)
+    with pytest.raises(SourceError, match=r"'p_cat' is double in .*part-0.* but string in .*part-1"):
+        scanned(parts)
+    pa.parquet.write_table(made(0), path)
+    assert scanned(parts) == scanned([parts[0], parts[2]]) != whole
+
+
+def test_a_corrupt_row_group_is_named(parts):
+    path, good = parts[1], parts[1].read_bytes()
+    group = pa.parquet.ParquetFile(path).metadata.row_group(4)
+    chunk = group.column(group.num_columns - 1)
+    at = chunk.data_page_offset + chunk.total_compressed_size // 2
+    path.write_bytes(good[:at] + bytes([good[at] ^ 255]) + good[at + 1 :])
+    with pytest.raises(SourceError, match=r"part-1\.parquet, row group 4, column 'p_fox' cannot be read: .*CRC"):
+        scanned(parts)
+
+
+def test_csv_that_is_no_utf8_or_no_number_names_the_row(made, write):
+    path = write(made(6_000), "arrow.csv")
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[5_001] = "é".encode("latin-1") + lines[5_001][5:]
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(SourceError, match=r"arrow\.csv, row 5000 \(counted from 0\), column 'y' is not UTF-8"):
+        scanned([path])
+    cells = [*map(repr, made(6_000)["p_cat"].to_pylist()[:-1]), "half"]
+    pa.csv.write_csv(
+        made(6_000).set_column(2, "p_cat", pa.array(cells)), path, pa.csv.WriteOptions(quoting_style="none")
+    )
+    with pytest.raises(SourceError, match=r"arrow\.csv, row 5999 \(counted from 0\), column 'p_cat' is 'half'"):
+        scanned([path])
+
+
+@pytest.mark.parametrize(
+    "name", ["arrow.csv.gz", "checked.parquet", "arrays.npz", "arrow.csv", "lines.jsonl", "file.arrow"]
+)
+def test_files_cut_or_changed_anywhere_are_refused_or_right(tmp_path, name, made, write):
+    """A wrong number may come of formats without checksums only: text and Arrow IPC."""
+    t, random, path = made(2_000), np.random.default_rng(0), tmp_path / name
+    if name == "checked.parquet":
+        pa.parquet.write_table(t, path, row_group_size=500, write_page_checksum=True)
+    else:
+        write(t, name)
+    good, right = path.read_bytes(), scanned([path])
+    checked = name in ("arrow.csv.gz", "checked.parquet", "arrays.npz")
+    for _ in range(60):
+        at, cut = int(random.integers(len(good))), random.random() < 0.5
+        flipped = good[:at] + bytes([good[at] ^ int(random.integers(1, 256))]) + good[at + 1 :]
+        path.write_bytes(good[:at] if cut else flipped)
+        try:
+            found = scanned([path])
+        except XentError:
+            continue
+        assert not (checked and cut)
+        assert found == right or not checked, at

@@ -271,5 +271,5 @@ def test_corrupt_pages_with_checksums_are_refused(tmp_path, made):
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     t = open_files([path])
-    with pytest.raises(SourceError, match=r"t\.parquet cannot be read"):
+    with pytest.raises(SourceError, match=r"t\.parquet, row group 0, column 'p_cat' cannot be read"):
         list(t.batches(t.schema.names))

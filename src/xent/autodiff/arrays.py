@@ -61,7 +61,6 @@ class Problem(NamedTuple):
     found: Found
     kernels: Kernels
 
-    @silent
     def find(self, i: slice) -> None:
         """Fill in what there is to know of some rows."""
         (nll, logsumexp), rows, mass, at_peak = self.found.part(i)
@@ -73,8 +72,7 @@ class Problem(NamedTuple):
         self.kernels.soft_spread(self.z[i], *given, rows.peak, nll, mass, at_peak)
         nll[:], logsumexp[:] = formulas.soft_statistics(rows, nll, mass + at_peak)
 
-    @silent
-    def slope(self, i: slice, on_nll: Array, on_logsumexp: Array, out: Array) -> None:
+    def slope(self, i: slice, on_nll: Array, on_logsumexp: Array | None, out: Array) -> None:
         """∂ Σ on_nll·nll + on_logsumexp·logsumexp of some rows by their logits, into out, which may be z."""
         (nll, _), rows, mass, at_peak = self.found.part(i)
         if self.soft is None:
@@ -89,7 +87,7 @@ class Problem(NamedTuple):
 def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Found:
     """Find all that there is to know of rows of logits (rows, classes)."""
     problem = _problem(z, targets, _nothing(z, targets), kernels)
-    over_ranges(lambda first, last: problem.find(slice(first, last)), len(z), z.size, threads)
+    over_ranges(silent(lambda first, last: problem.find(slice(first, last))), len(z), z.size, threads)
     return problem.found
 
 
@@ -106,6 +104,7 @@ def backward(
     """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
     problem = _problem(z, targets, found, kernels)
 
+    @silent
     def work(first: int, last: int) -> None:
         i = slice(first, last)
         problem.slope(i, on_nll[i], on_logsumexp[i], out)
@@ -125,6 +124,7 @@ def loss(
     statistics = problem.found.statistics
     losses = np.empty_like(statistics.nll)
 
+    @silent
     def work(first: int, last: int) -> None:
         i = slice(first, last)
         problem.find(i)

@@ -115,16 +115,10 @@ class _Loss(torch.autograd.Function):
     def forward(ctx: Any, *given: Any) -> Tensor:
         """logits, labels, soft, on_label, on_nll, square, divisor, wanted → the loss."""
         *tensors, square, divisor, wanted = given
-        z, labels, soft, on_label, on_nll = map(viewed, tensors)
-        weights = RowWeights(on_nll, viewed(square) if isinstance(square, Tensor) else square)
-        targets = Targets(labels, soft, on_label)
-        out = np.empty(z.shape, arrays.stored(z)) if wanted else None
-        kernels, threads = choice.compiled_rows(), torch.get_num_threads()
-        total, ctx.found = arrays.loss(z, targets, weights, divisor, out, kernels, threads)
         ctx.save_for_backward(*tensors)
-        ctx.gradient = None if out is None else tensor_of(out)
         ctx.square, ctx.divisor = square, divisor
-        return tensor_of(np.asarray(total, arrays.wide(z)))
+        total, ctx.gradient = _pass(tensors, square, divisor, wanted)
+        return total
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
@@ -139,15 +133,18 @@ class _Loss(torch.autograd.Function):
             return *differentiable(loss, [logits], [on]), *[None] * 7
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
-            z, statistics = viewed(logits), ctx.found.statistics
-            share = np.full_like(statistics.nll, 1.0 / ctx.divisor)
-            square = viewed(ctx.square) if isinstance(ctx.square, Tensor) else ctx.square
-            slopes = formulas.row_loss_gradient(statistics, RowWeights(viewed(on_nll), square), share)
-            out = np.empty(z.shape, arrays.stored(z))
-            targets = Targets(viewed(labels), viewed(soft), viewed(on_label))
-            arrays.backward(z, targets, ctx.found, *slopes, out, choice.compiled_rows(), torch.get_num_threads())
-            gradient = tensor_of(out)
+            _, gradient = _pass(ctx.saved_tensors, ctx.square, ctx.divisor, True)
         return scaled(gradient, on, logits.dtype), *[None] * 7
+
+
+def _pass(tensors: Any, square: Any, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
+    """The loss of `_Loss` and its gradient, None if it is not wanted."""
+    z, labels, soft, on_label, on_nll = map(viewed, tensors)
+    weights = RowWeights(on_nll, viewed(square) if isinstance(square, Tensor) else square)
+    out = np.empty(z.shape, arrays.stored(z)) if wanted else None
+    kernels, threads = choice.compiled_rows(), torch.get_num_threads()
+    total, _ = arrays.loss(z, Targets(labels, soft, on_label), weights, divisor, out, kernels, threads)
+    return tensor_of(np.asarray(total, arrays.wide(z))), None if out is None else tensor_of(out)
 
 
 class _SigmoidLoss(torch.autograd.Function):

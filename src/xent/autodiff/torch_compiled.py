@@ -8,7 +8,7 @@ from torch import Tensor
 
 from xent.autodiff import linear_arrays
 from xent.autodiff.linear_arrays import Wanted
-from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, machine, storage
+from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine, storage
 from xent.autodiff.torch_views import tensor_of, viewed
 from xent.errors import OptionError
 from xent.formulas.linear import Layer
@@ -54,9 +54,7 @@ def _loss(
     tensors = (features, weight, bias, labels, soft, on_label)
     layer, targets = arrays_of(tensors, softcap)
     weights = RowWeights(viewed(on_nll), viewed(square))
-    total, _, gradients = linear_arrays.loss(
-        layer, targets, weights, float(divisor), machine(max_memory), Wanted(*wanted)
-    )
+    total, gradients = loss_and_gradients(layer, targets, weights, float(divisor), max_memory, Wanted(*wanted))
     found = [features.new_empty(0) if gradient is None else gradient for gradient in as_tensors(gradients, tensors)]
     return torch.tensor(total, dtype=_wide(weight)), found[0], found[1], found[2]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain, torch_compiled
 from xent.autodiff.linear_arrays import Wanted
-from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, machine
+from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine
 from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas.linear import Layer, logits_of
@@ -139,40 +139,36 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *given: Any) -> Tensor:
         """features, weight, bias, labels, soft, on_label, on_nll, square, divisor, softcap, max_memory, wanted → loss."""
-        tensors, (on_nll, square, divisor, softcap, max_memory, wanted) = given[:6], given[6:]
-        layer, targets = arrays_of(tensors, softcap)
-        weights = RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square)
-        total, ctx.found, gradients = linear_arrays.loss(layer, targets, weights, divisor, machine(max_memory), wanted)
-        ctx.gradients = as_tensors(gradients, tensors)
-        ctx.save_for_backward(*tensors, on_nll)
-        ctx.square, ctx.divisor, ctx.softcap, ctx.max_memory, ctx.wanted = square, divisor, softcap, max_memory, wanted
-        return tensor_of(np.asarray(total, arrays.wide(layer.weight)))
+        *tensors, square, divisor, softcap, max_memory, wanted = given
+        ctx.save_for_backward(*tensors)
+        ctx.options = square, divisor, softcap, max_memory, wanted
+        total, ctx.gradients = _step(tensors, *ctx.options)
+        return total
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
-        *tensors, on_nll = ctx.saved_tensors
-        weights = RowWeights(on_nll, ctx.square)
+        tensors, (square, divisor, softcap, *_) = ctx.saved_tensors, ctx.options
         if torch.is_grad_enabled():
-            targets = Targets(*tensors[3:])
+            targets, weights = Targets(*tensors[3:6]), RowWeights(tensors[6], square)
 
             def loss(*parts: Any) -> list[Tensor]:
-                rows = _statistics_by_formula(Layer(*parts, ctx.softcap), targets)
-                return [formulas.row_loss(rows, weights).sum() / ctx.divisor]
+                rows = _statistics_by_formula(Layer(*parts, softcap), targets)
+                return [formulas.row_loss(rows, weights).sum() / divisor]
 
             return *differentiable(loss, tensors[:3], [on]), *[None] * 9
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
-            gradients = _again(ctx, tensors, weights)
+            _, gradients = _step(tensors, *ctx.options)
         pairs = zip(gradients, tensors[:3], strict=True)
         return *(None if found is None else scaled(found, on, part.dtype) for found, part in pairs), *[None] * 9
 
 
-def _again(ctx: Any, tensors: Any, weights: RowWeights) -> list[Tensor | None]:
-    """The gradients of `_Loss` from the logits, computed once more."""
-    layer, targets = arrays_of(tensors, ctx.softcap)
-    square = viewed(weights.square) if isinstance(weights.square, Tensor) else weights.square
-    share = np.full_like(ctx.found.statistics.nll, 1.0 / ctx.divisor)
-    on = formulas.row_loss_gradient(ctx.found.statistics, RowWeights(viewed(weights.nll), square), share)
-    engine = machine(ctx.max_memory)
-    return as_tensors(linear_arrays.statistics_gradient(layer, targets, ctx.found, *on, engine, ctx.wanted), tensors)
+def _step(
+    tensors: Any, square: Any, divisor: float, softcap: float | None, max_memory: int, wanted: Wanted
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The loss and the gradients of `_Loss`."""
+    layer, targets = arrays_of(tensors[:6], softcap)
+    weights = RowWeights(viewed(tensors[6]), viewed(square) if isinstance(square, Tensor) else square)
+    total, gradients = loss_and_gradients(layer, targets, weights, divisor, max_memory, wanted)
+    return tensor_of(np.asarray(total, arrays.wide(layer.weight))), as_tensors(gradients, tensors)

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from xent._arrays import widen
-from xent.autodiff.linear_arrays import Machine
+from xent.autodiff import linear_arrays, linear_tiles
+from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.autodiff.torch_views import tensor_of, viewed
-from xent.formulas.rows import Targets
+from xent.formulas.rows import RowWeights, Targets
 from xent.kernels import choice
 from xent.kernels.blockwise import Gradients, LinearArrays
 
-__all__ = ["Products", "arrays_of", "as_tensors", "cast", "machine", "storage"]
+__all__ = ["Products", "arrays_of", "as_tensors", "cast", "loss_and_gradients", "machine", "storage"]
 
 CLASSES = 4096  # whose weights are widened at a time
 
@@ -42,6 +43,16 @@ class Products:
 def machine(max_memory: int) -> Machine:
     """The kernels, PyTorch's products and its number of threads."""
     return Machine(choice.compiled_rows(), Products(), torch.get_num_threads(), max_memory)
+
+
+def loss_and_gradients(
+    layer: LinearArrays, targets: Targets, weights: RowWeights, divisor: float, max_memory: int, wanted: Wanted
+) -> tuple[float, Gradients]:
+    """By tiles where they serve, else by PyTorch's products."""
+    engine = machine(max_memory)
+    way = linear_tiles if linear_tiles.serves(layer, targets, engine) else linear_arrays
+    total, _, gradients = way.loss(layer, targets, weights, divisor, engine, wanted)
+    return total, gradients
 
 
 def arrays_of(tensors: Any, softcap: float | None) -> tuple[LinearArrays, Targets]:

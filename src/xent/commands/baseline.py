@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import read_options
@@ -47,7 +48,9 @@ def refuse_for_tokens(options: argparse.Namespace) -> None:
         raise OptionError("--baseline-report is for predictions, not for tokens. Pass both files to xent compare.")
 
 
-def compared(report: "Report", old: "Measured | None", options: argparse.Namespace) -> "Change | None":
+def compared(
+    report: "Report", old: "Measured | None", options: argparse.Namespace, sources: Sequence[Any]
+) -> "Change | None":
     """The new report against the old one, or against the old predictions; None if there are neither."""
     if options.baseline_report is None:
         return None
@@ -57,7 +60,7 @@ def compared(report: "Report", old: "Measured | None", options: argparse.Namespa
     if old is not None:
         return against_report(measured(report), old, options.baseline_report)
     again = {**read_options(options), "cluster": options.cluster}
-    return against_predictions(report, options.files, options.baseline_report, options.on, again)
+    return against_predictions(report, sources, options.baseline_report, options.on, again)
 
 
 def worse(change: "Change | None", options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import xent
 from xent.commands import tokens
 from xent.commands.options import (
     add_columns,
+    add_memory,
     add_reading,
     add_shown,
     print_text,
@@ -54,7 +55,7 @@ def add(commands: Any) -> None:
     )
     columns.add_argument("--cluster", metavar="NAME", help="what rows belong together in, such as documents or users")
     columns.add_argument("--group", metavar="NAME", help="what to split the difference by")
-    add_reading(parser)
+    add_memory(add_reading(parser), "matching rows")
     tokens.add(parser)
     shown = add_shown(parser)
     shown.add_argument("--names", metavar="A,B,…", help="what to call the models, in place of the files' names")
@@ -77,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
             **keys,
             names=names,
             unit=options.unit,
+            max_memory=options.max_memory,
             progress=progress,
         )
     if options.html is not None:

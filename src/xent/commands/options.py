@@ -12,6 +12,7 @@ from xent.errors import OptionError
 
 __all__ = [
     "add_columns",
+    "add_memory",
     "add_reading",
     "add_shown",
     "class_list",
@@ -44,6 +45,12 @@ def add_reading(parser: argparse.ArgumentParser) -> Any:
     reading.add_argument("--normalize", action="store_true", help="divide each row by its sum (counted)")
     reading.add_argument("--clip", type=float, metavar="P", help="clip probabilities to [P, 1 − P] (counted)")
     return reading
+
+
+def add_memory(reading: Any, what: str) -> None:
+    """How much memory may be used."""
+    reading.add_argument("--max-memory", metavar="SIZE", help=f"of {what}, such as 2GB; what does not fit goes to files "
+                         "in a temporary folder (half of the machine's memory)")  # fmt: skip
 
 
 def add_shown(parser: argparse.ArgumentParser) -> Any:

@@ -1,26 +1,13 @@
 """`xent score`: judge a table of predictions."""
 
 import argparse
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import xent
-from xent.commands import baseline, engine, tokens
-from xent.commands.options import (
-    add_columns,
-    add_reading,
-    add_shown,
-    number,
-    print_text,
-    read_options,
-    refuse_to_overwrite,
-    share,
-    write_out,
-)
+from xent.commands import baseline, engine, sql, state, tokens
+from xent.commands.options import add_columns, add_memory, add_reading, add_shown, read_options, refuse_to_overwrite
 from xent.commands.progress import Progress
-
-if TYPE_CHECKING:
-    from xent.report.model import Report
+from xent.commands.shown import add_thresholds, missed, show
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -30,7 +17,9 @@ EXAMPLES = """examples:
   xent score logits.parquet --kind logits --unit bits --json
   xent score tags.csv --task multilabel --label 'y_*' --prediction 'p_*'
   zcat predictions.csv.gz | xent score - --fail-above 0.3
+  xent score --sql 'select label, p_0, p_1 from predictions' --connect postgresql://user@host/database
   xent score new.parquet --baseline-report old.json --fail-if-worse
+  xent score part-17.parquet --state s17.state && xent merge s*.state
 exit status: 0 done, 1 a threshold is missed, 2 the input or the options were refused
 """
 
@@ -45,14 +34,15 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
+    parser.add_argument("files", nargs="*", metavar="FILE", help="CSV, Parquet, Arrow, JSON Lines or .npz; several "
                         "files and patterns are one data set; - is standard input")  # fmt: skip
+    sql.add(parser)
     columns = add_columns(parser)
     columns.add_argument("--group", metavar="NAME", help="which groups differ from the rest")
     columns.add_argument(
         "--cluster", metavar="NAME", help="rows that belong together, such as a user's or a document's"
     )
-    add_reading(parser)
+    add_memory(add_reading(parser), "sums by cluster")
     tokens.add(parser)
     engine.add(parser)
     shown = add_shown(parser)
@@ -61,22 +51,22 @@ def add(commands: Any) -> None:
     depth = shown.add_mutually_exclusive_group()
     depth.add_argument("--brief", action="store_true", default=None, help="without what the loss is made of: faster")
     depth.add_argument("--full", action="store_false", dest="brief", help="with it, however long it takes")
-    gates = parser.add_argument_group("thresholds (exit status 1)")
-    gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
-    gates.add_argument("--fail-below-skill", type=share, metavar="X", help="when the skill is below X, such as 0.5")
-    baseline.add(gates)
+    state.add(parser)
+    baseline.add(add_thresholds(parser))
 
 
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
+    query = sql.asked(options)
     refuse_to_overwrite(options.files, options.html)
+    refuse_to_overwrite(options.files, options.state, "--state")
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
-        return tokens.run(options)
-    with Progress() as progress:
+        return tokens.run(options, query)
+    with Progress() as progress, state.kept(options):
         report = xent.scan(
-            tokens.choices_or_files(options.files),
+            query or tokens.choices_or_files(options.files),
             **read_options(options),
             group=options.group,
             cluster=options.cluster,
@@ -84,31 +74,13 @@ def run(options: argparse.Namespace) -> int:
             top=options.top,
             brief=options.brief,
             holdout=options.holdout,
+            on_bad_file=options.on_bad_file,
+            state=options.state,
+            resume=options.resume,
+            max_memory=options.max_memory,
             progress=progress,
             engine=engine.chosen(options),
         )
-    change = baseline.compared(report, old, options)
-    if options.html is not None:
-        report.html(options.html)
-    if options.json:
-        write_out(report.json())
-    else:
-        from xent.report.text import print_report
-
-        print_text(lambda console: print_report(report, console))
-    return max(_missed(report, options), baseline.worse(change, options))
-
-
-def _missed(report: "Report", options: argparse.Namespace) -> int:
-    """1 if a threshold is missed, with a line that says which."""
-    missed = []
-    if options.fail_above is not None and not report.loss <= options.fail_above:
-        missed.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
-    if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
-        if report.skill is None:
-            missed.append("the skill is undefined, because only one class is present")
-        else:
-            missed.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
-    for text in missed:
-        sys.stderr.write(f"xent: {text}\n")
-    return 1 if missed else 0
+    change = baseline.compared(report, old, options, [query] if query else options.files)
+    show(report, options)
+    return max(missed(report, options), baseline.worse(change, options))

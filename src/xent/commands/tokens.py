@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokens", metavar="NAME", dest="token_count", help="the column of the tokens of each row (1)")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Score, show, and look at the threshold, which is on the number shown first."""
+def run(options: argparse.Namespace, source: Any = None) -> int:
+    """Score the files, or `source` in their place; show, and look at the threshold, which is on the number shown first."""
     from xent.report.token_report import print_token_report
     from xent.scoring.tokens import score_tokens
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     )
     with Progress() as progress:
         report = score_tokens(
-            options.files,
+            options.files if source is None else source,
             log_probability=options.log_probability,
             text=options.text,
             byte_count=options.byte_count,
@@ -57,7 +57,7 @@ def refuse_for_tokens(options: argparse.Namespace, also: tuple[str, ...]) -> Non
     Raises:
         OptionError: one of them is given.
     """
-    names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", *also)
+    names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", "max_memory", *also)
     for name in names:
         value = getattr(options, name, None)
         if value not in (None, False, "auto") and (name, value) != ("unit", "nats"):

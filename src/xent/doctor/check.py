@@ -14,7 +14,10 @@ from xent.scoring.data import Progress
 from xent.scoring.plan import KINDS, TASKS, Kind, Label, Task, listed
 from xent.scoring.prepare import open_table
 from xent.sources.columns import Columns, choose_columns
+from xent.sources.failures import shown
+from xent.sources.known import layout_of
 from xent.sources.names import find_column
+from xent.sources.sql import Query
 from xent.sources.table import Table
 
 __all__ = ["check"]
@@ -69,7 +72,9 @@ def check(
     given = None if classes is None else listed(classes)
     table = open_table(source)
     try:
-        columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
+        columns = choose_columns(
+            table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
+        )
         key = _id_column(table.schema, on, columns)
     except SourceError as error:
         found = from_error("columns", error)
@@ -127,7 +132,9 @@ def _refuse_options(kind: str, task: str) -> None:
 
 
 def _named(source: Any) -> str | None:
+    if isinstance(source, Query):
+        return source.name
     paths = [source] if isinstance(source, str | os.PathLike) else source
     if isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths):
-        return ", ".join(map(str, paths))
+        return ", ".join(shown(str(path)) for path in paths)
     return None

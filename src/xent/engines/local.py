@@ -55,10 +55,10 @@ class Local:
             yield from self._in_processes(work, fragments)
             return
         if self.size == 1 or len(fragments) == 1:
-            yield from (((index,), attempt(work, fragment)) for index, fragment in enumerate(fragments))
+            yield from (((index,), _here(work, fragment)) for index, fragment in enumerate(fragments))
             return
         with ThreadPoolExecutor(self.size, thread_name_prefix="xent") as pool:
-            yield from _ordered(pool, 2 * self.size, work, fragments, range(len(fragments)))
+            yield from _ordered(pool, 2 * self.size, _here, work, fragments, range(len(fragments)))
 
     def _in_processes(
         self, work: Callable[[Fragment], Result], fragments: Sequence[Fragment]
@@ -76,7 +76,7 @@ class Local:
             pool = ProcessPoolExecutor(size, mp_context=multiprocessing.get_context("spawn"))
             try:
                 with pool:
-                    for indices, result in _ordered(pool, under_way, work, fragments, range(done, stop)):
+                    for indices, result in _ordered(pool, under_way, attempt, work, fragments, range(done, stop)):
                         yield indices, result
                         done, failures = done + 1, 0
             except BrokenProcessPool as error:
@@ -89,9 +89,19 @@ class Local:
                     ) from error
 
 
+def _here(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
+    """The result; what is raised in this process, such as by a caller's `progress`, stays what it is."""
+    try:
+        return work(fragment)
+    except Exception as error:
+        error.add_note(f"(while {named([fragment])} was read)")
+        raise
+
+
 def _ordered(
     pool: Executor,
     under_way: int,
+    done_by: Callable[[Callable[[Fragment], Result], Fragment], Result],
     work: Callable[[Fragment], Result],
     fragments: Sequence[Fragment],
     indices: range,
@@ -100,7 +110,7 @@ def _ordered(
     pending: deque[tuple[int, Future[Result]]] = deque()
     try:
         for index in indices:
-            pending.append((index, pool.submit(attempt, work, fragments[index])))
+            pending.append((index, pool.submit(done_by, work, fragments[index])))
             if len(pending) >= under_way:
                 first, future = pending.popleft()
                 yield (first,), future.result()

@@ -22,6 +22,7 @@ __all__ = [
     "index_gradient",
     "index_statistics",
     "merge",
+    "nats_of_classes",
     "row_loss",
     "row_loss_gradient",
     "row_statistics",
@@ -108,6 +109,11 @@ def entropy(logits: Array) -> Array:
     return xp.sum(xp.exp(-gaps) * safe, axis=-1)
 
 
+def nats_of_classes(logits: Array) -> Array:
+    """logsumexp − z_j = −log softmax(z)_j of every class: (rows, classes), ≥ 0."""
+    return _gaps(logits)[0]
+
+
 def _gaps(logits: Array) -> tuple[Array, Array, Array]:
     """logsumexp − z_j (rows, classes); log Σ exp(z − peak) and the peak (rows,)."""
     xp = namespace_of(logits)
@@ -143,18 +149,26 @@ def soft_statistics(rows: Normaliser, spread: Array, mass: Array) -> RowStatisti
     return RowStatistics(spread + weighted(mass, log_sum), rows.peak + log_sum)
 
 
-def index_gradient(rows: Normaliser, nll: Array, on_nll: Array, on_logsumexp: Array) -> Gradient:
-    """Of Σ on_nll·nll + on_logsumexp·logsumexp, for labels that are classes: exp(−nll) − 1 at the label's class."""
+def index_gradient(rows: Normaliser, nll: Array, on_nll: Array, on_logsumexp: Array | None) -> Gradient:
+    """Of Σ on_nll·nll + on_logsumexp·logsumexp, for labels that are classes: exp(−nll) − 1 at the label's class.
+
+    `on_logsumexp` None counts as 0.
+    """
     xp = namespace_of(nll)
+    if on_logsumexp is None:
+        return Gradient(on_nll / (1.0 + rows.tail), on_nll * xp.expm1(-nll))
     return Gradient(
         scale=(on_nll + on_logsumexp) / (1.0 + rows.tail),
         entry=on_nll * xp.expm1(-nll) + on_logsumexp * xp.exp(-nll),
     )
 
 
-def soft_gradient(rows: Normaliser, mass: Array, mass_at_peak: Array, on_nll: Array, on_logsumexp: Array) -> Gradient:
+def soft_gradient(
+    rows: Normaliser, mass: Array, mass_at_peak: Array, on_nll: Array, on_logsumexp: Array | None
+) -> Gradient:
     """The same for soft targets of that mass, `mass_at_peak` of it on the class at the peak; mass excludes that."""
     xp = namespace_of(mass)
+    on_logsumexp = xp.zeros_like(on_nll) if on_logsumexp is None else on_logsumexp
     whole = on_logsumexp + on_nll * (mass + mass_at_peak)
     scale = whole / (1.0 + rows.tail)
     likely = on_logsumexp + on_nll * mass - scale * rows.tail  # of a peak that has most of the probability
@@ -180,12 +194,11 @@ def row_loss(rows: RowStatistics, weights: RowWeights) -> Array:
     return loss if weights.square is None else loss + weighted(weights.square, rows.logsumexp**2)
 
 
-def row_loss_gradient(rows: RowStatistics, weights: RowWeights, on_loss: Array) -> tuple[Array, Array]:
-    """∂ Σ on_loss·row_loss by nll and by logsumexp: (rows,) each."""
-    xp = namespace_of(rows.nll)
+def row_loss_gradient(rows: RowStatistics, weights: RowWeights, on_loss: Array) -> tuple[Array, Array | None]:
+    """∂ Σ on_loss·row_loss by nll and by logsumexp: (rows,) each, None for 0."""
     on_nll = on_loss if weights.nll is None else on_loss * weights.nll
     if weights.square is None:
-        return on_nll, xp.zeros_like(on_nll)
+        return on_nll, None
     return on_nll, 2.0 * weighted(weights.square * on_loss, rows.logsumexp)
 
 

@@ -4,10 +4,11 @@ import functools
 import importlib.util
 import sys
 from types import ModuleType
+from typing import Any
 
 from xent.kernels import rows_numpy, score_numpy, survey_numpy
 
-__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "survey_kernels", "threads_pay"]
+__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "survey_kernels", "threads_pay", "tiles"]
 
 _WORTH_COMPILING = 1 << 14  # logits
 _WORTH_LOADING = 1 << 18  # numbers of a chunk of many; loading Numba takes as long as NumPy needs for 10M
@@ -42,6 +43,16 @@ def compiled_rows() -> ModuleType:
     except (ImportError, RuntimeError):
         return rows_numpy
     return rows_numba
+
+
+@functools.cache
+def tiles() -> Any:
+    """`linear_tiles_numba`; None where it cannot be compiled or the processor is not one that it is made for."""
+    if compiled_rows() is rows_numpy:
+        return None
+    from xent.kernels import linear_tiles_numba, panels_numba
+
+    return linear_tiles_numba if panels_numba.available() else None
 
 
 @functools.cache

@@ -12,8 +12,10 @@ __all__ = ["MAX_ROWS", "exp", "neg_log", "neg_log1p", "neg_log1p_minus", "neg_lo
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-MAX_ROWS = 1 << 13  # rows of a block: ten float64 of each stay in the second-level cache
+MAX_ROWS = 1 << 14  # rows of a block, so that calls are few; sums of its nats in float64 are exact
 SCRATCH = 8
+DIGITS = (1 << 52) - 1  # of a float64
+COUNTED = 0x433 << 52  # the bits of 2^52; a small integer in their place is added to it
 _kept = threading.local()
 
 
@@ -44,42 +46,45 @@ def neg_log_in_place(u: Float64, work: Float64) -> None:
     np.multiply(s, s, out=z)
     w = np.multiply(z, z, out=even)
     np.multiply(w, el.LOG_ODD[3], out=odd)
-    for coefficient in el.LOG_ODD[2::-1]:
+    for coefficient in el.LOG_ODD[2:0:-1]:
         odd += coefficient
-        odd *= z if coefficient == el.LOG_ODD[0] else w
-    z[:] = w
-    even *= el.LOG_EVEN[2]
+        odd *= w
+    odd += el.LOG_ODD[0]
+    odd *= z
+    np.multiply(w, el.LOG_EVEN[2], out=z)
     for coefficient in el.LOG_EVEN[1::-1]:
-        even += coefficient
-        even *= z
-    even += odd
+        z += coefficient
+        z *= w
+    z += odd
     half = np.multiply(f, 0.5, out=odd)
     half *= f
-    even += half
-    even *= s
+    z += half
+    z *= s
     k -= scale
-    even += np.multiply(k, el.LN2_LOW, out=s)
-    half -= even
+    z += np.multiply(k, el.LN2_LOW, out=s)
+    half -= z
     half -= f
     k *= el.LN2_HIGH
     np.subtract(half, k, out=u)
 
 
 def _take_apart(u: Float64, k: Float64) -> Float64 | float:
-    """u ← a number in [√½, √2) and k such that u was u·2^(k − scale); `scale` is inf for 0 and NaN for no number."""
+    """u ← a number in [√½, √2) and k such that u was u·2^(k − scale); `scale` has inf for 0 and NaN for no number."""
     scale: Float64 | float = 0.0
     if not (u.size and u.min() >= 2.0**-1022 and u.max() < np.inf):
         small = u < 2.0**-1022  # 0 and the subnormal numbers
         special = np.where(u == 0.0, np.inf, np.nan)
-        scale = np.where((u > 0.0) & (u < np.inf), np.where(small, 54.0, 0.0), special)
+        positive = (u > 0.0) & (u < np.inf)
+        scale = np.where(positive, np.where(small, 54.0, 0.0), special)
         u *= np.where(small, 2.0**54, 1.0)
+        u[~positive] = 1.0
     bits, exponent = u.view(np.int64), k.view(np.int64)
-    np.add(bits, el.ONE_BITS - el.SQRT_HALF_BITS, out=exponent)
-    exponent >>= 52
-    exponent -= 1023
-    bits -= exponent << 52
-    k[:] = exponent
-    return scale
+    bits += el.ONE_BITS - el.SQRT_HALF_BITS
+    np.right_shift(bits, 52, out=exponent)
+    exponent |= COUNTED
+    bits &= DIGITS
+    bits += el.SQRT_HALF_BITS
+    return scale + (2.0**52 + 1023.0)
 
 
 def neg_log1p(r: Float64) -> Float64:

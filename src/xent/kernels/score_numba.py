@@ -14,7 +14,8 @@ import numpy as np
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import SUM_TOLERANCE
-from xent.kernels.sums_numba import accumulate, accumulate_keyed
+from xent.kernels.sums_numba import ROWS, accumulate, accumulate_keyed
+from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_columns, look_at_rows
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -30,18 +31,25 @@ __all__ = [
 _compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
 _error_of_one_minus = numba.njit(el.error_of_one_minus, inline="always")
 
-MAX_ROWS = 1 << 19
+MAX_ROWS = 1 << 16  # whose nats stay in the second-level cache
 BLOCK_NUMBERS = 1 << 40
-ROWS = 2048  # of the scratch arrays, which so stay in the first-level cache
 Array = Any  # of the shape and dtype that score_numpy gives
 
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
-    if block.flags.c_contiguous or not block.flags.f_contiguous:
+    tile = np.empty(ROWS, block.dtype), np.ones(LANES[block.itemsize], block.dtype)
+    if block.strides[0] == block.itemsize and len(block) > 1:
+        own = np.empty(ROWS, block.dtype)
+        return bool(_probability_columns(block.T, codes, nats, hits, own, *tile, *_scratch(ROWS)))
+    if block.shape[1] > MOST_CLASSES:
         return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
-    extremes = np.empty((3, ROWS), block.dtype)
-    return bool(_probability_columns(block.T, codes, nats, hits, extremes, np.empty(ROWS, np.int32), *_scratch(ROWS)))
+    rows = len(codes) if block.flags.c_contiguous else ROWS
+    legal = [
+        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], *tile, *_scratch(ROWS))
+        for part in _parts(block, codes, nats, hits, rows=rows)
+    ]
+    return all(legal)
 
 
 def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
@@ -66,9 +74,9 @@ def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     return all(legal)
 
 
-def _parts(*arrays: Array) -> Iterator[tuple[Array, ...]]:
-    for start in range(0, len(arrays[0]), ROWS):
-        yield tuple(array[start : start + ROWS] for array in arrays)
+def _parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(array[start : start + rows] for array in arrays)
 
 
 def _scratch(rows: int) -> tuple[Array, Array]:
@@ -123,45 +131,59 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
 
 
 @compiled
-def _look_at_columns(p: Array, start: int, codes: Array, own: Array, hits: Array, extremes: Array, first: Array) -> int:
-    """`_look_at_rows` for the rows from `start` of (classes, rows)."""
-    rows = own.shape[0]
-    total, largest, smallest = extremes[0], extremes[1], extremes[2]
-    column = p[0][start:]
-    for i in range(rows):
-        total[i] = largest[i] = smallest[i] = column[i]
-        first[i] = 0
-    for j in range(1, p.shape[0]):
-        column = p[j][start:]
-        for i in range(rows):  # two loops: LLVM vectorises none that writes to more arrays
-            v = column[i]
-            total[i] += v
-            smallest[i] = v if v < smallest[i] else smallest[i]
-        for i in range(rows):
-            v = column[i]
-            higher = v > largest[i]
-            first[i] = np.int32(j) if higher else first[i]
-            largest[i] = v if higher else largest[i]
+def _few_probabilities(
+    block: Array, codes: Array, nats: Array, hits: Array, totals: Array, smallest: Array, u: Array, bits: Array
+) -> bool:
+    """`_probability_rows` for rows of up to MOST_CLASSES in C order."""
     legal = 0
-    for i in range(rows):
-        own[i] = min(p[codes[i], start + i], 1.0)
-        hits[i] = first[i] == codes[i]
-        legal += (abs(total[i] - 1.0) <= SUM_TOLERANCE) & (smallest[i] >= 0.0)
-    return legal
+    lanes, classes = smallest.shape[0], block.shape[1]
+    for start in range(0, nats.shape[0], ROWS):
+        p, own, hit, out = block[start:], codes[start:], hits[start:], nats[start : start + ROWS]
+        rows = out.shape[0]
+        seen = 0
+        while seen + lanes <= rows and (seen + lanes - 1) * classes + MOST_CLASSES <= p.shape[0] * classes:
+            look_at_rows(p, own, seen, u, hit, totals, smallest)
+            seen += lanes
+        for i in range(seen):
+            u[i] = min(u[i], 1.0)
+            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
+        legal += _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
+        _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
+        neg_log(u[:rows], bits[:rows], out)
+    return legal == nats.shape[0] and smallest.min() >= 0.0
 
 
 @compiled
 def _probability_columns(
-    p: Array, codes: Array, nats: Array, hits: Array, extremes: Array, first: Array, u: Array, bits: Array
+    p: Array,
+    codes: Array,
+    nats: Array,
+    hits: Array,
+    own: Array,
+    totals: Array,
+    smallest: Array,
+    u: Array,
+    bits: Array,
 ) -> bool:
     """`_probability_rows` for (classes, rows)."""
     legal = 0
+    lanes = smallest.shape[0]
     for start in range(0, nats.shape[0], ROWS):
-        out = nats[start : start + ROWS]
+        column, code, hit, out = p[:, start:], codes[start:], hits[start:], nats[start : start + ROWS]
         rows = out.shape[0]
-        legal += _look_at_columns(p, start, codes[start:], u[:rows], hits[start:], extremes, first)
+        for i in range(rows):
+            own[i] = column[code[i], i]
+        for i in range(rows):
+            u[i] = min(np.float64(own[i]), 1.0)
+        seen = rows // lanes * lanes
+        for i in range(0, seen, lanes):
+            look_at_columns(column, code, i, own, hit, totals, smallest)
+        for i in range(seen):
+            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
+        legal += _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
+        _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], bits[:rows], out)
-    return legal == nats.shape[0]
+    return legal == nats.shape[0] and smallest.min() >= 0.0
 
 
 @compiled

@@ -27,6 +27,9 @@ __all__ = [
     "FIRST_FINE",
     "LARGEST",
     "MAX_ROWS",
+    "ROUND_NATS",
+    "ROUND_REST",
+    "ROUND_SQUARES",
     "SMALLEST",
     "SUM_TOLERANCE",
     "accumulate",
@@ -55,7 +58,13 @@ FINE_BINS = FINE_TOP - FINE_LOW + 1
 FIRST_FINE = BINS + 1
 FIRST_CUT = FIRST_FINE + FINE_BINS
 ALL_BINS = FIRST_CUT + CUT_BINS * CUT
+ALL_CUT = 192 * CUT  # the pieces of the bins that LARGEST leaves in use, and an empty one
 SMALLEST, LARGEST = 2.0**-24, 2.0**4  # nats that `accumulate` sums itself; the rest it hands back
+ROUND_NATS = 1.5 * 2.0**16  # adding and subtracting it rounds to the nearest multiple of 2^-36
+ROUND_SQUARES, ROUND_REST = 1.5 * 2.0**20, 1.5 * 2.0**-20  # the same of 2^-32 and 2^-72
+UNITS = (1.0, 2.0**36, 2.0**76)  # of rows, nats, and what is left of them
+MOST_NATS = 2.0**16  # of a block: below 2^53 units, and so are their squares
+SHORT = 1 << 13  # of a dot product that OpenBLAS keeps to one thread
 BLOCK_NUMBERS = 1 << 16  # predictions of a block, so that its float64 copies stay in the second-level cache
 
 
@@ -87,22 +96,20 @@ def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) ->
 def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """The probability of the second of two classes (rows,)."""
     memory = scratch(8, len(nats))
-    p, negative, error = memory[:3]
+    p, other, error = memory[:3]
     p[:] = block
-    np.equal(codes, 1, out=hits)
-    np.subtract(1.0, hits, out=negative)
+    np.subtract(1.0, codes, out=other)
     with np.errstate(invalid="ignore"):
-        np.multiply(negative, -2.0, out=error)
-        error += 1.0
-        u = np.multiply(error, p, out=nats)
-        u += negative  # p or 1 − p
-        np.subtract(1.0, u, out=error)
-        error -= p
-        error *= negative
+        signed = np.subtract(other, p, out=nats)  # −p or 1 − p
+        np.subtract(other, signed, out=error)
+        error -= p  # of 1 − p; of −p there is none
+        legal = bool(p.min(initial=0.0) >= 0.0 and p.max(initial=0.0) <= 1.0)
+        np.greater(p, 0.5, out=hits)
+        np.not_equal(hits, other, out=hits)
+        u = np.abs(signed, out=nats)
         neg_log_in_place(u, memory[3:])
         nats -= error
-    np.equal(hits, p > 0.5, out=hits)
-    return bool(nats.min() >= 0.0)  # of p outside [0, 1], either u is negative or its logarithm positive
+    return legal
 
 
 def logit_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
@@ -153,62 +160,86 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     """Add a block of up to MAX_ROWS rows to exact sums; flag in `odd`, and count, the rows left out.
 
     Left out are those whose nats are not 0 and not in [SMALLEST, LARGEST]. Each of the others is an exact multiple of
-    2^-76, so two integers hold their sum. The arrays hold 2^23 rows before they can overflow:
+    2^-76, so two integers hold their sum: the nearest multiple of a unit, and what that leaves, which may be negative.
+    The arrays hold 2^23 rows before they can overflow:
 
     class_sums: (classes, 3): rows; nats in units of 2^-36, and what that leaves in units of 2^-76.
-    bins: (ALL_BINS, 2): rows; nats in units of 2^-36, each row rounded down. Bin 0 is of 0 nats alone, and those below
+    bins: (2, ALL_BINS): rows; nats in units of 2^-36, each row rounded. Bin 0 is of 0 nats alone, and those below
         CUT_BINS are empty: the bins that they are cut into come behind the others.
-    squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded down.
+    squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded.
     """
-    with np.errstate(invalid="ignore"):
-        np.logical_not((nats >= SMALLEST) & (nats <= LARGEST), out=odd)
     left_out = 0
-    if odd.any():
-        odd &= nats != 0.0
-        left_out = int(np.count_nonzero(odd))
+    if nats.size and nats.min() >= SMALLEST and nats.max() <= LARGEST:
+        odd[:] = False
+    else:
+        left_out = _flag_odd(nats, odd)
         if left_out:
             nats, codes = nats[~odd], codes[~odd]
-    rest, whole, exact = scratch(3, len(nats))
-    integers = exact.view(np.int64)
-    eighths = np.multiply(nats, BINS_PER_NAT, out=rest)
-    cut = np.multiply(eighths, CUT, out=whole)
-    cut += FIRST_CUT
-    np.copyto(integers, np.where(eighths >= CUT_BINS, eighths, cut), casting="unsafe")
-    low = eighths < 1.0
-    if low.any():
-        fine = np.right_shift(nats.view(np.int64), FINE_SHIFT, out=whole.view(np.int64))
-        fine += FIRST_FINE - FINE_LOW
-        np.maximum(fine, 0, out=fine)  # 0 nats
-        integers = np.where(low, fine, integers)
-    bins[:, 0] += np.bincount(integers, minlength=len(bins))
-    np.multiply(nats, 2.0**36, out=rest)
-    np.floor(rest, out=whole)
-    bins[:, 1] += np.bincount(integers, weights=whole, minlength=len(bins)).astype(np.int64)
-    second = exact if len(class_sums) == 2 else None
-    np.copyto(exact, codes)
-    _add_by_class(codes, second, None, class_sums[:, 0])
-    _add_by_class(codes, second, whole, class_sums[:, 1])
-    rest -= whole
-    rest *= 2.0**40
-    _add_by_class(codes, second, rest, class_sums[:, 2])
-    np.multiply(nats, nats, out=rest)
-    rest *= 2.0**32
-    np.floor(rest, out=whole)
-    squares[0] += int(whole.sum())
-    rest -= whole
-    rest *= 2.0**40
-    np.floor(rest, out=whole)
-    squares[1] += int(whole.sum())
+    _add_all(nats, codes, class_sums, bins, squares)
     return left_out
 
 
-def _add_by_class(codes: Int64, second: Float64 | None, integers: Float64 | None, sums: Int64) -> None:
-    """Add integers up to 2^40 held as float64 (None: 1 each) by class; exact for 2^13 of them in any order.
-
-    Of two classes, `second` is 1 for the second: a dot product is three times as fast as counting.
-    """
-    if second is None:
-        sums += np.bincount(codes, weights=integers, minlength=len(sums)).astype(np.int64)
+def _add_all(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squares: Int64) -> None:
+    """Rows of which none is left out."""
+    if nats.sum() > MOST_NATS:  # more than float64 numbers hold in units of 2^-36
+        middle = len(nats) // 2
+        _add_all(nats[:middle], codes[:middle], class_sums, bins, squares)
+        _add_all(nats[middle:], codes[middle:], class_sums, bins, squares)
         return
-    of_second = int(np.count_nonzero(codes) if integers is None else np.dot(second, integers))
-    sums += (int(len(codes) if integers is None else integers.sum()) - of_second, of_second)
+    whole, rest, work, second = scratch(4, len(nats))
+    np.add(nats, ROUND_NATS, out=whole)
+    whole -= ROUND_NATS
+    np.subtract(nats, whole, out=rest)
+    _add_by_bin(nats, whole, work, second, bins)
+    if len(class_sums) == 2:
+        np.copyto(second, codes)
+        for column, integers in enumerate((None, whole, rest)):
+            _add_two_classes(second, integers, class_sums[:, column], UNITS[column])
+    else:
+        for column, numbers in enumerate((None, whole, rest)):
+            found = np.bincount(codes, weights=numbers, minlength=len(class_sums))
+            class_sums[:, column] += (found * UNITS[column]).astype(np.int64)
+    square = np.multiply(nats, nats, out=rest)
+    for limb, (rounding, unit) in enumerate(((ROUND_SQUARES, 2.0**32), (ROUND_REST, 2.0**72))):
+        np.add(square, rounding, out=work)
+        work -= rounding
+        squares[limb] += int(work.sum() * unit)
+        square -= work
+
+
+def _flag_odd(nats: Float64, odd: Bools) -> int:
+    with np.errstate(invalid="ignore"):
+        np.logical_not((nats >= SMALLEST) & (nats <= LARGEST), out=odd)
+    odd &= nats != 0.0
+    return int(np.count_nonzero(odd))
+
+
+def _add_by_bin(nats: Float64, whole: Float64, work: Float64, places: Float64, bins: Int64) -> None:
+    """All bins are counted as if they were cut, and those that are not are put together again."""
+    place, fine = places.view(np.int64), work.view(np.int64)
+    cut = np.multiply(nats, BINS_PER_NAT * CUT, out=work)
+    np.copyto(place, cut, casting="unsafe")
+    low = cut < CUT
+    if low.any():
+        np.right_shift(nats.view(np.int64), FINE_SHIFT, out=fine)
+        fine += ALL_CUT - FINE_LOW
+        np.maximum(fine, ALL_CUT - 1, out=fine)  # 0 nats
+        np.putmask(place, low, fine)
+    found = np.empty((2, ALL_CUT + FINE_BINS))
+    found[0] = np.bincount(place, minlength=ALL_CUT + FINE_BINS)
+    np.multiply(np.bincount(place, weights=whole, minlength=ALL_CUT + FINE_BINS), UNITS[1], out=found[1])
+    together = found[:, CUT_BINS * CUT : ALL_CUT - CUT].reshape(2, -1, CUT) @ np.ones(CUT)
+    bins[:, 0] += found[:, ALL_CUT - 1].astype(np.int64)
+    bins[:, CUT_BINS : ALL_CUT // CUT - 1] += together.astype(np.int64)
+    bins[:, FIRST_CUT:] += found[:, : CUT_BINS * CUT].astype(np.int64)
+    bins[:, FIRST_FINE:FIRST_CUT] += found[:, ALL_CUT:].astype(np.int64)
+
+
+def _add_two_classes(second: Float64, numbers: Float64 | None, sums: Int64, unit: float) -> None:
+    """Add numbers (None: 1 each) by class, where `second` is 1 for the second of two: three times as fast as counting."""
+    if numbers is None:
+        of_second, of_all = second.sum(), float(len(second))
+    else:
+        parts = (slice(start, start + SHORT) for start in range(0, len(second), SHORT))
+        of_second, of_all = sum(np.dot(second[part], numbers[part]) for part in parts), numbers.sum()
+    sums += (int((of_all - of_second) * unit), int(of_second * unit))

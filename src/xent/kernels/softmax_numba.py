@@ -20,8 +20,9 @@ loop = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 inline = numba.njit(error_model="numpy", fastmath=FAST, inline="always")
 
 PART = 2048  # classes summed in float32 before the sum goes to float64
-NARROW = 64  # rows of at most so many classes are taken many at a time
-SCRATCH = 4096
+NARROW = 40  # rows of at most so many classes are taken many at a time
+LANES = 64  # of them at a time, side by side
+SCRATCH = max(PART, NARROW * LANES)
 
 
 @inline
@@ -31,6 +32,15 @@ def _peak(row: Array) -> Any:
     for j in range(row.shape[0]):
         highest = max(highest, ordered(widened(row[j])))
     return unordered(highest)
+
+
+@inline
+def _turn(z: Array, step: int, classes: int, rows: int, scratch: Array) -> None:
+    """Logits class by class, LANES apart."""
+    for j in range(classes):
+        logits, to = z[j:], scratch[j * LANES : j * LANES + rows]
+        for i in range(rows):
+            to[i] = widened(logits[i * step])
 
 
 @loop
@@ -64,33 +74,32 @@ def normaliser(
 def normaliser_of_narrow_rows(
     z: Array, step: int, classes: int, labels: Array, scratch: Array, peak: Array, tail: Array, label_logit: Array
 ) -> None:
-    """The same for rows so short that exp is taken over many of them in one loop."""
-    zero, nan = peak.dtype.type(0), peak.dtype.type(np.nan)
-    tile = SCRATCH // classes
-    for first in range(0, labels.shape[0], tile):
-        last = min(first + tile, labels.shape[0])
-        for i in range(first, last):
-            row, y = z[i * step : i * step + classes], labels[i]
-            terms = scratch[(i - first) * classes : (i - first + 1) * classes]
-            top = _peak(row)
-            for j in range(classes):
-                terms[j] = widened(row[j]) - top
-            known = (y >= 0) & (y < classes)
-            peak[i] = top if known else zero if y < 0 else nan
-            label_logit[i] = widened(row[y]) if known else peak[i]
-        used = scratch[: (last - first) * classes]
-        for k in range(used.shape[0]):
-            used[k] = used[k] if used[k] == zero else exp(used[k])
-        for i in range(first, last):
-            row, top = z[i * step : i * step + classes], peak[i]
-            terms = scratch[(i - first) * classes : (i - first + 1) * classes]
-            below, peaks = zero, -1
-            for j in range(classes):
-                below += terms[j]
-                peaks += 1 if widened(row[j]) == top else 0
-            legal = (top > -np.inf) & (top < np.inf)
-            peak[i] = top if legal else nan
-            tail[i] = zero if labels[i] < 0 else below + peaks if legal else nan
+    """The same for rows so short that loops run over rows, turned in the scratch."""
+    zero, one, nan = peak.dtype.type(0), peak.dtype.type(1), peak.dtype.type(np.nan)
+    for first in range(0, labels.shape[0], LANES):
+        rows = min(LANES, labels.shape[0] - first)
+        _turn(z[first * step :], step, classes, rows, scratch)
+        top, below = peak[first : first + rows], tail[first : first + rows]
+        peaks, y = label_logit[first : first + rows], labels[first : first + rows]
+        top[:], below[:], peaks[:] = scratch[:rows], zero, -one
+        for j in range(1, classes):
+            logits = scratch[j * LANES : j * LANES + rows]
+            for i in range(rows):
+                top[i] = logits[i] if ordered(logits[i]) > ordered(top[i]) else top[i]
+        for j in range(classes):
+            logits = scratch[j * LANES : j * LANES + rows]
+            for i in range(rows):
+                peaks[i] += one if logits[i] == top[i] else zero
+            for i in range(rows):
+                term = exp(logits[i] - top[i])  # before it is asked for: else the loop is not vectorised
+                below[i] += zero if logits[i] == top[i] else term
+        for i in range(rows):
+            known, legal = (y[i] >= 0) & (y[i] < classes), (top[i] > -np.inf) & (top[i] < np.inf)
+            none = zero if y[i] < 0 else nan
+            whole, at_label = below[i] + peaks[i], scratch[(y[i] if known else 0) * LANES + i]
+            peaks[i] = at_label if known and legal else none
+            below[i] = whole if known and legal else none
+            top[i] = top[i] if known and legal else none
 
 
 @loop
@@ -139,25 +148,20 @@ def gradient_of_narrow_rows(
     out: Array,
     out_step: int,
 ) -> None:
-    """The same for rows so short that exp is taken over many of them in one loop."""
+    """The same for rows so short that loops run over rows, turned in the scratch."""
     zero = peak.dtype.type(0)
-    tile = SCRATCH // classes
-    for first in range(0, labels.shape[0], tile):
-        last = min(first + tile, labels.shape[0])
-        for i in range(first, last):
-            row, top = z[i * step : i * step + classes], peak[i]
-            terms = scratch[(i - first) * classes : (i - first + 1) * classes]
+    for first in range(0, labels.shape[0], LANES):
+        rows = min(LANES, labels.shape[0] - first)
+        _turn(z[first * step :], step, classes, rows, scratch)
+        top, times, own = peak[first : first + rows], scale[first : first + rows], entry[first : first + rows]
+        y = labels[first : first + rows]
+        for j in range(classes):
+            terms = scratch[j * LANES : j * LANES + rows]
+            for i in range(rows):
+                nothing = (y[i] < 0) | ((times[i] == zero) & (own[i] == zero))
+                term = times[i] * exp(terms[i] - top[i])
+                terms[i] = zero if nothing else own[i] if y[i] == j else term
+        for i in range(rows):
+            to = out[(first + i) * out_step : (first + i) * out_step + classes]
             for j in range(classes):
-                terms[j] = widened(row[j]) - top
-        used = scratch[: (last - first) * classes]
-        for k in range(used.shape[0]):
-            used[k] = exp(used[k])
-        for i in range(first, last):
-            to = out[i * out_step : i * out_step + classes]
-            terms = scratch[(i - first) * classes : (i - first + 1) * classes]
-            times, y = scale[i], labels[i]
-            nothing = y < 0 or (times == zero and entry[i] == zero)
-            for j in range(classes):
-                to[j] = narrowed(zero if nothing else times * terms[j], to[j])
-            if not nothing and y < classes:
-                to[y] = narrowed(entry[i], to[0])
+                to[j] = narrowed(scratch[j * LANES + i], to[j])

@@ -1,11 +1,18 @@
-"""Exact sums compiled with Numba: those of `score_numpy.accumulate`, and by any key."""
+"""Exact sums compiled with Numba: those of `score_numpy.accumulate`, and by any key.
+
+What is scattered is computed before, in loops that write one array each and so vectorise. One number counts rows above
+what it sums, so that a row costs one addition in memory a table.
+"""
 
 from typing import Any
 
+import numba
 import numpy as np
 
 from xent.kernels.elementary_numba import compiled
+from xent.kernels.scalars_numba import bits_of
 from xent.kernels.score_numpy import (
+    ALL_BINS,
     BINS_PER_NAT,
     CUT,
     CUT_BINS,
@@ -14,49 +21,171 @@ from xent.kernels.score_numpy import (
     FIRST_CUT,
     FIRST_FINE,
     LARGEST,
+    ROUND_NATS,
+    ROUND_REST,
+    ROUND_SQUARES,
     SMALLEST,
 )
 
-__all__ = ["accumulate", "accumulate_keyed"]
+__all__ = ["ROWS", "accumulate", "accumulate_keyed"]
 
 Array = Any
+ROWS = 1024  # of a block, whose scratch arrays so stay in the first-level cache
+COUNT_SHIFT = 52  # a block's nats in units of 2^-36 stay below 2^51
+COUNT, ONE, NATS = np.int64((1 << 12) - 1), np.int64(1 << COUNT_SHIFT), np.int64((1 << COUNT_SHIFT) - 1)
+ZERO_NATS, ZERO_SQUARES, ZERO_REST = np.array([ROUND_NATS, ROUND_SQUARES, ROUND_REST]).view(np.int64)
+inline = numba.njit(error_model="numpy", inline="always")
+FEW_CLASSES = 256  # whose table is small beside a block
+EIGHTHS = 192  # the bins of 1/8 bit that LARGEST leaves in use
+UNUSED = FIRST_FINE - EIGHTHS
+USED_BINS = ALL_BINS - UNUSED
+
+
+def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
+    """As score_numpy.accumulate."""
+    classes = len(class_sums) if len(class_sums) <= FEW_CLASSES else 0
+    scratch = np.empty(ROWS), *np.empty((4, ROWS), np.int64)
+    packed = np.zeros(USED_BINS, np.int64), np.zeros((2, classes), np.int64)
+    return int(_accumulate(nats, codes, class_sums, bins, squares, odd, *scratch, *packed))
 
 
 @compiled
-def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
-    """As score_numpy.accumulate."""
-    bits = nats.view(np.int64)
+def _accumulate(
+    nats: Array,
+    codes: Array,
+    class_sums: Array,
+    bins: Array,
+    squares: Array,
+    odd: Array,
+    inside: Array,
+    inside_codes: Array,
+    whole: Array,
+    rest: Array,
+    at: Array,
+    by_bin: Array,
+    by_class: Array,
+) -> int:
     left_out = 0
-    first = second = np.int64(0)
+    for start in range(0, nats.shape[0], ROWS):
+        given, own, flags = nats[start : start + ROWS], codes[start : start + ROWS], odd[start : start + ROWS]
+        found = _flag(given, flags)
+        if found:
+            left_out += found
+            kept = _keep(given, own, flags, inside, inside_codes)
+            given, own = inside[:kept], inside_codes[:kept]
+        _limbs(given, whole, rest, squares)
+        _find_bins(given, given.view(np.int64), at)
+        if class_sums.shape[0] == 2:
+            _add_two_classes(own, whole, rest, class_sums)
+            for i in range(own.shape[0]):
+                by_bin[np.uint64(at[i])] += whole[i] + ONE
+        elif by_class.shape[1]:
+            for i in range(own.shape[0]):
+                value, code = whole[i] + ONE, np.uint64(own[i])
+                by_bin[np.uint64(at[i])] += value
+                by_class[0, code] += value
+                by_class[1, code] += rest[i]
+        else:
+            for i in range(own.shape[0]):
+                code = np.uint64(own[i])
+                by_bin[np.uint64(at[i])] += whole[i] + ONE
+                class_sums[code, 0] += 1
+                class_sums[code, 1] += whole[i]
+                class_sums[code, 2] += rest[i]
+        _unpack(by_bin, by_class, bins, class_sums)
+    return left_out
+
+
+@compiled
+def _flag(nats: Array, odd: Array) -> int:
+    left_out = 0
     for i in range(nats.shape[0]):
         v = nats[i]
-        inside = (v >= SMALLEST) & (v <= LARGEST)
-        odd[i] = (not inside) & (v != 0.0)
+        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
         left_out += odd[i]
-        v = v if inside else 0.0
-        rest = (v * v) * 2.0**32
-        whole = np.int64(rest)
-        first += whole
-        second += np.int64((rest - np.float64(whole)) * 2.0**40)
+    return left_out
+
+
+@compiled
+def _keep(nats: Array, codes: Array, odd: Array, inside: Array, inside_codes: Array) -> int:
+    """The rows that are not odd, closed up."""
+    kept = 0
+    for i in range(nats.shape[0]):
+        if not odd[i]:
+            inside[kept], inside_codes[kept] = nats[i], codes[i]
+            kept += 1
+    return kept
+
+
+@inline
+def _square_limbs(square: Any) -> Any:
+    """A square in units of 2^-32, and what that leaves in units of 2^-72: the bits of a rounded float are a count."""
+    rounded = square + ROUND_SQUARES
+    left = (square - (rounded - ROUND_SQUARES)) + ROUND_REST
+    return bits_of(rounded) - ZERO_SQUARES, bits_of(left) - ZERO_REST
+
+
+@compiled
+def _limbs(nats: Array, whole: Array, rest: Array, squares: Array) -> None:
+    first = second = np.int64(0)
+    for i in range(nats.shape[0]):
+        square = nats[i] * nats[i]
+        limb, left = _square_limbs(square)
+        first += limb
+        second += left
     squares[0] += first
     squares[1] += second
     for i in range(nats.shape[0]):
-        if odd[i]:
-            continue
-        rest = nats[i] * 2.0**36
-        whole = np.int64(rest)
+        whole[i] = bits_of(nats[i] + ROUND_NATS) - ZERO_NATS
+    for i in range(nats.shape[0]):
+        rest[i] = np.int64((nats[i] - ((nats[i] + ROUND_NATS) - ROUND_NATS)) * 2.0**76)
+
+
+@compiled
+def _find_bins(nats: Array, bits: Array, at: Array) -> None:
+    for i in range(nats.shape[0]):
+        fine = (bits[i] >> FINE_SHIFT) + (EIGHTHS - FINE_LOW)
+        at[i] = fine if fine >= EIGHTHS else 0  # 0 nats
+    for i in range(nats.shape[0]):
         eighth = np.int64(nats[i] * BINS_PER_NAT)
-        cut = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + FIRST_CUT
-        fine = (bits[i] >> FINE_SHIFT) + (FIRST_FINE - FINE_LOW)
-        fine = fine if fine >= FIRST_FINE else 0  # 0 nats
-        bin_of = eighth if eighth >= CUT_BINS else (cut if eighth > 0 else fine)
-        bins[bin_of, 0] += 1
-        bins[bin_of, 1] += whole
-        code = codes[i]
-        class_sums[code, 0] += 1
-        class_sums[code, 1] += whole
-        class_sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
-    return left_out
+        cut = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + (FIRST_CUT - UNUSED)
+        at[i] = eighth if eighth >= CUT_BINS else (cut if eighth > 0 else at[i])
+
+
+@compiled
+def _add_two_classes(codes: Array, whole: Array, rest: Array, class_sums: Array) -> None:
+    """Without scattering, which has to wait for the last row of the same class."""
+    rows = codes.shape[0]
+    second = second_whole = second_rest = all_whole = all_rest = np.int64(0)
+    for i in range(rows):
+        second += codes[i]
+        second_whole += whole[i] & -codes[i]
+        second_rest += rest[i] & -codes[i]
+        all_whole += whole[i]
+        all_rest += rest[i]
+    class_sums[0, 0] += rows - second
+    class_sums[0, 1] += all_whole - second_whole
+    class_sums[0, 2] += all_rest - second_rest
+    class_sums[1, 0] += second
+    class_sums[1, 1] += second_whole
+    class_sums[1, 2] += second_rest
+
+
+@compiled
+def _unpack(by_bin: Array, by_class: Array, bins: Array, class_sums: Array) -> None:
+    """Add up what a block left in the tables, and empty them."""
+    for k in range(EIGHTHS):
+        bins[0, k] += (by_bin[k] >> COUNT_SHIFT) & COUNT
+        bins[1, k] += by_bin[k] & NATS
+    for k in range(EIGHTHS, USED_BINS):
+        bins[0, k + UNUSED] += (by_bin[k] >> COUNT_SHIFT) & COUNT
+        bins[1, k + UNUSED] += by_bin[k] & NATS
+    for code in range(by_class.shape[1]):
+        class_sums[code, 0] += (by_class[0, code] >> COUNT_SHIFT) & COUNT
+        class_sums[code, 1] += by_class[0, code] & NATS
+        class_sums[code, 2] += by_class[1, code]
+    by_bin[:] = 0
+    by_class[:] = 0
 
 
 @compiled
@@ -64,7 +193,7 @@ def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
     """Add up to 2^19 rows of weight 1 by their code; flag in `odd`, and count, the rows left out, as `accumulate` does.
 
     sums: (keys, 5): rows; nats in units of 2^-36, and what that leaves in units of 2^-76; squares of nats in units of
-        2^-32, and what that leaves in units of 2^-72, rounded down.
+        2^-32, and what that leaves in units of 2^-72, rounded.
     """
     left_out = 0
     for i in range(nats.shape[0]):
@@ -74,11 +203,11 @@ def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
         if odd[i]:
             continue
         code = np.uint64(codes[i])
-        rest, square = v * 2.0**36, (v * v) * 2.0**32
-        whole, whole_square = np.int64(rest), np.int64(square)
+        rounded = v + ROUND_NATS
+        limb, left = _square_limbs(v * v)
         sums[code, 0] += 1
-        sums[code, 1] += whole
-        sums[code, 2] += np.int64((rest - np.float64(whole)) * 2.0**40)
-        sums[code, 3] += whole_square
-        sums[code, 4] += np.int64((square - np.float64(whole_square)) * 2.0**40)
+        sums[code, 1] += bits_of(rounded) - ZERO_NATS
+        sums[code, 2] += np.int64((v - (rounded - ROUND_NATS)) * 2.0**76)
+        sums[code, 3] += limb
+        sums[code, 4] += left
     return left_out

@@ -8,10 +8,10 @@ import numpy as np
 from xent.kernels import ladder_numba as ladder
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numba import log1p
-from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE, TEMPERATURES
+from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE, SUMMED, TEMPERATURES
 from xent.kernels.scalars_numba import bits_of
 from xent.kernels.survey_numpy import COST_BITS, LOWEST_ODDS, ODDS_BINS, ODDS_SHIFT
-from xent.kernels.temper_numba import WIDTH, temper
+from xent.kernels.temper_numba import ROOTS, SPAN, WIDTH, temper
 
 __all__ = ["cure_sums", "survey"]
 
@@ -24,12 +24,10 @@ ONE_ROW, ONE_TRUTH = np.int64(1 << 44), np.int64(1 << 54)  # beside probabilitie
 PROBABILITY, ROWS = np.int64((1 << 44) - 1), np.int64((1 << 10) - 1)
 
 
-def survey(
-    block: Array, logs: bool, codes: Array, grid: Array, moments: Array, label: Array, cost: Array, reliable: Array
-) -> None:
+def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array) -> None:
     """As survey_numpy.survey."""
     for rows, scratch in _whole_and_rest(block, len(moments)):
-        sums = (grid, moments, label, cost.reshape(2, -1), reliable)
+        sums = (grid, moments, cost.reshape(2, -1), reliable)
         _survey_blocks(_two_axes(block)[rows], logs, codes[rows], *sums, *scratch)
 
 
@@ -64,8 +62,10 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         np.empty(rows, np.int32),
         np.empty(rows, wide.dtype),
         np.empty((5, rows), single),
+        np.empty((min(classes, SUMMED), ROOTS * SPAN), single),
         np.empty(TEMPERATURES * WIDTH, single),
-        np.empty(TEMPERATURES * WIDTH),
+        np.empty((SPAN // WIDTH, TEMPERATURES * WIDTH)),
+        np.empty(TEMPERATURES * WIDTH, np.int64),
         np.empty((numbers, rows), single),
         np.empty((2, rows), np.int64),
         np.empty(ODDS_BINS, np.int64),
@@ -79,7 +79,6 @@ def _survey_blocks(
     codes: Array,
     grid: Array,
     moments: Array,
-    label: Array,
     cost: Array,
     reliable: Array,
     wide: Array,
@@ -87,8 +86,10 @@ def _survey_blocks(
     top: Array,
     largest: Array,
     by_row: Array,
+    roots: Array,
     sums: Array,
     totals: Array,
+    fixed: Array,
     out: Array,
     whole: Array,
     counts: Array,
@@ -98,7 +99,7 @@ def _survey_blocks(
         ladder.widen(block[start : start + rows], logs, wide)
         own = codes[start : start + rows]
         _survey(
-            logs, own, grid, moments, label, cost, reliable, wide, by_class, top, largest, by_row, sums, totals, out,
+            logs, own, grid, moments, cost, reliable, wide, by_class, top, largest, by_row, roots, sums, totals, fixed, out,
             whole, counts,
         )  # fmt: skip
 
@@ -109,7 +110,6 @@ def _survey(
     codes: Array,
     grid: Array,
     moments: Array,
-    label: Array,
     cost: Array,
     reliable: Array,
     wide: Array,
@@ -117,28 +117,27 @@ def _survey(
     top: Array,
     largest: Array,
     by_row: Array,
+    roots: Array,
     sums: Array,
     totals: Array,
+    fixed: Array,
     out: Array,
     whole: Array,
     counts: Array,
 ) -> None:
     z, v = by_class[0], by_class[1]
-    rest, log_largest, mine, nothing = by_row[0], by_row[1], by_row[2], by_row[3]
+    rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
     ladder.centre(wide, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
     if cost.shape[1]:
         _costs(z, rest, codes, cost[0], cost[1], by_row[4], whole[0], whole[1])
     _reliability(v, rest, top, codes, reliable, by_row[1], by_row[3], whole[0], whole[1], counts)
-    left_out = 0
+    left_out, skip = 0, whole[0]
     for i in range(codes.shape[0]):
-        mine[i] = z[codes[i], i]
+        skip[i] = z[codes[i], i] <= LOWEST
         nothing[i] = NOTHING
-        left_out += mine[i] <= LOWEST
-    skip = whole[0]
-    for i in range(codes.shape[0]):
-        skip[i] = mine[i] <= LOWEST
-    temper(z, v, top, skip, left_out > 0, sums, totals, grid)
+        left_out += skip[i]
+    temper(z, v, top, skip, left_out > 0, roots, sums, totals, fixed, grid)
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
         if left_out:
@@ -146,9 +145,6 @@ def _survey(
                 for i in range(codes.shape[0]):
                     out[k, i] = NOTHING if skip[i] else out[k, i]
         ladder.fixed_sums(out, moments)
-    label[0] += codes.shape[0] - left_out
-    for i in range(codes.shape[0]):
-        label[1] += 0 if skip[i] else np.int64(np.float64(mine[i]) * FIXED)
 
 
 @compiled
@@ -247,8 +243,10 @@ def _cure_blocks(
     top: Array,
     largest: Array,
     by_row: Array,
+    roots: Array,
     sums: Array,
     totals: Array,
+    fixed: Array,
     out: Array,
     whole: Array,
     counts: Array,

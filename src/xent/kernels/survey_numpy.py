@@ -44,16 +44,14 @@ def odds_bins(v: Array, rest: Array, at_top: Array) -> NDArray[np.int64]:
     return np.asarray(np.clip(bins, 0, ODDS_BINS - 1), np.int64)
 
 
-def survey(
-    block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, label: Int64, cost: Int64, reliable: Int64
-) -> None:
+def survey(block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, cost: Int64, reliable: Int64) -> None:
     """Add rows with one label each.
 
     block: (rows, classes), or (rows,) for the second of two; logits or log-probabilities where `logs`.
-    codes: (rows,): the label; a row whose label has probability 0 is left out of grid, moments and label.
-    grid: (TEMPERATURES,): log Σ exp(β·z). moments: (moments_count,), or (0,) to leave them out. label: (2,): rows, and
-    z of their labels. cost: (2, classes, classes), or (2, 0, 0): by label and class, −log of the probability, and how
-    often that is 0. reliable: (3, classes + 1, ODDS_BINS), or (3, 1, …): rows, their probability, how often it is true;
+    codes: (rows,): the label; a row whose label has probability 0 is left out of grid and moments.
+    grid: (TEMPERATURES,): log Σ exp(β·z). moments: (moments_count,), or (0,) to leave them out.
+    cost: (2, classes, classes), or (2, 0, 0): by label and class, −log of the probability, and how often that is 0.
+    reliable: (3, classes + 1, ODDS_BINS), or (3, 1, …): rows, their probability, how often it is true;
     by class and bin of its odds, and last for the likeliest class.
     """
     classes = 2 if block.ndim == 1 else block.shape[1]
@@ -65,18 +63,15 @@ def survey(
         rest = ladder.rest_of(v, top)
         costs(z, rest, own, cost)
         reliability(v, rest, top, own, reliable)
-        mine = z[own, np.arange(len(own))]
-        finite = mine > LOWEST
+        finite = z[own, np.arange(len(own))] > LOWEST
         if not finite.all():
-            z, v, top, rest, mine = z[:, finite], v[:, finite], top[finite], rest[finite], mine[finite]
+            z, v, top, rest = z[:, finite], v[:, finite], top[finite], rest[finite]
         out = np.empty((max(TEMPERATURES, len(moments)), len(top)), np.float32)
         ladder.temper(z, v, top, out)
         ladder.fixed_sums(out[:TEMPERATURES], grid)
         if len(moments):
             ladder.moments(z, v, rest, np.zeros_like(rest), out)
             ladder.fixed_sums(out[: len(moments)], moments)
-        label[0] += len(mine)
-        ladder.fixed_sums(mine[None, :], label[1:])
 
 
 def costs(z: Array, rest: Array, codes: Int64, cost: Int64) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "ReliabilityBin",
     "Report",
     "Rung",
+    "SkippedFile",
     "WorstRow",
 ]
 
@@ -49,6 +50,14 @@ class WorstRow:
     probability: float  # given to the truth
     nats: float
     loss: float  # the same in the report's unit
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that could not be read, and was left out as asked."""
+
+    file: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,7 @@ class Report:
     clipped: int  # rows whose loss the clipping changed
     normalize: bool
     normalized: int  # rows off by more than 1e-3 that were divided by their sum
+    skipped: tuple[SkippedFile, ...]  # files left out, of which no row is in anything above
     interval_method: str  # "t", "bootstrap-t" (few rows), "cluster-robust t"
     clusters: int | None  # how many there are, if they were asked for
     by_group: tuple[GroupReport, ...] | None  # those first that cost most beyond their share

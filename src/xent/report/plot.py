@@ -15,7 +15,7 @@ from xent.report.typeset import name, number
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Plots"]
+__all__ = ["INK", "LOSS", "ROWS", "Plots", "axes_of"]
 
 LOSS, ROWS, INK = "#a33a0c", "#8a8478", "#1d1b18"
 
@@ -39,7 +39,7 @@ class Plots(NamedTuple):
             MissingPackageError: matplotlib is absent.
         """
         plot = _curve(self.report, of)
-        ax = _axes(ax)
+        ax = axes_of(ax)
         found = [spot.found for spot in plot.spots]
         predicted = [one.predicted for one in found]
         most = max(one.weight for one in found)
@@ -71,7 +71,7 @@ class Plots(NamedTuple):
         plot = waterfall(self.report)
         if plot is None:
             raise OptionError(f"the report has no ladder to draw: {self.report.diagnosis}.")
-        ax = _axes(ax)
+        ax = axes_of(ax)
         names, left, width = ["loss as it is"], [0.0], [self.report.loss]
         for fall in plot.falls:
             names.append(fall.name)
@@ -101,7 +101,7 @@ class Plots(NamedTuple):
                 "the report has no confusion matrix: it is left out of brief reports, and with several labels, soft "
                 "labels or many classes.\nScore one label a row without brief=True; report.confused has the pairs."
             )
-        ax = _axes(ax)
+        ax = axes_of(ax)
         top = least_coloured(report)
         shown = [[math.nan if cost is None else min(cost, top) for cost in row] for row in report.confusion]
         image = ax.imshow(shown, cmap="OrRd_r", vmin=0.0, vmax=top)
@@ -126,7 +126,7 @@ class Plots(NamedTuple):
             MissingPackageError: matplotlib is absent.
         """
         plot = charts.histogram(self.report)
-        ax = _axes(ax)
+        ax = axes_of(ax)
         left = [column.left for column in plot.columns]
         rows, costs = [c.share_of_rows for c in plot.columns], [-(c.share or 0.0) for c in plot.columns]
         ax.bar(left, rows, 0.88 * plot.width, align="edge", color=ROWS, label="share of the rows")
@@ -154,7 +154,7 @@ class Plots(NamedTuple):
         plot = group_bars(self.report)
         if plot is None:
             raise OptionError("the report has no groups: pass group= to evaluate or scan (--group NAME to xent score).")
-        ax = _axes(ax)
+        ax = axes_of(ax)
         bars = [bar for bar in plot.bars if math.isfinite(bar.found.loss)]
         names = [bar.name for bar in bars]
         errors = [ERRORS * (bar.found.standard_error or 0.0) for bar in bars]
@@ -175,14 +175,18 @@ def _brief(cost: float | None) -> str:
     return text if cost is None or len(text) <= 6 else f"{cost:.1g}"
 
 
-def _axes(ax: Any) -> Any:
-    """Those given, or those of a new figure."""
+def axes_of(ax: Any, what: str = "report.plot", instead: str = "report.html(path)") -> Any:
+    """Those given, or those of a new figure.
+
+    Raises:
+        MissingPackageError: matplotlib is absent.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise MissingPackageError(
-            "report.plot draws with matplotlib, which is not installed.\n"
-            "Install it with pip install 'xent[plot]'; report.html(path) needs nothing more."
+            f"{what} draws with matplotlib, which is not installed.\n"
+            f"Install it with pip install 'xent[plot]'; {instead} needs nothing more."
         ) from error
     return plt.subplots(layout="constrained")[1] if ax is None else ax
 

@@ -22,7 +22,6 @@ from xent.scoring.sums import Sums
 __all__ = ["Survey", "column_of", "logits_of", "slopes_of", "survey", "weighted_sums"]
 
 Array = NDArray[Any]
-SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
 
 
 class Survey(NamedTuple):
@@ -58,18 +57,17 @@ def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
     return both_columns(column) if logs and plan.kind == "log_probabilities" else column
 
 
-def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType) -> Sums:
-    """The sums over parts of a chunk."""
-    fast = _Fast(len(plan.classes))
+def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType, surveyed: tuple[Array, ...]) -> Sums:
+    """Add up parts of a chunk: rows of one label and weight 1 in `surveyed`, as the kernels take it, others in the result."""
     found: list[Sums] = []
     for part in parts:
         if not len(part.labels):
             continue
         if part.labels.ndim == 1 and part.weights is None:
-            kernels.survey(*logits_of(plan, part.predictions), part.labels, *fast)
+            kernels.survey(*logits_of(plan, part.predictions), part.labels, *surveyed)
         else:
             found += _slow(plan, part)
-    return Sums.gather([*found, fast.sums()])
+    return Sums.gather(found)
 
 
 def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:
@@ -100,41 +98,6 @@ def _slopes(seen: "_Rows", beta: float, offsets: Array) -> tuple[Array, Array]:
     shares = np.exp(w - w.max(axis=0))
     away = shares / shares.sum(axis=0) - seen.targets
     return (away * z).sum(axis=0), away
-
-
-class _Fast:
-    """The integer arrays of the `survey` kernels."""
-
-    def __init__(self, classes: int) -> None:
-        many = classes <= spec.MOST_CLASSES
-        own = classes if many else 0
-        self.grid = np.zeros(ladder.TEMPERATURES, np.int64)
-        self.moments = np.zeros(ladder.moments_count(classes) if many else 0, np.int64)
-        self.label = np.zeros(2, np.int64)
-        self.cost = np.zeros((2, own, own), np.int64)
-        self.reliable = np.zeros((3, own + 1, spec.ODDS_BINS), np.int64)
-
-    def __iter__(self) -> Any:
-        """In the order in which the kernels take them."""
-        return iter((self.grid, self.moments, self.label, self.cost, self.reliable))
-
-    def sums(self) -> Sums:
-        """As exact integers."""
-        rows, probability, truth = self.reliable.reshape(3, -1)
-        return Sums(
-            grid=_shifted(self.grid, SHIFT),
-            moments=_shifted(self.moments, SHIFT),
-            label_logit=int(self.label[1]) << SHIFT,
-            confusion=_shifted(self.cost[0].reshape(-1), exact.UNIT_BITS - spec.COST_BITS),
-            impossible=_shifted(self.cost[1].reshape(-1), 0),
-            reliable_weight=_shifted(rows, exact.UNIT_BITS),
-            reliable_probability=_shifted(probability, SHIFT),
-            reliable_truth=_shifted(truth, exact.UNIT_BITS),
-        )
-
-
-def _shifted(values: Array, shift: int) -> dict[int, int]:
-    return {int(i): int(values[i]) << shift for i in np.flatnonzero(values)}
 
 
 class _Rows(NamedTuple):
@@ -196,7 +159,7 @@ def _entropies(targets: Array) -> Array:
 def _cures(seen: _Rows, problem: int) -> Sums:
     """Temperatures and moments, without the rows that gave probability 0 to what happened."""
     finite = ~((seen.targets > 0.0) & (seen.z <= ladder.LOWEST)).any(axis=0)
-    z, v, targets = seen.z[:, finite], seen.v[:, finite], seen.targets[:, finite]
+    z, v = seen.z[:, finite], seen.v[:, finite]
     top, rest, weights = seen.top[finite], seen.rest[finite], seen.weights[finite]
     count = ladder.moments_count(len(z)) if len(z) <= spec.MOST_CLASSES else 0
     out = np.empty((max(ladder.TEMPERATURES, count), len(top)), np.float32)
@@ -204,11 +167,9 @@ def _cures(seen: _Rows, problem: int) -> Sums:
     grid = weighted_sums(out[: ladder.TEMPERATURES], weights)
     ladder.moments(z, v, rest, np.zeros_like(rest), out) if count else None
     moments = weighted_sums(out[:count], weights)
-    mine = np.where(targets > 0.0, targets * z, 0.0).sum(axis=0)
     return Sums(
         grid=grid,
         moments={problem * count + key: value for key, value in moments.items()},
-        label_logit=weighted_sums(mine[None, :], weights).get(0, 0),
     )
 
 

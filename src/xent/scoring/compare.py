@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
-
 from xent import units
 from xent.errors import ArgumentTypeError, OptionError
 from xent.report.comparison import Comparison
+from xent.scoring.compare_gather import MOST_RESAMPLED, Gathered, gather
+from xent.scoring.compare_models import Model, open_models, same_classes
 from xent.scoring.compare_names import model_names
-from xent.scoring.compare_pairs import Slices, adjusted, model_loss, pair_difference, slices_of
-from xent.scoring.compare_rows import Model, ScoredRows, open_models, same_classes, score_rows
+from xent.scoring.compare_pairs import adjusted, model_loss, pair_difference
+from xent.scoring.compare_rows import ModelRows
 from xent.scoring.compare_verdicts import best_of, verdict
 from xent.scoring.data import Data, InMemory
 from xent.scoring.means import FEW
-from xent.scoring.pairing import Paired, pair
+from xent.scoring.memory_limit import memory_limit
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import Prepared, prepare
@@ -24,8 +24,6 @@ from xent.scoring.prepare import Prepared, prepare
 __all__ = ["compare"]
 
 _IDS = ("id", "row_id", "example_id", "uid", "uuid")
-
-MOST_RESAMPLED = 200  # slices, each resampled in some 30 ms; of more, those with few rows get Student's t
 
 
 def compare(
@@ -44,12 +42,14 @@ def compare(
     normalize: bool = False,
     clip: float | None = None,
     unit: str | None = None,
+    max_memory: int | str | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
     """Tell which model is better on the same rows, by how much, how sure that is, and where.
 
-    Differences are taken row by row, so what makes a row hard for all models cancels. One number a row and model is
-    kept in memory: this is the one part of judging whose memory grows with the rows.
+    Differences are taken row by row, so what makes a row hard for all models cancels. Files of any size: rows matched
+    by position, or by keys that ascend in all of them, are read side by side; rows in any other order go to files in a
+    temporary folder (`tempfile`, environment variable TMPDIR) once they pass their share of `max_memory`.
 
     Args:
         models: two or more. Files, patterns, lists of files or data frames as in `scan`, each with its labels; or, with
@@ -64,6 +64,8 @@ def compare(
         group: what to split the difference by.
         kind, task, classes, normalize, clip: as in `evaluate`, for all models.
         unit: "nats" (None) or "bits".
+        max_memory: bytes, or a text such as "2GB", that rows and their sums may take on top of what the process holds;
+            None: half of what the machine (or its container) has. No answer depends on it.
         progress: called with the number of rows read since its last call.
 
     Returns:
@@ -98,11 +100,11 @@ def compare(
         opened = _arrays(models, labels, sample_weight, keys, label, prediction)
     prepared = [prepare(data, kind, task, classes, options) for data in opened]
     orders = same_classes(called, prepared)
-    scored = [score_rows(Model(*parts)) for parts in zip(called, opened, prepared, orders, strict=True)]
-    paired = pair(scored, prepared[0].plan.classes, None if on is None else on if isinstance(on, str) else "on")
+    read = [Model(*parts) for parts in zip(called, opened, prepared, orders, strict=True)]
+    key = None if on is None else on if isinstance(on, str) else "on"
+    gathered = gather(read, prepared[0].plan.classes, key, memory_limit(max_memory))
+    found = _judged(gathered, prepared, base, "nats" if unit is None else unit, on)
     unused = _unused_id(opened) if labels is None and on is None else None
-    del opened
-    found = _judged(scored, prepared, paired, base, "nats" if unit is None else unit, on)
     if unused is None:
         return found
     text = f"all tables have a column {unused!r}, but rows were matched by position. If it names them, pass on={unused!r} (--on {unused})."
@@ -142,60 +144,56 @@ def _arrays(
     return [InMemory(labels, predictions, weight, given) for predictions in models]
 
 
-def _judged(
-    scored: Sequence[ScoredRows], prepared: Sequence[Prepared], paired: Paired, base: float | None, unit: str, on: Any
-) -> Comparison:
+def _judged(gathered: Gathered, prepared: Sequence[Prepared], base: float | None, unit: str, on: Any) -> Comparison:
     def shown(nats: float) -> float:
         return float(units.from_nats(nats, base))
 
-    names = tuple(one.name for one in scored)
-    rows = len(paired.nats[0])
-    losses = tuple(model_loss(name, nats, paired, shown) for name, nats in zip(names, paired.nats, strict=True))
-    nothing = Slices((), ())
-    by_class = nothing if paired.truth is None else slices_of(paired.truth, prepared[0].plan.classes, "classes")
-    by_group = nothing if paired.groups is None else slices_of(paired.groups, paired.group_names, "groups")
-    couples = list(itertools.combinations(range(len(names)), 2))
-    crowded = len(couples) * (len(by_class.names) + len(by_group.names)) > MOST_RESAMPLED
+    models, sums = gathered.models, gathered.sums
+    names = tuple(one.name for one in models)
+    clustered = gathered.clusters is not None
+    losses = tuple(model_loss(name, tally, clustered, shown) for name, tally in zip(names, sums.models, strict=True))
     pairs = adjusted([
         pair_difference(
-            (names[i], names[j]), (paired.nats[i], paired.nats[j]), paired, by_class, by_group, shown,
-            0 if crowded else FEW,
+            (names[i], names[j]), sums.pairs[at], gathered.by_class[at], gathered.by_group[at], clustered, shown,
+            0 if gathered.crowded else FEW,
         )
-        for i, j in couples
+        for at, (i, j) in enumerate(sums.couples)
     ])  # fmt: skip
     key = "position" if on is None else repr(on) if isinstance(on, str) else "on="
-    notes = [f"rows matched by {key}", *paired.notes, *_together(names, [one.notes for one in prepared])]
-    if crowded:
+    notes = [f"rows matched by {key}", *gathered.notes, *_together(names, [one.notes for one in prepared])]
+    if gathered.crowded:
         notes.append(f"more than {MOST_RESAMPLED:,} classes and groups to test: Student's t also for those of few rows")
-    if paired.truth is None:
+    if models[0].several:
         notes.append("rows have several labels or shares of them, so there is no split by class")
+    rows = sums.models[0].rows
     return Comparison(
         names=names,
         unit=unit,
         rows=rows,
-        clusters=None if paired.clusters is None else len(np.unique(paired.clusters)),
-        only_in=paired.left_out,
+        clusters=gathered.clusters,
+        only_in=gathered.left_out,
         losses=losses,
         pairs=pairs,
         verdict=verdict(losses, pairs, unit, rows),
         best=best_of(losses, pairs),
         warnings=tuple(
-            _together(names, [(*one.warnings, *_found(rows)) for one, rows in zip(prepared, scored, strict=True)])
+            _together(names, [(*one.warnings, *_found(rows)) for one, rows in zip(prepared, models, strict=True)])
         ),
         notes=tuple(notes),
     )
 
 
-def _found(rows: ScoredRows) -> list[str]:
+def _found(model: ModelRows) -> list[str]:
     """What scoring a model's rows came upon."""
-    total, found = len(rows.nats), []
-    if rows.clipped:
-        found.append(f"clip changed the loss of {rows.clipped:,} of {total:,} rows")
-    if rows.normalized:
-        found.append(f"{rows.normalized:,} of {total:,} rows did not sum to 1 and were divided by their sum, as asked")
-    if 10 * rows.like_probabilities > 9 * total:
+    total, found = model.rows, []
+    clipped, normalized, like_probabilities = model.counts
+    if clipped:
+        found.append(f"clip changed the loss of {clipped:,} of {total:,} rows")
+    if normalized:
+        found.append(f"{normalized:,} of {total:,} rows did not sum to 1 and were divided by their sum, as asked")
+    if 10 * like_probabilities > 9 * total:
         found.append(
-            f"{rows.like_probabilities:,} of {total:,} rows of logits are already probabilities: softmax was probably "
+            f"{like_probabilities:,} of {total:,} rows of logits are already probabilities: softmax was probably "
             'applied twice; pass kind="probabilities" (--kind probabilities)'
         )
     return found

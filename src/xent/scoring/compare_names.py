@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from xent.errors import OptionError
+from xent.sources.failures import shown
 
 __all__ = ["model_names"]
 
@@ -49,7 +50,7 @@ def _endings(paths: Sequence[PurePath], depth: int) -> list[str]:
 def _file(model: Any) -> str | None:
     """The first file's name, if the model is one or several."""
     first = model[0] if isinstance(model, list | tuple) and model else model
-    return os.fspath(first) if isinstance(first, str | os.PathLike) else None
+    return shown(os.fspath(first)) if isinstance(first, str | os.PathLike) else None
 
 
 def _letter(index: int) -> str:

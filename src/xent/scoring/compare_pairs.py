@@ -3,15 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xent.report.comparison import ModelLoss, PairDifference, SliceDifference
-from xent.scoring.means import FEW, Mean, mean_of
-from xent.scoring.pairing import Paired
+from xent.scoring.compare_sums import Tally
+from xent.scoring.means import FEW, Mean, mean_of_moments
 from xent.scoring.plan import Label
 from xent.scoring.tails import benjamini_hochberg, holm
 
@@ -23,57 +22,55 @@ MANY = 20  # classes above which they are, too
 _POWER = 2.8  # 1.96 + 0.84: the quantiles of the normal distribution for 5 % (two-sided) and a power of 80 %
 
 Shown = Callable[[float], float]  # nats in the unit of the comparison
-Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
+Named = Sequence[tuple[Label, Tally]]
+
+
 class Slices(NamedTuple):
-    """Rows split by class or group."""
+    """Classes or groups, some of them as one."""
 
     names: tuple[Label, ...]
-    rows: tuple[Int64, ...]  # of each
+    of_code: Int64  # (codes,) which slice each is in
 
 
-def slices_of(codes: Int64, names: Sequence[Label | None], word: str) -> Slices:
-    """Split rows by their codes (rows,); small groups, and small ones of many classes, are one slice together."""
-    counts = np.bincount(codes, minlength=len(names))
+def slices_of(counts: Int64, names: Sequence[Label | None], word: str) -> Slices:
+    """Slices of codes that occur `counts` times; small groups, and small ones of many classes, are one together."""
     present = counts > 0
     small = present & (counts < SMALL)
     if small.sum() < 2 or (word == "classes" and present.sum() <= MANY):
         small[:] = False
-    pooled = np.where(small[codes], len(names), codes)
-    every = [*("(missing)" if name is None else name for name in names), f"({int(small.sum()):,} small {word})"]
-    order = np.argsort(pooled, kind="stable")
-    starts = np.searchsorted(pooled[order], np.arange(len(every) + 1))
-    parts = [order[start:stop] for start, stop in pairwise(starts)]
-    kept = [i for i, part in enumerate(parts) if len(part)]
-    return Slices(tuple(every[i] for i in kept), tuple(parts[i] for i in kept))
+    of_code = np.cumsum(present & ~small) - 1
+    kept = ["(missing)" if names[i] is None else names[i] for i in np.flatnonzero(present & ~small).tolist()]
+    if small.any():
+        of_code[small] = len(kept)
+        kept.append(f"({int(small.sum()):,} small {word})")
+    return Slices(tuple(name for name in kept if name is not None), np.maximum(of_code, 0))
 
 
-def model_loss(name: str, nats: Float64, paired: Paired, shown: Shown) -> ModelLoss:
+def model_loss(name: str, tally: Tally, clustered: bool, shown: Shown) -> ModelLoss:
     """A model's own mean over the rows compared."""
-    infinite = int(np.count_nonzero(np.isinf(nats)))
-    if infinite:
-        return ModelLoss(name, math.inf, None, infinite)
-    mean = mean_of(nats, paired.weights, paired.clusters)
+    if tally.infinite_first:
+        return ModelLoss(name, math.inf, None, tally.infinite_first)
+    mean = mean_of_moments(tally.moments, clustered)
     interval = None if mean.interval is None else (max(0.0, shown(mean.interval[0])), shown(mean.interval[1]))
     return ModelLoss(name, shown(mean.estimate), interval, 0)
 
 
 def pair_difference(
     names: tuple[str, str],
-    nats: tuple[Float64, Float64],
-    paired: Paired,
-    by_class: Slices,
-    by_group: Slices,
+    tally: Tally,
+    by_class: Named,
+    by_group: Named,
+    clustered: bool,
     shown: Shown,
     few_in_slices: int = FEW,
 ) -> PairDifference:
-    """Compare two models' nats (rows,) each; p-values and winner await `adjusted`."""
-    first, second = nats
-    infinite = np.isinf(first), np.isinf(second)
-    finite = np.flatnonzero(~(infinite[0] | infinite[1]))
-    mean = _difference(nats, paired, np.arange(len(first)), FEW)
+    """Compare two models by their sums over all rows and by slice; p-values and winner await `adjusted`."""
+    mean = _difference(tally, clustered, FEW)
+    finite = tally.moments.rows
+    over_finite = shown(mean_of_moments(tally.moments, clustered, 0).estimate) if finite else None
     return PairDifference(
         *names,
         difference=_known(mean.estimate, shown),
@@ -82,17 +79,17 @@ def pair_difference(
         p_value=mean.p_value,
         adjusted_p_value=None,
         method=None if mean.standard_error is None else mean.method,
-        rows_needed=_rows_needed(len(first), mean),
-        wins_first=int(np.count_nonzero(first < second)),
-        wins_second=int(np.count_nonzero(second < first)),
-        ties=int(np.count_nonzero(first == second)),
-        infinite_first=int(np.count_nonzero(infinite[0])),
-        infinite_second=int(np.count_nonzero(infinite[1])),
-        finite_rows=len(finite),
-        finite_difference=_known(_difference(nats, paired, finite, 0).estimate, shown) if len(finite) else None,
+        rows_needed=_rows_needed(tally.rows, mean),
+        wins_first=tally.wins_first,
+        wins_second=tally.wins_second,
+        ties=tally.rows - tally.wins_first - tally.wins_second,
+        infinite_first=tally.infinite_first,
+        infinite_second=tally.infinite_second,
+        finite_rows=finite,
+        finite_difference=over_finite,
         winner=None,
-        by_class=_by_slice(names, nats, paired, by_class, shown, few_in_slices),
-        by_group=_by_slice(names, nats, paired, by_group, shown, few_in_slices),
+        by_class=_by_slice(names, by_class, clustered, shown, few_in_slices),
+        by_group=_by_slice(names, by_group, clustered, shown, few_in_slices),
     )
 
 
@@ -106,28 +103,25 @@ def adjusted(pairs: Sequence[PairDifference]) -> tuple[PairDifference, ...]:
 
 
 def _by_slice(
-    names: tuple[str, str], nats: tuple[Float64, Float64], paired: Paired, slices: Slices, shown: Shown, few: int
+    names: tuple[str, str], slices: Named, clustered: bool, shown: Shown, few: int
 ) -> tuple[SliceDifference, ...]:
-    means = [_difference(nats, paired, rows, few) for rows in slices.rows]
+    means = [_difference(tally, clustered, few) for _, tally in slices]
     tested = iter(benjamini_hochberg([mean.p_value for mean in means if mean.p_value is not None]))
     found = []
-    for name, rows, mean in zip(slices.names, slices.rows, means, strict=True):
+    for (name, tally), mean in zip(slices, means, strict=True):
         p = None if mean.p_value is None else next(tested)
         difference = _known(mean.estimate, shown)
         winner = _winner(difference, p, *names)
-        found.append(SliceDifference(name, len(rows), difference, _ends(mean, shown), mean.p_value, p, winner))
+        found.append(SliceDifference(name, tally.rows, difference, _ends(mean, shown), mean.p_value, p, winner))
     return tuple(sorted(found, key=lambda one: (-abs(one.difference or 0.0) * one.rows, str(one.name))))
 
 
-def _difference(nats: tuple[Float64, Float64], paired: Paired, rows: Int64, few: int) -> Mean:
-    """The mean of first − second over some rows; ±inf where one alone is infinite, NaN where both are."""
-    first, second = nats[0][rows], nats[1][rows]
-    infinite = bool(np.isinf(first).any()), bool(np.isinf(second).any())
+def _difference(tally: Tally, clustered: bool, few: int) -> Mean:
+    """The mean of first − second; ±inf where one alone is infinite, NaN where both are."""
+    infinite = tally.infinite_first > 0, tally.infinite_second > 0
     if any(infinite):
         return Mean(math.nan if all(infinite) else math.inf if infinite[0] else -math.inf, None, None, None, 0, "")
-    weights = None if paired.weights is None else paired.weights[rows]
-    clusters = None if paired.clusters is None else paired.clusters[rows]
-    mean = mean_of(first - second, weights, clusters, few)
+    mean = mean_of_moments(tally.moments, clustered, few)
     if mean.p_value is None or mean.estimate == 0.0:
         return mean
     # Five differences of one sign are no proof, however alike: flipping signs at random gives that 1 time in 16.

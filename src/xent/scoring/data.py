@@ -1,20 +1,22 @@
 """Rows to judge, in memory or in files: the first of them, the labels that occur, and all of them in batches."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from xent.checks.predictions import Place
-from xent.engines.contract import FAN_IN, Engine, each_once
+from xent.engines.contract import Engine
 from xent.engines.local import Local
-from xent.errors import ArgumentTypeError, ShapeError
-from xent.kernels.choice import threads_pay
+from xent.errors import ArgumentTypeError, ShapeError, SourceError
 from xent.kernels.pool import available_cpus
+from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
     Rows,
@@ -29,17 +31,18 @@ from xent.scoring.inputs import (
     slice_of,
 )
 from xent.scoring.labels import distinct, in_order
-from xent.scoring.passes import Labels, Progress, Reading, merged, one_at_a_time
-from xent.scoring.row_reader import RowReader
+from xent.scoring.passes import Labels, Progress, Reading
+from xent.scoring.row_reader import FIRST_ROWS, RowReader
+from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
-from xent.sources.files import FileTable
-from xent.sources.fragments import Fragment, sendable
+from xent.sources.fragments import FRAGMENT_BYTES, Fragment, sendable
+from xent.sources.known import files_of, fragment_table, layout_of
 from xent.sources.names import narrowed
 from xent.sources.table import Table
 
 __all__ = ["FIRST_ROWS", "Data", "InFiles", "InMemory", "Progress", "Reducible"]
 
-FIRST_ROWS = 1 << 14
+WHOLE = 1 << 62  # bytes of a fragment, for files that are not to be cut
 
 
 class Reducible(Protocol):
@@ -51,6 +54,7 @@ class Reducible(Protocol):
     notes: tuple[str, ...]
     weighted: bool
     rows: int | None  # where it is known without reading them
+    skipped: tuple[tuple[str, str], ...]  # files that could not be read, and why
 
     def first(self) -> tuple[Any, Any]:
         """Labels and predictions of some rows, at least one."""
@@ -59,13 +63,21 @@ class Reducible(Protocol):
         """All labels that occur, sorted."""
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,
+        clusters: ClusterStore | None = None,
     ) -> Any:
         """A pass over all rows, or over one half of them (by a hash), with the columns in this order."""
 
 
 class Data(Reducible, Protocol):
     """The same of rows that this process can read in order."""
+
+    keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """All rows, with the prediction columns (and those of the labels) in this order."""
@@ -90,11 +102,12 @@ class InMemory:
         self.weights = as_weights(sample_weight, rows)
         self.weighted = self.weights is not None
         self.rows: int | None = rows
-        self.keys = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
+        self.keys: Mapping[str, Any] = {name: as_keys(name, values, rows) for name, values in (keys or {}).items()}
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
         self.notes: tuple[str, ...] = ()
+        self.skipped: tuple[tuple[str, str], ...] = ()
         if isinstance(self.predictions, pa.Table):
             self.columns = tuple(self.predictions.column_names)
             self.names, self.kind = class_names(self.predictions.schema, self.columns)
@@ -121,7 +134,13 @@ class InMemory:
             yield part if label_order is None else part._replace(labels=part.labels[:, label_order])
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,  # noqa: ARG002  (what is in memory is scored at once)
+        clusters: ClusterStore | None = None,  # noqa: ARG002
     ) -> Any:
         """In the threads of this process."""
         rows = self.batches(order, label_order)
@@ -135,6 +154,7 @@ class InFiles:
         keys: the columns of what else is asked of the rows, such as {"group": "country"}.
         progress: told how many rows were read; one call at a time.
         engine: where fragments of files are read and scored; None for the threads of this process.
+        skip: leave out files that cannot be read.
     """
 
     def __init__(
@@ -144,11 +164,17 @@ class InFiles:
         progress: Progress | None = None,
         keys: Mapping[str, str] | None = None,
         engine: Engine | None = None,
+        skip: bool = False,
     ) -> None:
         self.table = table
+        self.keys: Mapping[str, Any] = dict(keys or {})
         self.progress = progress
         self.engine = engine or Local()
-        if not isinstance(self.engine, Local) and not isinstance(table, FileTable):
+        self._skip = skip
+        self._files = files_of(table)
+        self._skipped = {} if self._files is None else dict(self._files.refused)
+        self.skipped: tuple[tuple[str, str], ...] = tuple(sorted(self._skipped.items()))
+        if not isinstance(self.engine, Local) and self._files is None:
             raise ArgumentTypeError(
                 "an engine on other machines reads files, and this is a table in the memory of this process.\nWrite it "
                 "to Parquet files that the workers see too and pass their names, or leave engine (--engine) out; a "
@@ -161,8 +187,8 @@ class InFiles:
         self.rows = table.rows
 
     def first(self) -> tuple[Any, Any]:
-        """The first batch."""
-        found = self.reader.first(self.table)
+        """The first rows of the first batch."""
+        found = self._first_of_any() if self._skip else self.reader.first(self.table)
         if found is None:
             raise ShapeError(
                 "the data have no rows: there is nothing to score. Pass at least one row below the header."
@@ -171,9 +197,18 @@ class InFiles:
             self.reader = replace(self.reader, list_size=found[1].shape[1])
         return found
 
+    def _first_of_any(self) -> tuple[Any, Any] | None:
+        """The first batch that can be read."""
+        for fragment in self._fragments:
+            with suppress(SourceError):
+                table = fragment_table(fragment, self._schema, layout_of(self.table))
+                if (found := self.reader.first(table)) is not None:
+                    return found
+        return self.reader.first(self.table)
+
     def distinct_labels(self) -> list[Any]:
         """Reads the label column alone."""
-        return in_order(self._over(Reading(self.reader.labels_alone, self._schema, Labels())))
+        return in_order(self._over(self._reading(self.reader.labels_alone, Labels())))
 
     def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
         """Batches as the source gives them, cut to MOST_ROWS."""
@@ -183,43 +218,52 @@ class InFiles:
                 self.progress(rows_of(rows.labels))
 
     def reduce(
-        self, find: Any, order: tuple[int, ...], label_order: tuple[int, ...] | None, half: bool | None = None
+        self,
+        find: Any,
+        order: tuple[int, ...],
+        label_order: tuple[int, ...] | None,
+        half: bool | None = None,
+        checkpoint: Checkpoint | None = None,
+        clusters: ClusterStore | None = None,
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
-        return self._over(Reading(self.reader.ordered(order, label_order), self._schema, find, half))
+        found = self._over(self._reading(self.reader.ordered(order, label_order), find, half), checkpoint, clusters)
+        return replace(found, clusters=clusters) if clusters else found
+
+    def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
+        return Reading(reader, self._schema, layout_of(self.table), find, half)
+
+    @property
+    def _columns(self) -> list[str]:
+        """Those of the files."""
+        layout, needed = layout_of(self.table), self.reader.needed
+        return list(needed) if layout is None else layout.origins(needed)
 
     @property
     def _schema(self) -> pa.Schema:
-        return narrowed(self.table.schema, self.reader.needed)
+        return self.table.schema if self._files is None else narrowed(self._files.schema, self._columns)
 
-    def _over(self, reading: Reading) -> Any:
-        if self._fragments is None:
+    def _over(
+        self, reading: Reading, checkpoint: Checkpoint | None = None, clusters: ClusterStore | None = None
+    ) -> Any:
+        if self._files is None:
+            if checkpoint is not None:
+                checkpoint.start(reading.find.plan, reading.reader, [])
             threads = self.engine.workers if isinstance(self.engine, Local) else None
-            return replace(reading, workers=threads, progress=self.progress).of_table(self.table, [0])
-        engine, fragments, progress = self.engine, self._fragments, self.progress
-        if isinstance(engine, Local) and not engine.processes:
-            alone = len(fragments) == 1 or engine.size == 1 or not threads_pay()
-            told = None if progress is None else one_at_a_time(progress)
-            reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
-            engine, progress = Local(1) if alone else engine, None
-        running: list[Any] = []
-        waiting: list[Any] = []
-        for _, outcome in each_once(engine.run(reading, fragments, partial(merged, reading.find)), len(fragments)):
-            for failure in outcome.failures:
-                raise failure.error
-            waiting.append(outcome.value)
-            if progress is not None:
-                progress(outcome.rows)
-            if len(waiting) == FAN_IN:
-                running, waiting = [reading.find.merge(running + waiting)], []
-        return reading.find.merge(running + waiting)
+            find = reading.find if clusters is None else replace(reading.find, clusters=clusters)
+            return replace(reading, find=find, workers=threads, progress=self.progress).of_table(self.table, [0])
+        skipped = self._skipped if self._skip else None
+        found = over_fragments(self.engine, reading, self._fragments, self.progress, skipped, checkpoint, clusters)
+        if self._skipped:  # of a file all rows are in what is found, or none, and the same in every pass
+            self.skipped = tuple(sorted(self._skipped.items()))
+            self._fragments = [fragment for fragment in self._fragments if fragment.part.name not in self._skipped]
+        return found
 
     @cached_property
-    def _fragments(self) -> list[Fragment] | None:
-        """None for what is no file."""
-        if not isinstance(self.table, FileTable):
-            return None
-        found = self.table.fragments(self.reader.needed)
+    def _fragments(self) -> list[Fragment]:
+        """Whole files where some may be skipped: their rows are all in, or all out."""
+        target = WHOLE if self._skip else FRAGMENT_BYTES
+        found = () if self._files is None else self._files.fragments(self._columns, target)
         return list(found if isinstance(self.engine, Local) else map(sendable, found))
 
 

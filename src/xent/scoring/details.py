@@ -19,7 +19,7 @@ from xent.scoring.looks import Look
 from xent.scoring.plan import Plan
 from xent.scoring.reliability import reliabilities
 from xent.scoring.sums import Sums, Worst
-from xent.scoring.uncertainty import Uncertain, cluster_sums
+from xent.scoring.uncertainty import Uncertain, cluster_moments
 
 __all__ = [
     "causes",
@@ -35,12 +35,12 @@ __all__ = [
 
 def slices(plan: Plan, sums: Sums, found: Uncertain, shown: Callable[[float], float]) -> dict[str, Any]:
     """Where the loss sits, as fields of the report; `shown` turns nats into its unit."""
-    groups, clusters = groups_of(sums), cluster_sums(sums)
+    groups, clusters = groups_of(sums), cluster_moments(sums)
     matrix = confusion_matrix(plan, sums)
     pairs = confused_pairs(sums, matrix)
     return {
         "interval_method": found.method,
-        "clusters": None if clusters is None else len(clusters[0]),
+        "clusters": None if clusters is None else clusters.draws,
         "by_group": None if groups is None else tuple(_group_report(group, shown) for group in groups),
         "confusion": None if matrix is None else tuple(tuple(_cost(v, shown) for v in row) for row in matrix.tolist()),
         "confused": tuple(
@@ -181,6 +181,8 @@ def worst_share(sums: Sums, part: Fraction) -> float | None:
         taken = min(left, sums.bin_weight[key])
         carried += losses.get(key, 0) * taken // sums.bin_weight[key]
         left -= taken
+        if not left:
+            break
     return carried / sums.loss
 
 

@@ -141,13 +141,13 @@ def _shown(value: Any) -> str:
 
 
 def against_predictions(
-    report: Report, files: Sequence[str], old: str, on: str | None, options: dict[str, Any]
+    report: Report, sources: Sequence[Any], old: str, on: str | None, options: dict[str, Any]
 ) -> Change:
     """Row by row where both files have the same rows, else as two sets of rows.
 
     Args:
         report: of the new predictions.
-        files: the new predictions.
+        sources: the new predictions: files, or a query.
         old: the old predictions.
         on: the column that names each row; None matches by position.
         options: of `compare` and `scan`.
@@ -156,13 +156,13 @@ def against_predictions(
         OptionError: the new predictions can be read only once.
         XentError: as `compare` and `scan`.
     """
-    for name in files:
-        if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)):
+    for name in sources:
+        if name == "-" or (isinstance(name, str) and os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)):
             raise OptionError(
                 f"{name} can be read only once, but is needed again to be compared row by row with {old}.\n"
                 "Save it in a file, or pass a report of the old predictions (xent score … --json)."
             )
-    new = list(files) if len(files) > 1 else files[0]
+    new = list(sources) if len(sources) > 1 else sources[0]
     try:
         return _paired(compare(new, old, on=on, names=["new", "old"], unit=report.unit, **options), old, on)
     except XentError as error:

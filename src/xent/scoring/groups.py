@@ -1,12 +1,17 @@
 """Which groups differ from the rest, in which direction, and whether that can be chance."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xent.scoring import exact
+from xent.scoring.cluster_store import cluster_parts
 from xent.scoring.keyed import key_of
+from xent.scoring.moments import linearised_error
 from xent.scoring.sums import Keyed, Sums
 from xent.scoring.tails import benjamini_hochberg, t_tails
 from xent.scoring.uncertainty import MeanSums, Uncertain, mean_of_sums
@@ -15,6 +20,8 @@ __all__ = ["Group", "groups_of"]
 
 SMALL = 30  # rows: smaller groups are pooled
 LEVEL = 0.05
+
+Float64 = NDArray[np.float64]
 
 
 class Group(NamedTuple):
@@ -47,11 +54,12 @@ def groups_of(sums: Sums) -> tuple[Group, ...] | None:
     if len(small) == 1:
         text = small.pop()
         large[text] = MeanSums(*sums.groups[text])
-    robust = _Clustered(sums) if sums.clusters else None
-    found = [_compared(sums, key_of(text)[0], part, robust, {text}) for text, part in large.items()]
+    slices = [{text} for text in large] + ([set(small)] if small else [])
+    robust = _Clustered(sums, slices) if sums.clusters else None
+    found = [_compared(sums, key_of(text)[0], part, robust, i) for i, (text, part) in enumerate(large.items())]
     if small:
         pooled = MeanSums(*map(sum, zip(*(sums.groups[text] for text in small), strict=True)))
-        found.append(_compared(sums, None, pooled, robust, set(small))._replace(pooled=len(small)))
+        found.append(_compared(sums, None, pooled, robust, len(large))._replace(pooled=len(small)))
     tested = [i for i, group in enumerate(found) if group.p_value is not None]
     adjusted = benjamini_hochberg([found[i].p_value or 0.0 for i in tested])
     for i, p in zip(tested, adjusted, strict=True):
@@ -64,7 +72,7 @@ def _order(group: Group) -> tuple[bool, float, str]:
     return (group.pooled > 0, -math.inf if group.infinite else -excess, str(group.name))
 
 
-def _compared(sums: Sums, name: Any, part: MeanSums, robust: "_Clustered | None", texts: set[str]) -> Group:
+def _compared(sums: Sums, name: Any, part: MeanSums, robust: "_Clustered | None", code: int) -> Group:
     own, rest = mean_of_sums(part), MeanSums.of(sums).without(part)
     share = None if sums.infinite_rows or not sums.loss else part.loss / sums.loss
     found = Group(name, 0, own, part.rows, part.infinite_rows, share, None, None, None)
@@ -73,7 +81,7 @@ def _compared(sums: Sums, name: Any, part: MeanSums, robust: "_Clustered | None"
     other = mean_of_sums(rest)
     difference = own.loss - other.loss
     if robust is not None:
-        interval_error, error, clusters = robust.errors(texts, part, rest)
+        interval_error, error, clusters = robust.errors(code, part, rest)
         own = own._replace(standard_error=interval_error, interval=None, method="cluster-robust t")
         degrees: float = clusters - 1
     else:
@@ -91,34 +99,74 @@ def _welch(one: float, rows: int, other: float, other_rows: int) -> float:
     return (one**2 + other**2) ** 2 / (one**4 / (rows - 1) + other**4 / (other_rows - 1))
 
 
+_PRODUCTS = ("ll", "lw", "ww", "lL", "lW", "wL", "wW")
+
+
 class _Clustered:
-    """Sums by cluster within and without a group, for errors that clusters make (Liang and Zeger 1986)."""
+    """Sums over clusters within and without groups, for errors that clusters make (Liang and Zeger 1986).
 
-    def __init__(self, sums: Sums) -> None:
-        self.by_group: dict[str, dict[str, Keyed]] = {}
-        everywhere: dict[str, tuple[float, float]] = {}
-        for text, sums_of in sorted(sums.clusters.items()):  # in an order that no split changes
-            group, cluster = key_of(text)
-            own = (exact.to_float(sums_of[0]), exact.to_float(sums_of[1]))
-            self.by_group.setdefault(_text(group), {})[_text(cluster)] = own  # type: ignore[assignment]
-            known = everywhere.get(_text(cluster), (0.0, 0.0))
-            everywhere[_text(cluster)] = (known[0] + own[0], known[1] + own[1])
-        self.at = {name: i for i, name in enumerate(everywhere)}
-        self.weight, self.loss = np.array(list(everywhere.values())).T
+    Of a cluster, l and w are a group's Σ w·x and Σ w, L and W those of all groups; their products are summed exactly.
 
-    def errors(self, texts: set[str], part: MeanSums, rest: MeanSums) -> tuple[float, float, int]:
+    Args:
+        slices: the texts of each group, or of all small groups that are one.
+    """
+
+    def __init__(self, sums: Sums, slices: Sequence[set[str]]) -> None:
+        self.slice_of = {_text(key_of(text)[0]): i for i, texts in enumerate(slices) for text in texts}
+        self.clusters = 0
+        self.inside = np.zeros(len(slices), np.int64)
+        self.products = {name: [0] * len(slices) for name in _PRODUCTS}
+        self.whole = dict.fromkeys(("LL", "LW", "WW"), 0)
+        for part in cluster_parts(sums.clusters):
+            self._add(part)
+
+    def _add(self, part: Mapping[str, Keyed]) -> None:
+        everywhere: dict[str, tuple[int, int]] = {}
+        within: dict[tuple[str, int], tuple[int, int]] = {}
+        for text, (weight, loss, _) in part.items():
+            group, cluster = map(_text, key_of(text))
+            known = everywhere.get(cluster, (0, 0))
+            everywhere[cluster] = (known[0] + weight, known[1] + loss)
+            inside = cluster, self.slice_of[group]
+            known = within.get(inside, (0, 0))
+            within[inside] = (known[0] + weight, known[1] + loss)
+        place = {name: i for i, name in enumerate(everywhere)}
+        whole_weight, whole_loss = _floats(everywhere.values())
+        weights, losses = _floats(within.values())
+        at = np.array([place[cluster] for cluster, _ in within])
+        codes = np.array([code for _, code in within])
+        columns = {"l": losses, "w": weights, "L": whole_loss[at], "W": whole_weight[at]}
+        self.clusters += len(place)
+        self.inside += np.bincount(codes, minlength=len(self.inside))
+        for name, sums in self.products.items():
+            for code, value in exact.grouped_products(columns[name[0]], columns[name[1]], codes).items():
+                sums[code] += value
+        alone, totals = np.zeros(len(place), np.int64), {"L": whole_loss, "W": whole_weight}
+        for name in self.whole:
+            self.whole[name] += exact.grouped_products(totals[name[0]], totals[name[1]], alone).get(0, 0)
+
+    def errors(self, code: int, part: MeanSums, rest: MeanSums) -> tuple[float, float, int]:
         """Standard errors of the group's mean and of its difference from the rest; and how many clusters there are."""
-        weight, loss = np.zeros((2, len(self.weight)))
-        for text in texts:
-            for cluster, (w, s) in self.by_group.get(_text(key_of(text)[0]), {}).items():
-                weight[self.at[cluster]] += w
-                loss[self.at[cluster]] += s
-        own = (loss - part.loss / part.weight * weight) / exact.to_float(part.weight)
-        others = (self.loss - loss) - rest.loss / rest.weight * (self.weight - weight)
-        both = own - others / exact.to_float(rest.weight)
-        clusters, inside = len(weight), int((weight > 0.0).sum())
-        one = math.sqrt(inside / max(1, inside - 1) * float(own @ own))
-        return one, math.sqrt(clusters / max(1, clusters - 1) * float(both @ both)), clusters
+        ll, lw, ww, l_loss, l_weight, w_loss, w_weight = (self.products[name][code] for name in _PRODUCTS)
+        inside = int(self.inside[code])
+        one = linearised_error(inside, part.weight, part.loss, ll, lw, ww) if inside > 1 else 0.0
+        # (l − mean·w) / weight − ((L − l) − mean'·(W − w)) / weight', by powers of l, w, L and W
+        mean, other = Fraction(part.loss, part.weight), Fraction(rest.loss, rest.weight)
+        of_l = Fraction(1, part.weight) + Fraction(1, rest.weight)
+        of_w = -mean / part.weight - other / rest.weight
+        of_loss, of_weight = Fraction(-1, rest.weight), other / rest.weight
+        squares = (
+            of_l**2 * ll + of_w**2 * ww + of_loss**2 * self.whole["LL"] + of_weight**2 * self.whole["WW"]
+            + 2 * (of_l * of_w * lw + of_l * of_loss * l_loss + of_l * of_weight * l_weight)
+            + 2 * (of_w * of_loss * w_loss + of_w * of_weight * w_weight + of_loss * of_weight * self.whole["LW"])
+        )  # fmt: skip
+        factor = Fraction(self.clusters, max(1, self.clusters - 1))
+        return one, math.sqrt(max(0.0, float(squares * factor))), self.clusters
+
+
+def _floats(pairs: Iterable[tuple[int, int]]) -> tuple[Float64, Float64]:
+    weights, losses = zip(*pairs, strict=True)
+    return np.array([exact.to_float(one) for one in weights]), np.array([exact.to_float(one) for one in losses])
 
 
 def _text(value: Any) -> str:

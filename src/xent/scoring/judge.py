@@ -1,20 +1,27 @@
 """`evaluate` and `scan`: from labels and predictions to a report."""
 
+import os
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 from xent.engines.choose import engine_of
 from xent.errors import OptionError, WeightError
 from xent.report.model import Report
+from xent.scoring.checkpoint import Checkpoint
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.data import InMemory, Reducible
 from xent.scoring.ladder import ladder_of
 from xent.scoring.looks import Look
+from xent.scoring.memory_limit import memory_limit
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
+from xent.sources.csv_text import UnsettledError
 
 __all__ = ["evaluate", "judged", "scan"]
 
@@ -97,6 +104,10 @@ def scan(
     top: int = 10,
     brief: bool | None = None,
     holdout: bool = False,
+    on_bad_file: Literal["stop", "skip"] = "stop",
+    state: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    max_memory: int | str | None = None,
     progress: Progress | None = None,
     engine: Any = None,
     workers: int | None = None,
@@ -105,7 +116,7 @@ def scan(
 
     Args:
         source: a file (CSV, Parquet, Arrow IPC or Feather, JSON Lines, .npz; CSV and JSON may be gzipped), a pattern
-            such as "preds/*.parquet", a list of these, or a data frame. Several files are one data set.
+            such as "preds/*.parquet", a list of these, a data frame, or `xent.sql(...)`. Several files are one data set.
         label: the label's column; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern or list for one
             column a class.
         prediction: the columns of the predictions, as a pattern ("p_*"), a list, or a single name (of a column of
@@ -113,6 +124,13 @@ def scan(
         sample_weight: the column of the weights.
         group: the column of the groups: the report says which differ from the rest.
         cluster: the column that says which rows belong together, such as a document's or a user's.
+        on_bad_file: "stop" at a file that cannot be read, or "skip" it: it is counted and listed in the report, and none
+            of its rows are in it. What is wrong with a prediction always stops.
+        state: where to write the state of all rows, which `xent merge` adds to those of others; while files are scored,
+            that of the rows so far.
+        resume: go on from what the file of `state` has, if it is there.
+        max_memory: bytes, or a text such as "2GB", that sums by cluster may take; more of them go to files in a temporary
+            folder (`tempfile`, environment variable TMPDIR). None: half of what the machine has. No answer depends on it.
         progress: called with the number of rows read since its last call.
         engine: where files are read and scored, in pieces: "local" or None (threads of this process), "processes" (of
             this machine), "dask", "ray", "spark", a Dask client, or a Spark session. The answer is the same, bit for
@@ -125,6 +143,7 @@ def scan(
 
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
+        StateError: `state` is of other rows or options than these.
         EngineError: a worker died or gave up, again and again; names what it had.
         XentError: as `evaluate`, naming the file and the row.
 
@@ -136,18 +155,39 @@ def scan(
         >>> round(scan(path).loss, 4)
         0.2798
     """
-    keys = {"group": group, "cluster": cluster}
-    data = open_data(
-        source,
-        label=label,
-        prediction=prediction,
-        sample_weight=sample_weight,
-        progress=progress,
-        keys=keys,
-        engine=engine_of(engine, workers),
-    )
+    _refuse_together(on_bad_file, state, resume, holdout)
     options = {"normalize": normalize, "clip": clip, "top": top, "brief": brief}
-    return judged(data, kind, task, classes, unit, holdout, options)
+
+    def scanned(settle: bool) -> Report:
+        data = open_data(
+            source,
+            label=label,
+            prediction=prediction,
+            sample_weight=sample_weight,
+            progress=progress,
+            keys={"group": group, "cluster": cluster},
+            settle=settle,
+            skip=on_bad_file == "skip",
+            engine=engine_of(engine, workers),
+        )
+        kept = None if state is None else Checkpoint(state, resume, unit)
+        return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
+
+    try:
+        return scanned(settle=False)
+    except UnsettledError:  # rare: a CSV file whose later lines are of another type than the first thousands
+        return scanned(settle=True)
+
+
+def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:
+    if on_bad_file not in ("stop", "skip"):
+        raise OptionError(f"on_bad_file is {on_bad_file!r}, but must be 'stop' or 'skip'.")
+    if resume and state is None:
+        raise OptionError("resume=True (--resume) goes on from a state file: name it with state= (--state).")
+    if holdout and state is not None:
+        raise OptionError(
+            "state= (--state) keeps all rows and holdout=True (--holdout) reports on half of them: pass one of them."
+        )
 
 
 def judged(
@@ -158,6 +198,8 @@ def judged(
     unit: str | None,
     holdout: bool,
     options: dict[str, Any],
+    checkpoint: Checkpoint | None = None,
+    max_memory: int = sys.maxsize,
 ) -> Report:
     """The report on a data set, wherever it is."""
     if holdout and options["brief"]:
@@ -173,7 +215,13 @@ def judged(
         half = fit_on(Total(plan))
         fitted = ladder_of(plan, half, Look(plan, fit_on))
         notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
-    sums = reduce(Total(plan))
-    if sums.rows == 0 and data.weighted:
-        raise WeightError("sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0.")
-    return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)
+    with ClusterStore(max_memory) as clusters:
+        sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
+        sums = replace(sums, skipped=data.skipped)
+        if checkpoint is not None:
+            checkpoint.write(sums, finished=True)
+        if sums.rows == 0 and data.weighted:
+            raise WeightError(
+                "sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0."
+            )
+        return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)

@@ -17,7 +17,7 @@ from xent.scoring.squares import squares
 from xent.scoring.sums import Keyed, Sums
 from xent.sources.arrays import numpy_array
 
-__all__ = ["key_codes", "key_of", "key_text", "keyed_sums"]
+__all__ = ["cluster_text", "key_codes", "key_of", "key_text", "keyed_sums"]
 
 Float64 = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -26,6 +26,11 @@ Codes = NDArray[np.int64]
 def key_text(*values: Any) -> str:
     """Keys as one text: a number stays one, dates are text, a missing value is null."""
     return json.dumps([v if v is None or isinstance(v, bool | int | float) else str(v) for v in values])
+
+
+def cluster_text(text: str, grouped: bool) -> str:
+    """The cluster alone, of the text that names a cluster or, where rows are grouped, a group and a cluster."""
+    return key_text(key_of(text)[-1]) if grouped else text
 
 
 def key_of(text: str) -> list[Any]:
@@ -58,7 +63,10 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
 def key_codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
     """(rows,) which of the texts each row has."""
     found = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-    texts = [key_text(value) for value in found.dictionary.to_pylist()] + [key_text(None)]
+    values = found.dictionary.to_pylist()
+    numbers = pa.types.is_integer(found.dictionary.type) and not found.dictionary.null_count
+    texts = [f"[{value}]" for value in values] if numbers else [key_text(value) for value in values]
+    texts.append(key_text(None))
     indices = found.indices.fill_null(len(texts) - 1) if found.null_count else found.indices
     return numpy_array(indices).astype(np.int64), texts
 

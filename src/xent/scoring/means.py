@@ -1,23 +1,23 @@
-"""The mean of numbers held in memory, and how far it can be trusted; the same bits in whatever order the rows come."""
+"""The mean, and how far it can be trusted; the same bits in whatever order, or parts, the rows come."""
 
 import functools
-import itertools
 import math
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xent.scoring import exact
+from xent.scoring.moments import FEW, Moments, linearised_error, sum_draws, sum_rows
 from xent.scoring.tails import t_quantile, t_tails
 
-__all__ = ["FEW", "LEVEL", "RESAMPLES", "Mean", "bootstrap_t", "mean_of"]
+__all__ = ["FEW", "LEVEL", "RESAMPLES", "Mean", "bootstrap_t", "mean_of", "mean_of_moments"]
 
 LEVEL = 0.95
-FEW = 200  # rows or clusters below which Student's t is too narrow for skewed values
 RESAMPLES = 9_999  # (RESAMPLES + 1) · 2.5 % is whole
 _SEED = 1_948
 _BLOCK = 1 << 18  # numbers drawn at a time
-_PIECE = 1 << 14  # numbers that are Python's at a time
 _NO_SPREAD = 1e-24  # of the sum of squares: what rounding leaves of a resample whose values are all alike
 
 Float64 = NDArray[np.float64]
@@ -35,17 +35,11 @@ class Mean(NamedTuple):
 
 
 class _Sample(NamedTuple):
-    """What is drawn as a whole, rows or clusters: `totals` Σ w·(x − mean) and `sizes` Σ w, both (draws,)."""
+    """What is drawn as a whole, rows or clusters: Σ w·(x − mean) and Σ w, both (draws,) and near 1 by powers of two."""
 
     totals: Float64
     sizes: Float64
     equal_sizes: bool
-
-    @property
-    def error(self) -> float:
-        """Standard error of the mean: the linearised ratio estimator, over clusters the sandwich form."""
-        draws = len(self.totals)
-        return math.sqrt(draws / (draws - 1) * _total(self.totals**2)) / _total(self.sizes)
 
 
 class _Pivots(NamedTuple):
@@ -80,24 +74,27 @@ def mean_of(values: Any, weights: Any = None, clusters: Any = None, few: int = F
         >>> mean.estimate, round(mean.standard_error, 6), mean.method
         (3.0, 0.075647, 't')
     """
-    sample, mean, scale = _sample(values, weights, clusters)
-    draws = len(sample.totals)
-    estimate = math.ldexp(mean, scale)
-    plain = "t" if clusters is None else "cluster-robust t"
+    return mean_of_moments(_moments(*_draws(values, weights, clusters)), clusters is not None, few)
+
+
+def mean_of_moments(moments: Moments, clustered: bool, few: int = FEW) -> Mean:
+    """What `mean_of` finds, from sums; `clustered` if draws are clusters of rows."""
+    draws = moments.draws
+    equal = moments.low == moments.high
+    estimate = moments.low if equal else float(Fraction(moments.total, moments.weight))
+    plain = "cluster-robust t" if clustered else "t"
     if draws < 2:
         return Mean(estimate, None, None, None, 0, plain)
-    error = sample.error
+    error = 0.0 if equal else _error(moments)
     if error == 0.0:
-        return Mean(estimate, 0.0, (estimate, estimate), 1.0 if mean == 0.0 else 0.0, draws - 1, plain)
-    shown = math.ldexp(error, scale)
-    low, high = _t_ends(mean, error, draws, LEVEL)
-    p = t_tails(mean / error, draws - 1)
+        return Mean(estimate, 0.0, (estimate, estimate), 1.0 if estimate == 0.0 else 0.0, draws - 1, plain)
+    p = t_tails(estimate / error, draws - 1)
     if draws >= few:
-        return Mean(estimate, shown, (math.ldexp(low, scale), math.ldexp(high, scale)), p, draws - 1, plain)
-    pivots = _pivots(sample, RESAMPLES)
-    low, high = _ends(mean, error, draws, LEVEL, pivots)
-    p = _tails(mean / error, pivots) if pivots.complete else max(p, _tails(mean / error, pivots))
-    return Mean(estimate, shown, (math.ldexp(low, scale), math.ldexp(high, scale)), p, draws - 1, "bootstrap-t")
+        return Mean(estimate, error, _t_ends(estimate, error, draws, LEVEL), p, draws - 1, plain)
+    pivots = _pivots(_sample(moments), RESAMPLES)
+    ends = _ends(estimate, error, draws, LEVEL, pivots)
+    resampled = _tails(estimate / error, pivots)
+    return Mean(estimate, error, ends, resampled if pivots.complete else max(p, resampled), draws - 1, "bootstrap-t")
 
 
 def bootstrap_t(
@@ -125,44 +122,51 @@ def bootstrap_t(
         >>> low < 0.47 < high, high - 0.47 > 0.47 - low
         (True, True)
     """
-    sample, mean, scale = _sample(values, weights, clusters)
-    error = sample.error
-    low, high = (
-        (mean, mean) if error == 0.0 else _ends(mean, error, len(sample.totals), level, _pivots(sample, resamples))
-    )
-    return math.ldexp(low, scale), math.ldexp(high, scale)
+    rows, totals, sizes = _draws(values, weights, clusters)
+    moments = _moments(rows, totals, sizes)._replace(few=tuple(zip(totals.tolist(), sizes.tolist(), strict=True)))
+    mean = mean_of_moments(moments, clusters is not None, few=0)
+    if not mean.standard_error:
+        return mean.estimate, mean.estimate
+    return _ends(mean.estimate, mean.standard_error, moments.draws, level, _pivots(_sample(moments), resamples))
 
 
-def _sample(values: Any, weights: Any, clusters: Any) -> tuple[_Sample, float, int]:
-    """What is drawn, its mean, and the power of two that both are in; rows of weight 0 are left out.
-
-    Values and weights are brought near 1 by powers of two, which round nothing, so that no square overflows.
-    """
+def _draws(values: Any, weights: Any, clusters: Any) -> tuple[Moments, Float64, Float64]:
+    """The sums over rows of a weight above 0; and of each row, or cluster of rows, Σ w·x and Σ w."""
     x = np.asarray(values, np.float64)
     w = np.ones(len(x)) if weights is None else np.asarray(weights, np.float64)
     used = w > 0.0
     x, w = x[used], w[used]
-    scale = math.frexp(float(np.abs(x).max()))[1]
-    x, w = np.ldexp(x, -scale), np.ldexp(w, -math.frexp(float(w.max()))[1])
-    mean = float(x[0]) if x.min() == x.max() else _total(w * x) / _total(w)
-    residuals = w * (x - mean)
+    rows = sum_rows(x, w, np.zeros(len(x), np.int64), 1)[0]
     if clusters is None:
-        return _Sample(residuals, w, bool((w == w[0]).all())), mean, scale
-    _, codes = np.unique(np.asarray(clusters)[used], return_inverse=True)
-    sizes = _sums(w, codes)
-    return _Sample(_sums(residuals, codes), sizes, bool((sizes == sizes[0]).all())), mean, scale
+        return rows, w * x, w
+    names, codes = np.unique(np.asarray(clusters)[used], return_inverse=True)
+    totals, sizes = (exact.grouped_sums(column, codes) for column in (w * x, w))
+    found = [[exact.to_float(sums.get(code, 0)) for code in range(len(names))] for sums in (totals, sizes)]
+    return rows, np.array(found[0]), np.array(found[1])
 
 
-def _total(values: Float64) -> float:
-    """The sum, rounded once: any order gives the same."""
-    pieces = (values[start : start + _PIECE].tolist() for start in range(0, len(values), _PIECE))
-    return math.fsum(itertools.chain.from_iterable(pieces))
+def _moments(rows: Moments, totals: Float64, sizes: Float64) -> Moments:
+    return rows.plus(sum_draws(totals, sizes, np.zeros(len(totals), np.int64), 1)[0])
 
 
-def _sums(values: Float64, codes: Any) -> Float64:
-    """Of each code's values, added from the smallest on: the order of the rows leaves no trace."""
-    order = np.argsort(values, kind="stable")
-    return np.asarray(np.bincount(codes[order], weights=values[order]), np.float64)
+def _error(moments: Moments) -> float:
+    return linearised_error(
+        moments.draws, moments.weight, moments.total, moments.squares, moments.products, moments.sizes
+    )
+
+
+def _sample(moments: Moments) -> _Sample:
+    """The few draws; what each is off the mean is exact until it is rounded once."""
+    pairs = [(exact.from_number(t), exact.from_number(s)) for t, s in moments.few]
+    totals = _near_one([t * moments.weight - s * moments.total for t, s in pairs])
+    sizes = _near_one([s for _, s in pairs])
+    return _Sample(totals, sizes, bool((sizes == sizes[0]).all()))
+
+
+def _near_one(values: list[int]) -> Float64:
+    """Floats in proportion to whole numbers, none above 1."""
+    unit = 1 << max(value.bit_length() for value in values)
+    return np.array([value / unit for value in values])
 
 
 def _pivots(sample: _Sample, resamples: int) -> _Pivots:

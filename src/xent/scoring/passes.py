@@ -12,7 +12,9 @@ from xent.scoring.holdout import half_of
 from xent.scoring.inputs import Rows, rows_of
 from xent.scoring.labels import distinct
 from xent.scoring.row_reader import RowReader
-from xent.sources.fragments import Fragment, FragmentTable
+from xent.sources.fragments import Fragment
+from xent.sources.known import fragment_table
+from xent.sources.layouts import Layout
 from xent.sources.table import Table
 from xent.version import __version__
 
@@ -68,7 +70,8 @@ class Reading:
     """The work on one fragment. What is wrong with its rows comes back as a failure, as trying again is no use."""
 
     reader: RowReader
-    schema: pa.Schema  # of the columns needed
+    schema: pa.Schema  # of the files' columns that are needed
+    layout: Layout | None  # in which they are laid out
     find: Any  # a Pass
     half: bool | None = None  # which half of the rows; None: all
     workers: int | None = 0  # none beside the thread, process or task that was asked
@@ -87,7 +90,7 @@ class Reading:
             )
         counted = [0]
         try:
-            value = self.of_table(FragmentTable(fragment, self.schema), counted)
+            value = self.of_table(fragment_table(fragment, self.schema, self.layout), counted)
         except XentError as error:
             return Outcome(None, 0, (Failure(fragment.part.name, fragment.name, error),))
         return Outcome(value, counted[0], ())

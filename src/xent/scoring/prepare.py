@@ -18,7 +18,9 @@ from xent.scoring.plan import Kind, Label, Plan, Task, listed
 from xent.sources.columns import choose_columns
 from xent.sources.files import open_files
 from xent.sources.frames import open_frame
+from xent.sources.known import layout_of, rearranged
 from xent.sources.names import find_column
+from xent.sources.sql import Query, open_query
 from xent.sources.table import Table
 
 __all__ = ["Prepared", "guess_task", "open_data", "open_table", "prepare"]
@@ -37,11 +39,15 @@ class Prepared(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def open_table(source: Any) -> Table:
-    """The table behind file names, patterns, or a data frame."""
+def open_table(source: Any, *, settle: bool = True, skip: bool = False) -> Table:
+    """The table behind file names, patterns, a query, or a data frame."""
+    if isinstance(source, Query):
+        return rearranged(open_query(source))
     paths = [source] if isinstance(source, str | os.PathLike) else source
     is_files = isinstance(paths, list | tuple) and all(isinstance(path, str | os.PathLike) for path in paths)
-    return open_files(paths) if is_files else open_frame(source)
+    return rearranged(
+        open_files(paths, settle=settle, refused={} if skip else None) if is_files else open_frame(source)
+    )
 
 
 def open_data(
@@ -53,6 +59,8 @@ def open_data(
     progress: Progress | None = None,
     keys: Mapping[str, str | None] | None = None,
     engine: Engine | None = None,
+    settle: bool = True,
+    skip: bool = False,
 ) -> InFiles:
     """A table of predictions; `keys` are columns to read beside them, by the name they get: {"group": "country"}.
 
@@ -60,11 +68,13 @@ def open_data(
         SourceError: a file cannot be read, or a column is missing or ambiguous.
         ArgumentTypeError: a table in memory, and an engine that reads files.
     """
-    table = open_table(source)
+    table = open_table(source, settle=settle, skip=skip)
     asked = {name: column for name, column in (keys or {}).items() if column is not None}
     found = {name: find_column(table.schema, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
-    columns = choose_columns(table.schema, label=label, prediction=prediction, weight=sample_weight)
-    return InFiles(table, columns, progress, found, engine)
+    columns = choose_columns(
+        table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
+    )
+    return InFiles(table, columns, progress, found, engine, skip)
 
 
 def prepare(

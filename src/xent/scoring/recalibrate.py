@@ -16,6 +16,7 @@ from xent.scoring.classes import by_name
 from xent.scoring.prepare import open_table
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import choose_predictions
+from xent.sources.known import layout_of
 from xent.sources.types import is_list, value_type
 from xent.sources.writing import TableWriter
 
@@ -59,7 +60,7 @@ def recalibrate_table(
         ShapeError: they are not of the classes that the cure is for.
     """
     table = open_table(source)
-    names, found = choose_predictions(table.schema, prediction)
+    names, found = choose_predictions(table.schema, prediction, layout_of(table))
     order = _order(recipe, names, found)
     rows = 0
     schema = pa.schema([_widened(field) if field.name in names else field for field in table.schema])

@@ -17,7 +17,9 @@ from xent.sources.columns import Columns
 from xent.sources.rows import read_rows
 from xent.sources.table import Batch, Table
 
-__all__ = ["RowReader"]
+__all__ = ["FIRST_ROWS", "RowReader"]
+
+FIRST_ROWS = 1 << 14  # that kinds and labels are guessed from
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class RowReader:
         return replace(self, columns=replace(self.columns, predictions=(), weight=None), keys={})
 
     def first(self, table: Table) -> tuple[Any, Any] | None:
-        """Labels and predictions of a table's first batch; None if it has none."""
-        for batch in read_rows(table, self.columns):
+        """Labels and predictions of a table's first rows; None if it has none."""
+        for read in read_rows(table, self.columns):
+            batch = replace(read, data=read.data.slice(0, FIRST_ROWS))
             return self._labels(batch, self.columns.labels), self._block(batch)
         return None
 

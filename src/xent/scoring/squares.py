@@ -9,7 +9,7 @@ __all__ = ["squares"]
 
 
 def squares(cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As `accumulate` takes them: rounded down to 2^-72 in the range that it sums itself."""
+    """As `accumulate` takes them: rounded to 2^-72 in the range that it sums itself."""
     found = cost * cost
     inside = (cost >= spec.SMALLEST) & (cost <= spec.LARGEST)
-    return np.where(inside, np.floor(found * 2.0**72) * 2.0**-72, found)
+    return np.where(inside, np.rint(found * 2.0**72) * 2.0**-72, found)

@@ -5,15 +5,17 @@ import json
 import operator
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, StateError
 from xent.report.model import Report
 from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.frame import Frame, gathered, keys_of, same_keys
 from xent.scoring.inputs import as_keys, as_labels, as_predictions, as_weights, common_rows, row_slices
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
+from xent.scoring.processes import all_reduced
 from xent.scoring.summary import summarise
 from xent.scoring.sums import Sums
 from xent.scoring.totals import class_count, columns_of, total
@@ -22,7 +24,7 @@ from xent.units import unit_base
 __all__ = ["FORMAT", "VERSION", "State"]
 
 FORMAT = "xent-state"
-VERSION = 2
+VERSION = 3
 _ADDING = threading.Lock()  # one for all states: it is held for microseconds, and a state so can be pickled
 
 
@@ -98,6 +100,15 @@ class State:
     def _plan(self, classes: tuple[Label, ...]) -> Plan:
         return Plan(classes, task=self._task or ("binary" if len(classes) == 2 else "multiclass"), **self._options)
 
+    def _frame(self) -> Frame:
+        return Frame(self.plan, self._task, self._options, self.unit, keys_of(self.sums))
+
+    @classmethod
+    def _framed(cls, frame: Frame, sums: Sums) -> "State":
+        if frame.plan is not None:
+            return cls.of(frame.plan, sums, frame.unit)
+        return cls(task=frame.task, unit=frame.unit, **frame.options)
+
     @property
     def rows(self) -> int:
         """How many rows (of a weight above 0) are in it."""
@@ -141,7 +152,7 @@ class State:
         batches = row_slices(labels, predictions, sample_weight, columns, MOST_ROWS, place, keys)
         found = total(plan, batches, numbered=first_row is not None)
         with _ADDING:
-            _refuse_half_keyed(self.sums, found)
+            same_keys(keys_of(self.sums), keys_of(found))
             self.sums = self.sums + found
             self.plan = plan
         return self
@@ -154,18 +165,43 @@ class State:
         """
         if not isinstance(other, State):
             return NotImplemented
-        if self.plan is not None and other.plan is not None and self.plan != other.plan:
-            mine, theirs = self.plan.to_dict(), other.plan.to_dict()
-            different = ", ".join(f"{k} {mine[k]!r} and {theirs[k]!r}" for k in mine if mine[k] != theirs[k])
-            raise StateError(f"these states do not fit together: {different}. Score both with the same options.")
-        _refuse_half_keyed(self.sums, other.sums)
-        plan = self.plan or other.plan
-        unit = other.unit if self.unit is None else self.unit
-        if plan is not None:
-            return State.of(plan, self.sums + other.sums, unit)
-        if self != other:
-            raise StateError("these blank states do not fit together: their options differ.")
-        return State(task=self._task, unit=unit, **self._options)
+        return State._framed(self._frame().joined(other._frame()), self.sums + other.sums)
+
+    @classmethod
+    def merge(cls, states: Iterable["State"], *, names: Sequence[str] | None = None) -> "State":
+        """The state of the rows of all `states`: their sum, in the memory of one of them if they are made as they come.
+
+        Args:
+            states: one after the other.
+            names: what messages call them; None calls them states[0], states[1], ….
+
+        Raises:
+            StateError: naming the first that does not fit those before it.
+
+        Example:
+            >>> from xent import State
+            >>> days = (State([0, 1]).update([1, 0], [p, 0.1]) for p in (0.8, 0.7, 0.9))
+            >>> State.merge(days).rows
+            6
+        """
+        frame, sums = gathered(_parts(states, names))
+        return cls() if frame is None else cls._framed(frame, sums)
+
+    def all_reduce(self, group: Any = None) -> "State":
+        """The state of the rows of all processes of `torch.distributed`, the same bits in each; this one stays as it is.
+
+        All processes of the group have to call it, also those without rows. Where `torch.distributed` is not in use, or
+        the group is of this process alone, it is a copy.
+
+        Args:
+            group: the process group; None for all processes.
+
+        Raises:
+            StateError: in all processes alike, where the states do not fit together.
+            OptionError: this process is not in the group.
+            MissingPackageError: PyTorch is absent.
+        """
+        return State._framed(*all_reduced(self._frame(), self.sums, group))
 
     def __radd__(self, other: object) -> "State":
         """What `sum` of states begins with: 0 + state."""
@@ -206,7 +242,8 @@ class State:
             "classes": None if self.plan is None else list(self.plan.classes),
             "sums": self.sums.to_dict(),
         }
-        return json.dumps({**body, "checksum": _checksum(body)})
+        text = _canonical(body)
+        return f'{text[:-1]}, "checksum": "{_checksum(text)}"}}'
 
     @classmethod
     def from_json(cls, text: str) -> "State":
@@ -216,11 +253,13 @@ class State:
             StateError: the text is no state of this version, or was changed.
         """
         try:
+            text = (text.decode() if isinstance(text, bytes) else text).rstrip()
             data = json.loads(text)
             checksum = data.pop("checksum")
             if data["format"] != FORMAT or data["version"] != VERSION:
                 raise StateError(f"this is {data['format']} version {data['version']}; {FORMAT} {VERSION} is needed.")
-            if checksum != _checksum(data):
+            as_written = text.removesuffix(f', "checksum": "{checksum}"}}') + "}"
+            if checksum != _checksum(as_written) and checksum != _checksum(_canonical(data)):
                 raise StateError("the state was changed or damaged: its checksum does not fit. Write it again.")
             state = cls(data["classes"], task=data["task"], unit=data["unit"], **data["options"])
             state.sums = Sums.from_dict(data["sums"])
@@ -231,16 +270,20 @@ class State:
         return state
 
 
-def _refuse_half_keyed(one: Sums, other: Sums) -> None:
-    for name, word in (("groups", "group"), ("clusters", "cluster")):
-        if one.rows and other.rows and bool(getattr(one, name)) != bool(getattr(other, name)):
-            raise StateError(
-                f"some rows have a {word} and others were added without. Pass {word}= in every update, or in none."
-            )
+def _parts(states: Iterable[State], names: Sequence[str] | None) -> Iterator[tuple[str, Frame, Sums]]:
+    for i, state in enumerate(states):
+        name = f"states[{i}]" if names is None else names[i]
+        if not isinstance(state, State):
+            raise ArgumentTypeError(f"{name} is a {type(state).__name__}, but must be a State.")
+        yield name, state._frame(), state.sums
 
 
-def _checksum(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+def _canonical(body: dict[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True)
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _row_number(first_row: Any) -> int:

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from xent import units
 from xent.errors import ShapeError
-from xent.report.model import Report
+from xent.report.model import Report, SkippedFile
 from xent.scoring import details, exact, verdicts
 from xent.scoring.details import entropy_of_weights
 from xent.scoring.ladder import Ladder
@@ -60,9 +60,7 @@ def summarise(
         perplexity=math.exp(loss) if loss < 709.0 else math.inf,
         accuracy=sums.hits / sums.weight,
         rows=sums.rows,
-        weight=None
-        if sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
-        else exact.to_float(sums.weight),
+        weight=_weight(sums),
         task=plan.task,
         kind=plan.kind,
         classes=plan.classes,
@@ -77,12 +75,19 @@ def summarise(
         clipped=sums.clipped,
         normalize=plan.normalize,
         normalized=sums.normalized,
+        skipped=tuple(SkippedFile(file, reason) for file, reason in sums.skipped),
         **details.slices(plan, sums, found, shown),
         **details.causes(plan, sums, look, fitted, shown),
         checks=verdicts.checks(plan, sums),
         warnings=warnings + verdicts.warnings(plan, sums, baseline) + suspicions(plan, sums),
         notes=notes + details.left_out(plan),
     )
+
+
+def _weight(sums: Sums) -> float | None:
+    """None where every row weighs 1."""
+    every_one = sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
+    return None if every_one else exact.to_float(sums.weight)
 
 
 def _baseline(plan: Plan, sums: Sums) -> float:

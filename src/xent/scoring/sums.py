@@ -46,7 +46,7 @@ class Sums:
     infinite_rows: int = 0
     infinite_weight: Exact = 0
     weighted_loss: Exact = 0  # Σ w²·x
-    loss_squared: Exact = 0  # Σ (w·x)², each row rounded down to 2^-72 if it is no smaller than 2^-48
+    loss_squared: Exact = 0  # Σ (w·x)², each row rounded to 2^-72 if x is from 2^-24 to 16
     hits: Exact = 0  # Σ w of the rows whose first most probable class is the label
     clipped: int = 0  # rows whose cost `clip` changed
     normalized: int = 0  # rows off by more than 1e-3 that `normalize` divided by their sum
@@ -55,11 +55,10 @@ class Sums:
         default_factory=dict
     )  # by 1/64 bit of x; only multiples of 8 from 1 bit on; by octaves below 1/8 bit
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
-    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded down to 2^-36
+    bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded to 2^-36
     # what the loss is made of (see kernels/survey_numpy.py), left out where the plan is brief
     grid: dict[int, Exact] = field(default_factory=dict)  # by inverse temperature β, Σ w·log Σ_j exp(β·z_j)
     moments: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what the slopes and the curvature are made of)
-    label_logit: Exact = 0  # Σ w·z of the label, in nats behind the likeliest class
     label_entropy: Exact = 0  # Σ w·H(t) of soft labels
     confusion: dict[int, Exact] = field(default_factory=dict)  # by label·classes + class, Σ w·(−log p)
     impossible: dict[int, int] = field(default_factory=dict)  # the same, rows of p = 0, which are not in `confusion`
@@ -67,9 +66,10 @@ class Sums:
     reliable_probability: dict[int, Exact] = field(default_factory=dict)  # Σ w·p
     reliable_truth: dict[int, Exact] = field(default_factory=dict)  # Σ w·t
     groups: dict[str, Keyed] = field(default_factory=dict)  # by group as JSON text, MEAN_FIELDS
-    clusters: dict[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
+    clusters: Mapping[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
     few: tuple[tuple[float, float], ...] = ()  # nats and weight of every row, sorted, as long as there are below FEW
     worst: tuple[Worst, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()  # files that could not be read, and why, sorted
     top: int | None = None  # how many of the worst rows are kept; None in sums that have none
 
     def __add__(self, other: "Sums") -> "Sums":
@@ -85,6 +85,7 @@ class Sums:
         few: list[tuple[float, float]] = []
         top: int | None = None
         worst: tuple[Worst, ...] = ()
+        skipped: set[tuple[str, str]] = set()
         for part in parts:
             for name in numbers:
                 numbers[name] += getattr(part, name)
@@ -98,10 +99,11 @@ class Sums:
             few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
             worst = merge_worst(worst + part.worst, top)
+            skipped.update(part.skipped)
         by_key = {name: {key: value for key, value in sums.items() if value} for name, sums in by_key.items()}
         values: dict[str, Any] = {**numbers, **by_key, **by_text}
         values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
-        return cls(**values, worst=worst, top=top)
+        return cls(**values, worst=worst, skipped=tuple(sorted(skipped)), top=top)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""
@@ -113,6 +115,7 @@ class Sums:
             name: {key: _written(name, getattr(self, name)[key]) for key in sorted(getattr(self, name))}
             for name in _BY_TEXT
         }
+        out |= {"skipped": [list(file) for file in self.skipped]}
         out |= {"few": [[repr(nats), repr(weight)] for nats, weight in self.few]}
         return out | {"worst": [[repr(nats), *rest] for nats, *rest in self.worst]}
 
@@ -131,6 +134,7 @@ class Sums:
             values |= {name: {int(k): exact.decode(v) for k, v in data[name].items()} for name in _EXACT_BY}
             values |= {name: {key: _read(name, text) for key, text in data[name].items()} for name in _BY_TEXT}
             values["few"] = tuple((float(nats), float(weight)) for nats, weight in data["few"])
+            values["skipped"] = tuple((str(file), str(reason)) for file, reason in data["skipped"])
             values["worst"] = tuple(
                 (float(nats), str(source), int(row), _hashable(label), _hashable(predicted))
                 for nats, source, row, label, predicted in data["worst"]
@@ -149,7 +153,6 @@ _EXACT = (
     "weighted_loss",
     "loss_squared",
     "hits",
-    "label_logit",
     "label_entropy",
 )
 _COUNTS_BY = ("class_infinite", "bin_rows", "impossible")
@@ -166,7 +169,17 @@ _EXACT_BY = (
     "reliable_truth",
 )
 _BY_TEXT = {"groups": MEAN_FIELDS, "clusters": CLUSTER_FIELDS}
-if {f.name for f in fields(Sums)} != {*_COUNTS, *_EXACT, *_COUNTS_BY, *_EXACT_BY, *_BY_TEXT, "few", "worst", "top"}:
+if {f.name for f in fields(Sums)} != {
+    *_COUNTS,
+    *_EXACT,
+    *_COUNTS_BY,
+    *_EXACT_BY,
+    *_BY_TEXT,
+    "few",
+    "worst",
+    "skipped",
+    "top",
+}:
     raise AssertionError("a field of Sums is missing from the lists that add and store it")
 
 

@@ -9,7 +9,7 @@ from xent.report.token_report import TokenReport
 from xent.scoring.prepare import open_table
 from xent.scoring.token_costs import sum_tokens
 from xent.scoring.token_summary import summarise_tokens
-from xent.sources.detect import find_files
+from xent.sources.detect import detected, names_of
 from xent.sources.token_columns import choose_token_columns, read_token_columns
 from xent.sources.token_logs import TokenTable, open_token_logs
 from xent.sources.token_rows import TokenBatch
@@ -143,7 +143,8 @@ def _refuse_missing_files(source: Any) -> None:
     """Say that a file is not there before that its format is unknown."""
     paths = list(source) if isinstance(source, list | tuple) else [source]
     if all(isinstance(path, str | os.PathLike) and os.fspath(path) != "-" for path in paths):
-        find_files(paths)
+        for name in names_of(paths):
+            detected(name)
 
 
 def _of_logs(logs: list[TokenTable], progress: Progress | None) -> Iterator[TokenBatch]:

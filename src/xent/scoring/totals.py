@@ -1,7 +1,7 @@
 """Batches of labels and predictions → their sums: labels turned into codes, chunks scored side by side."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -12,14 +12,17 @@ from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import threads_pay
 from xent.kernels.pool import available_cpus
-from xent.scoring.chunks import Chunk, score
+from xent.scoring.chunks import Chunk, pieces, score
 from xent.scoring.classes import by_name
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.inputs import Rows
-from xent.scoring.labels import Vocabulary, as_targets, text_forms
+from xent.scoring.labels import Vocabulary, text_forms
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
-from xent.scoring.sums import Sums, Worst, merge_worst
+from xent.scoring.sums import FEW, Sums, Worst, merge_worst
+from xent.scoring.tally import Tally
+from xent.scoring.targets import as_targets
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import class_names
 
@@ -32,35 +35,69 @@ class Total:
 
     plan: Plan
     numbered: bool = True  # whether rows have numbers that the worst can be named by
+    clusters: ClusterStore | None = None  # where sums by cluster go, in this process
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
         """The sums over some rows."""
-        return total(self.plan, rows, numbered=self.numbered, workers=workers)
+        return total(self.plan, rows, numbered=self.numbered, workers=workers, clusters=self.clusters)
 
     def merge(self, parts: Iterable[Sums]) -> Sums:
         """The sums over all."""
         return Sums.gather(chain((Sums(top=self.plan.top),), parts))
 
 
-def total(plan: Plan, batches: Iterable[Rows], *, numbered: bool, workers: int | None = None) -> Sums:
-    """The sums over batches of up to MOST_ROWS rows, scored side by side."""
+# Scored at a time where each row may be a cluster of its own, of some 700 bytes until it is stored.
+CLUSTERED_ROWS = 1 << 15
+
+
+def total(
+    plan: Plan,
+    batches: Iterable[Rows],
+    *,
+    numbered: bool,
+    workers: int | None = None,
+    clusters: ClusterStore | None = None,
+) -> Sums:
+    """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
         workers = available_cpus() if threads_pay() else 1
     floor = 0.0
     worst: tuple[Worst, ...] = ()
+    tallies: list[Tally] = []  # that no thread is adding to
 
     def scored(rows: Rows) -> Sums:
-        return score(plan, as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor))
+        chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        try:
+            tally = tallies.pop()
+        except IndexError:
+            tally = Tally(len(plan.classes), plan.brief)
+        found = scored_by(tally, chunk)
+        tallies.append(tally)
+        return found
+
+    def scored_by(tally: Tally, chunk: Chunk) -> Sums:
+        if clusters is None or "cluster" not in chunk.keys:
+            return score(plan, chunk, tally)
+        found = []
+        for part in pieces(chunk, CLUSTERED_ROWS):
+            sums = score(plan, part, tally)
+            clusters.add(sums.clusters)
+            found.append(replace(sums, clusters={}))
+        return Sums.gather(found)
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
         nonlocal floor, worst
+        few = 0
         yield Sums(top=plan.top)
         for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
-            yield part
+            few += len(part.few)
+            yield part if few < FEW else replace(part, few=())
+        for tally in tallies:
+            yield from tally.sums()
 
     try:
         return Sums.gather(watched())

@@ -1,21 +1,19 @@
 """How far the mean loss can be trusted: its standard error and interval, from sums."""
 
 import math
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xent.scoring import exact
-from xent.scoring.keyed import key_of, key_text
-from xent.scoring.means import LEVEL, mean_of
+from xent.scoring.cluster_store import cluster_parts
+from xent.scoring.keyed import cluster_text
+from xent.scoring.means import LEVEL, mean_of, mean_of_moments
+from xent.scoring.moments import Moments, linearised_error, sum_draws
 from xent.scoring.sums import FEW, MEAN_FIELDS, Keyed, Sums
 from xent.scoring.tails import t_quantile
 
-__all__ = ["Clusters", "MeanSums", "Uncertain", "cluster_sums", "mean_of_sums", "uncertainty"]
-
-Float64 = NDArray[np.float64]
+__all__ = ["MeanSums", "Uncertain", "cluster_moments", "mean_of_sums", "uncertainty"]
 
 
 class Uncertain(NamedTuple):
@@ -50,38 +48,34 @@ class MeanSums(NamedTuple):
         return MeanSums(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-class Clusters(NamedTuple):
-    """Of each cluster: Σ w and Σ w·x."""
-
-    weight: Float64
-    loss: Float64
-
-
-def cluster_sums(sums: Sums) -> tuple[list[str], Clusters] | None:
-    """Names and sums of the clusters, whichever group their rows are in; None if none were asked for."""
+def cluster_moments(sums: Sums) -> Moments | None:
+    """The sums over clusters, whichever group their rows are in; None if none were asked for."""
     if not sums.clusters:
         return None
-    found: dict[str, tuple[int, int]] = {}
-    for text, (weight, loss, _) in sums.clusters.items():
-        name = key_text(key_of(text)[-1])
-        known = found.get(name, (0, 0))
-        found[name] = (known[0] + weight, known[1] + loss)
-    names = sorted(found)
-    columns = (np.array([exact.to_float(found[name][i]) for name in names]) for i in (0, 1))
-    return names, Clusters(*columns)
+    found = Moments(sums.rows, sums.weight, sums.loss)
+    for part in cluster_parts(sums.clusters):
+        by_name: dict[str, tuple[int, int]] = {}
+        grouped = bool(sums.groups)
+        for text, (weight, loss, _) in part.items():
+            name = cluster_text(text, grouped)
+            known = by_name.get(name, (0, 0))
+            by_name[name] = (known[0] + weight, known[1] + loss)
+        weights, losses = np.array([tuple(map(exact.to_float, pair)) for pair in by_name.values()]).T
+        means = losses / weights
+        more = sum_draws(losses, weights, np.zeros(len(weights), np.int64), 1)[0]
+        found = found.plus(more._replace(low=float(means.min()), high=float(means.max())))
+    return found
 
 
 def uncertainty(sums: Sums) -> Uncertain:
     """Of the loss over all rows: by clusters where they are given, by the bootstrap where there are few."""
-    clusters = cluster_sums(sums)
     whole = mean_of_sums(MeanSums.of(sums))
     if math.isinf(whole.loss):
         return whole
+    clusters = cluster_moments(sums)
     if clusters is not None:
-        weight, loss = clusters[1]
-        found = mean_of(loss / weight, weight)
-        method = "bootstrap-t" if found.method == "bootstrap-t" else "cluster-robust t"
-        return Uncertain(whole.loss, found.standard_error, _above_zero(found.interval), found.degrees, method)
+        found = mean_of_moments(clusters, clustered=True)
+        return Uncertain(whole.loss, found.standard_error, _above_zero(found.interval), found.degrees, found.method)
     if 2 <= sums.rows < FEW:
         nats, weights = zip(*sums.few, strict=True)
         found = mean_of(nats, weights)
@@ -107,9 +101,7 @@ def mean_of_sums(sums: MeanSums) -> Uncertain:
     loss = sums.loss / sums.weight
     if n < 2:
         return Uncertain(loss, None, None, 0, "t")
-    mean = Fraction(sums.loss, sums.weight)
-    squares = sums.loss_squared - 2 * mean * sums.weighted_loss + mean**2 * sums.weight_squared
-    scatter = Fraction(squares) * Fraction(1 << exact.UNIT_BITS, sums.weight) / sums.weight
-    error = math.sqrt(max(0.0, float(scatter * Fraction(n, n - 1))))
+    squared, product = sums.loss_squared << exact.UNIT_BITS, sums.weighted_loss << exact.UNIT_BITS
+    error = linearised_error(n, sums.weight, sums.loss, squared, product, sums.weight_squared << exact.UNIT_BITS)
     reach = t_quantile((1.0 + LEVEL) / 2.0, n - 1) * error
     return Uncertain(loss, error, (max(0.0, loss - reach), loss + reach), n - 1, "t")

@@ -9,6 +9,7 @@ from xent.scoring.sums import Sums
 
 __all__ = ["checks", "rule_of_thumb", "verdict", "warnings"]
 
+MOST_SKIPPED = 5  # files that a warning lists
 RULE = (
     (0.02, "great"),
     (0.05, "on the right track"),
@@ -70,6 +71,11 @@ def checks(plan: Plan, sums: Sums) -> tuple[str, ...]:
 def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[str, ...]:
     """What a careful reader would look into."""
     found = []
+    if sums.skipped:
+        shown = "; ".join(f"{file}: {reason.splitlines()[0]}" for file, reason in sums.skipped[:MOST_SKIPPED])
+        more = f"; and {len(sums.skipped) - MOST_SKIPPED:,} more" if len(sums.skipped) > MOST_SKIPPED else ""
+        files = "1 file" if len(sums.skipped) == 1 else f"{len(sums.skipped):,} files"
+        found.append(f"{files} could not be read, and none of the rows there are in this report: {shown}{more}")
     if sums.infinite_rows:
         known = [row for row in sums.worst if row[0] == math.inf and row[2] >= 0]
         same = len({row[1] for row in known}) == 1

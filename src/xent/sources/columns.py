@@ -7,14 +7,20 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from xent.errors import SourceError
+from xent.sources.layouts import Layout
 from xent.sources.names import find_column, listing
 from xent.sources.types import is_list, is_numeric, value_type
 
 __all__ = ["Columns", "choose_columns", "choose_predictions", "class_names"]
 
-_LABELS = ("label", "y", "target", "y_true", "class")
+_LABELS = ("label", "labels", "y", "target", "y_true", "class")
 _PREFIXES = {"p_": None, "prob_": None, "proba_": None, "logit_": "logits", "logp_": "log_probabilities"}
 _SINGLES = ("p", "score", "probability", "prediction", "y_pred")
+# Looked for where no column has such a prefix: what Hugging Face, MLflow and W&B tables call them.
+_MORE_PREFIXES = ("probability_", "score_")
+_MORE_SINGLES = {"logits": "logits", "probabilities": None, "probs": None, "scores": None, "predicted_proba": None}
+_PREDICTED = {"prediction", "y_pred"}  # may be the predicted class
+_NUMBERED = "0, 1, …"  # one column a class, named by its number, as pandas names those of an array
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
 _WEIGHT_FLAG = "--weight NAME (weight=)"
@@ -39,6 +45,7 @@ def choose_columns(
     label: str | Sequence[str] | None = None,
     prediction: str | Sequence[str] | None = None,
     weight: str | None = None,
+    layout: Layout | None = None,
 ) -> Columns:
     """Find the columns in a table's schema. Names match exactly, or else whatever their case.
 
@@ -47,8 +54,10 @@ def choose_columns(
         label: its name; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern, a list of names, or names
             joined by commas, where each row has a label, or a share of it, for every class.
         prediction: a name, a pattern (`p_*`), a list of names, or names joined by commas; None guesses `p_*`,
-            `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability` or `y_pred`.
+            `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability`, `prediction` or `y_pred`, else
+            `probability_*`, `score_*`, `logits`, `probabilities`, `probs`, `scores`, `predicted_proba`, or `0`, `1`, ….
         weight: its name; None for no weight.
+        layout: what is known of the columns beside their names, from `layout_of`.
 
     Returns:
         The columns, in the order of the schema or of the list; every guess has a sentence in `notes`.
@@ -61,23 +70,31 @@ def choose_columns(
     labels = _named(schema, label, weights, [], _LABEL_FLAG)[0] if label is not None else []
     taken, notes = [*labels, *weights], list[str]()
     found: tuple[list[str], str | None] = ([], None)
-    if prediction is not None:
+    meaning = layout.asked(prediction) if layout is not None and prediction is not None else None
+    if meaning is not None:
+        found = [*meaning.columns], None
+    elif prediction is not None:
         found = _named(schema, prediction, taken, notes, _PREDICTION_FLAG)
     if not labels:
         told = [] if found[1] else found[0]  # a pattern may match the label too, a name may not
-        labels = [_guess_label(schema, [*weights, *told], notes)]
+        labels = [_guess_label(schema, [*weights, *told], notes, layout)]
         found = [name for name in found[0] if name not in labels], found[1]
     if prediction is None:
-        found = _guess_predictions(schema, [*labels, *weights], notes)
+        found = _guess_predictions(schema, [*labels, *weights], notes, layout)
     predictions, star = found
     _refuse_two_parts(labels, predictions, weights)
     names, kind = class_names(schema, predictions, star)
+    if layout is not None and (meaning := layout.asked(predictions)) is not None:
+        if meaning.refusal is not None:
+            raise SourceError(meaning.refusal)
+        names, kind = meaning.classes or names, meaning.kind or kind
+        notes.append(meaning.note)
     label_names = class_names(schema, labels)[0] if len(labels) > 1 else None
     return Columns(tuple(labels), tuple(predictions), next(iter(weights), None), kind, names, label_names, tuple(notes))
 
 
 def choose_predictions(
-    schema: pa.Schema, prediction: str | Sequence[str] | None = None
+    schema: pa.Schema, prediction: str | Sequence[str] | None = None, layout: Layout | None = None
 ) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The columns of predictions alone, as `choose_columns` finds them, and the classes that their names tell.
 
@@ -85,12 +102,17 @@ def choose_predictions(
         SourceError: a column is not there, or more than one guess fits.
     """
     labels = [name for name in schema.names if name.lower() in _LABELS]
-    if prediction is None:
-        names, star = _guess_predictions(schema, labels, [])
+    meaning = layout.asked(prediction) if layout is not None and prediction is not None else None
+    if meaning is not None:
+        names, star = [*meaning.columns], ""
+    elif prediction is None:
+        names, star = _guess_predictions(schema, labels, [], layout)
     else:
         names, found = _named(schema, prediction, [], [], _PREDICTION_FLAG)
         star = found or ""
-    return tuple(names), class_names(schema, names, star or None)[0]
+    meaning = layout.asked(names) if layout is not None else None
+    classes = meaning.classes if meaning is not None else None
+    return tuple(names), classes or class_names(schema, names, star or None)[0]
 
 
 def _named(
@@ -114,7 +136,10 @@ def _named(
     return matches, asked
 
 
-def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str]) -> str:
+def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str], layout: Layout | None) -> str:
+    if layout is not None and layout.label is not None and layout.label not in taken:
+        notes.append(f"label column {layout.label!r} (by the layout)")
+        return layout.label
     found = [name for name in schema.names if name.lower() in _LABELS and name not in taken]
     if len(found) == 1:
         notes.append(f"label column {found[0]!r} (guessed)")
@@ -123,17 +148,23 @@ def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str]) -> s
     raise SourceError(f"the label column {what}; {_found(schema)}.\nPass {_LABEL_FLAG}.")
 
 
-def _guess_predictions(schema: pa.Schema, taken: Sequence[str], notes: list[str]) -> tuple[list[str], str]:
-    families = _families([name for name in schema.names if name not in taken])
+def _guess_predictions(
+    schema: pa.Schema, taken: Sequence[str], notes: list[str], layout: Layout | None
+) -> tuple[list[str], str]:
+    explained = layout.explained if layout is not None else frozenset()
+    families = _families([name for name in schema.names if name not in taken and name not in explained])
+    for meaning in layout.meanings[:1] if layout is not None else ():
+        families[meaning.name] = list(meaning.columns)
     for pattern in [pattern for pattern in families if pattern in _SINGLES and len(families) > 1]:
-        if not _can_predict(schema, families[pattern]):  # for example predicted classes beside their probabilities
-            notes.append(f"column {families.pop(pattern)[0]!r} is not numeric, so no prediction (guessed)")
+        reason = _no_prediction(schema, families[pattern][0])  # predicted classes beside their probabilities
+        if reason is not None:
+            notes.append(f"column {families.pop(pattern)[0]!r} {reason}, so no prediction (guessed)")
     if len(families) == 1:
         [(pattern, names)] = families.items()
         names = [find_column(schema, name, _PREDICTION_FLAG) for name in names]
         notes.append(f"predictions from {_spoken(names)} (guessed)")
         return names, pattern
-    looked = ", ".join([*(f"{prefix}*" for prefix in _PREFIXES), *_SINGLES])
+    looked = ", ".join([*(f"{one}*" for one in (*_PREFIXES, *_MORE_PREFIXES)), *_SINGLES, *_MORE_SINGLES, _NUMBERED])
     several = f"are ambiguous, they could be {' or '.join(families)}"
     what = several if families else f"are missing; looked for {looked}"
     raise SourceError(f"the prediction columns {what}; {_found(schema)}.\nPass {_PREDICTION_FLAG}.")
@@ -147,12 +178,29 @@ def _families(names: Sequence[str]) -> dict[str, list[str]]:
         pattern = f"{prefix}*" if prefix else name.lower()
         if prefix or pattern in _SINGLES:
             families.setdefault(pattern, []).append(name)
+    if any(pattern.endswith("*") for pattern in families):
+        return families
+    for name in (name for name in dict.fromkeys(names) if name.lower() in _MORE_SINGLES):
+        families.setdefault(name.lower(), []).append(name)
+    for prefix in _MORE_PREFIXES:
+        some = [name for name in dict.fromkeys(names) if name.lower().startswith(prefix) and len(name) > len(prefix)]
+        families |= {f"{prefix}*": some} if len(some) > 1 else {}
+    if families.keys() <= _PREDICTED:
+        numbered = [name for name in dict.fromkeys(names) if name.isdecimal()]
+        families |= {_NUMBERED: numbered} if len(numbered) > 1 and _count_up(numbered) else {}
     return families
 
 
-def _can_predict(schema: pa.Schema, names: Sequence[str]) -> bool:
-    kinds = [value_type(schema.field(schema.get_all_field_indices(name)[0]).type) for name in names]
-    return all(is_numeric(kind.value_type if is_list(kind) else kind) for kind in kinds)
+def _count_up(names: Sequence[str]) -> bool:
+    return sorted(names, key=int) == [str(number) for number in range(len(names))]
+
+
+def _no_prediction(schema: pa.Schema, name: str) -> str | None:
+    """Why a column beside other candidates is none: text, or whole numbers, where its name fits a predicted class."""
+    kind = value_type(schema.field(schema.get_all_field_indices(name)[0]).type)
+    if pa.types.is_integer(kind) and name.lower() in _PREDICTED:
+        return "has whole numbers, as predicted classes are"
+    return None if is_numeric(kind.value_type if is_list(kind) else kind) else "is not numeric"
 
 
 def class_names(
@@ -160,7 +208,9 @@ def class_names(
 ) -> tuple[tuple[str, ...] | None, str | None]:
     """Give the class that each column stands for, and the kind of number that the names tell."""
     prefix = _prefix_of(names)
-    kind = _PREFIXES[prefix] if prefix else None
+    kind = _PREFIXES[prefix] if prefix else _MORE_SINGLES.get(names[0].lower()) if len(names) == 1 else None
+    if pattern == _NUMBERED:
+        return tuple(names), "probabilities"  # else features that are so named would be taken for logits
     lists = [name for name in names if is_list(value_type(schema.field(name).type))]
     if lists and len(names) > 1:
         raise SourceError(

@@ -17,6 +17,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.detect import File
 from xent.sources.failures import place, reading
+from xent.sources.places import Address, streamed
 from xent.sources.table import sliced
 from xent.sources.types import narrowest_type, wider_type
 
@@ -39,7 +40,7 @@ class CsvPart:
     """One CSV file, or some of its lines."""
 
     name: str
-    path: str
+    path: Address
     compression: str | None
     delimiter: str
     block: int
@@ -71,12 +72,15 @@ def open_csv(file: File, *, settle: bool = True) -> CsvPart:
         with _translating(part), _opened(part, {}) as reader:
             part = replace(part, schema=pa.schema([(field.name, _plain(field.type)) for field in reader.schema]))
         if not file.compression and file.bytes <= block:
-            return part
-        return _settled(part) if settle else replace(part, settled=False)
+            return replace(part, settled=settle)
+        # A column that is empty at first may turn out to be numbers, and so be a guess for a prediction: look further.
+        if settle or pa.null() in part.schema.types:
+            part = _settled(part)
+        return replace(part, settled=settle)
 
 
 def _header(file: File) -> bytes:
-    with pa.input_stream(file.path, compression=file.compression) as stream:
+    with streamed(file.path, file.compression) as stream:
         text = b""
         while b"\n" not in text and (more := stream.read(1 << 16)):
             text += more
@@ -124,10 +128,11 @@ def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
 
     names = None if part.span is None else part.schema.names
     return csv.open_csv(
-        _bytes_of(part),
+        streamed(part.path, part.compression, part.span),
         # One thread is as fast in this reader (measured), and only then do its errors know the row.
         read_options=csv.ReadOptions(block_size=part.block, use_threads=False, column_names=names),
-        parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=True),  # no slower (measured)
+        # Pieces have none within quotes, or are refused.
+        parse_options=csv.ParseOptions(delimiter=part.delimiter, newlines_in_values=part.span is None),
         # An empty cell is missing. "NA" and "null" are text: a class may be called so, and a number may not.
         convert_options=csv.ConvertOptions(
             include_columns=list(types),
@@ -137,13 +142,6 @@ def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
             quoted_strings_can_be_null=False,
         ),
     )
-
-
-def _bytes_of(part: CsvPart) -> Any:
-    if part.span is None:
-        return pa.input_stream(part.path, compression=part.compression)
-    start, stop = part.span
-    return pa.OSFile(part.path).get_stream(start, stop - start)
 
 
 @contextmanager

@@ -3,21 +3,31 @@
 import atexit
 import glob
 import os
-import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
 from xent.errors import SourceError
-from xent.sources.failures import reading
+from xent.sources.failures import reading, shown
+from xent.sources.places import (
+    Address,
+    Remote,
+    address_of,
+    copied,
+    expanded,
+    is_hidden,
+    needs_copy,
+    opened,
+    size_of,
+    streamed,
+)
 
-__all__ = ["File", "find_files", "is_spooled"]
+__all__ = ["File", "detected", "is_spooled", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _FORMATS = {
@@ -46,8 +56,9 @@ _SUFFIXES = {
     ".ndjson": "json lines",
     ".json": "json lines",
 }
+_HEAD = 64  # bytes that tell a format
 _STREAMED = ("csv", "json lines", "ipc stream")
-_SPOOLED = "xent-stdin-"
+_SPOOLED = "xent-copy-"
 _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text also as .gz, .zst or .bz2."
 
 
@@ -55,15 +66,19 @@ _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text
 class File:
     """A file whose format is known."""
 
-    name: str  # as given, "-" for standard input
-    path: str
+    name: str  # as given, "-" for standard input; of an address what may be shown
+    path: Address
     bytes: int
     format: str
     compression: str | None
 
 
-def find_files(paths: Sequence[str | os.PathLike[str]]) -> list[File]:
-    """Expand globs, keep standard input in a temporary file, and find every file's format."""
+def names_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Expand patterns and folders.
+
+    Raises:
+        SourceError: nothing is given, nothing matches, or a file is given twice.
+    """
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     names = [name for given in paths for name in _expanded(os.fspath(given))]
@@ -73,17 +88,27 @@ def find_files(paths: Sequence[str | os.PathLike[str]]) -> list[File]:
         )
     seen: dict[str, str] = {}
     for name in names:
-        real = "-" if name == "-" else os.path.realpath(name)
+        place = address_of(name)
+        real = "-" if name == "-" else place.name if isinstance(place, Remote) else os.path.realpath(place)
         if real in seen:
             raise SourceError(
-                f"{name} is given twice (also as {seen[real]}), so its rows would count double.\nName each file once."
+                f"{shown(name)} is given twice (also as {seen[real]}), so its rows would count double.\n"
+                "Name each file once."
             )
-        seen[real] = name
-    return [_detected(name) for name in names]
+        seen[real] = shown(name)
+    return names
 
 
 def _expanded(given: str) -> Iterator[str]:
-    """Give one name for a file, several for a pattern; a file that is named like a pattern is itself."""
+    """Give one name for a file, several for a pattern or a folder; a file that is named like a pattern is itself."""
+    place = address_of(given)
+    if isinstance(place, Remote):
+        yield from expanded(place)
+        return
+    given = place
+    if os.path.isdir(given):
+        yield from _below(given)
+        return
     if given == "-" or not glob.has_magic(given) or os.path.exists(given):
         yield given
         return
@@ -93,22 +118,59 @@ def _expanded(given: str) -> Iterator[str]:
     yield from found
 
 
-def _detected(name: str) -> File:
-    path = _spooled(name) if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)) else name
-    if os.path.isdir(path):
-        raise SourceError(f"{name} is a directory, not a file.\nPass a pattern such as '{Path(name) / '*.parquet'}'.")
+def _below(folder: str) -> list[str]:
+    """All files at any depth but those that writers leave beside the data."""
+    found: list[str] = []
+    for path, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        found += [os.path.join(path, name) for name in files if not is_hidden(name)]
+    if not found:
+        raise SourceError(f"no file is below {folder} (from {os.getcwd()}).\nCheck the name.")
+    return sorted(found)
+
+
+def detected(name: str) -> File:
+    """Find a file's format; standard input is kept in a temporary file.
+
+    Raises:
+        SourceError: it is missing, empty, or of no known format.
+    """
+    place = address_of(name)
+    if isinstance(place, Remote):
+        return _detected_elsewhere(place)
+    name = path = place
+    if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)):
+        path = _spooled(name)
     if not os.path.exists(path):
         raise SourceError(f"{name} does not exist (from {os.getcwd()}).\nCheck the name.")
     with reading(name, "Check its permissions."):
         size = os.path.getsize(path)
         with open(path, "rb") as file:
-            head = file.read(64)
+            head = file.read(_HEAD)
+    return _told_by(head, name, path, size)
+
+
+def _detected_elsewhere(place: Remote) -> File:
+    """The same for a file that is not on this machine; one that cannot be read in pieces from there is copied."""
+    path: Address = place
+    if needs_copy(place):
+        path = _copy(place.name, copied(place))
+    with reading(place.name), opened(path) as file:
+        head = file.read(_HEAD)
+    size = os.path.getsize(path) if isinstance(path, str) else size_of(path)
+    found = _told_by(head, place.name, path, size)
+    if found.format == "npz" and isinstance(path, Remote):  # its reader jumps about
+        return replace(found, path=_copy(place.name, copied(place)))
+    return found
+
+
+def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
     if not head:
         raise SourceError(f"{name} is empty.\nA file needs at least a header line and one row.")
     compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), None)
     if compression:
-        with reading(name), pa.input_stream(path, compression=compression) as stream:
-            head = stream.read(64)
+        with reading(name), streamed(path, compression) as stream:
+            head = stream.read(_HEAD)
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
     plain = suffixes[:-1] if compression and suffixes else suffixes
     return File(name, path, size, _format_of(name, head, plain[-1] if plain else "", compression), compression)
@@ -138,14 +200,18 @@ def _spooled(name: str) -> str:
     """Copy standard input or a named pipe to a temporary file, so that it can be read twice; deleted at exit."""
     if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise SourceError("standard input is a terminal, or closed.\nPipe a file in: cat preds.csv | xent score -")
-    handle, path = tempfile.mkstemp(prefix=_SPOOLED)
-    atexit.register(_removed, path)
     with (
         reading(name, "Check the free space for temporary files."),
-        os.fdopen(handle, "wb") as file,
         nullcontext(sys.stdin.buffer) if name == "-" else open(name, "rb") as stream,
     ):
-        shutil.copyfileobj(stream, file, 1 << 20)
+        return _copy(name, iter(partial(stream.read, 1 << 20), b""))
+
+
+def _copy(name: str, pieces: Iterable[bytes]) -> str:
+    handle, path = tempfile.mkstemp(prefix=_SPOOLED)
+    atexit.register(_removed, path)
+    with reading(name, "Check the free space for temporary files."), os.fdopen(handle, "wb") as file:
+        file.writelines(pieces)
     return path
 
 

@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 
-__all__ = ["place", "reading"]
+__all__ = ["place", "reading", "shown", "without_secrets"]
 
 _DAMAGED = "The file may be damaged or cut short: write or fetch it again."
-_FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, zipfile.BadZipFile, zlib.error)
+_ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+")
+_FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 @contextmanager
@@ -24,12 +25,30 @@ def reading(name: str | None, next_step: str = _DAMAGED) -> Iterator[None]:
     except MemoryError as error:  # pyarrow's ArrowMemoryError; a damaged file may ask for any amount
         raise SourceError(f"{_named(name)} needs more memory than there is: {_line(error)}.\n{next_step}") from error
     except _FAILURES as error:
-        raise SourceError(f"{_named(name)} cannot be read: {_line(error)}.\n{next_step}") from error
+        cause = error if without_secrets(str(error)) == str(error) else None
+        raise SourceError(f"{_named(name)} cannot be read: {_line(error)}.\n{next_step}") from cause
 
 
 def place(source: str | None, row: int, column: str) -> str:
     """Name one cell; rows count from 0 within their file, without a header line."""
     return f"{_named(source)}, row {row} (counted from 0), column {column!r}"
+
+
+def shown(address: str) -> str:
+    """A file's address as it may be seen: without user, password, and all behind a question mark. A path is itself."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", address)
+    if not found:
+        return address
+    host, slash, path = re.split(r"[?#]", address[found.end() :], maxsplit=1)[0].partition("/")
+    user, at, place = host.rpartition("@")
+    if at and (":" in user or found[1].lower() not in ("abfs", "abfss")):  # of Azure it is the container
+        host = place
+    return f"{found[0]}{host}{slash}{path}"
+
+
+def without_secrets(text: str) -> str:
+    """The same for every address within a text."""
+    return _ADDRESS.sub(lambda found: shown(found[0]), text)
 
 
 def _named(source: str | None) -> str:
@@ -39,4 +58,4 @@ def _named(source: str | None) -> str:
 def _line(error: BaseException) -> str:
     """Give an error's first line; pyarrow adds hints and stack detail below."""
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
-    return re.sub(r"\s+", " ", text.splitlines()[0])[:300].rstrip(". ")
+    return without_secrets(re.sub(r"\s+", " ", text.splitlines()[0])[:300]).rstrip(". ")

@@ -1,30 +1,36 @@
 """Files as one table: several files, patterns and standard input are one data set."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources.csv_ranges import byte_range_fragments
 from xent.sources.csv_text import open_csv
-from xent.sources.detect import File, find_files
+from xent.sources.detect import File, detected, names_of
+from xent.sources.failures import shown
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment
 from xent.sources.ipc import open_ipc_file, open_ipc_stream
-from xent.sources.json_lines import open_json_lines
+from xent.sources.json_table import open_json
 from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet, row_group_fragments
-from xent.sources.table import BATCH_BYTES, Batch, Part, Table
+from xent.sources.partitions import Constants, constant_columns
+from xent.sources.table import BATCH_BYTES, Batch, Part
 from xent.sources.types import wider_type
 
 __all__ = ["FileTable", "open_files"]
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
 _OPENERS: Mapping[str, Callable[[File], Part]] = {
     "ipc file": open_ipc_file,
     "ipc stream": open_ipc_stream,
-    "json lines": open_json_lines,
+    "json lines": open_json,
     "npz": open_npz,
     "parquet": open_parquet,
 }
@@ -40,6 +46,8 @@ class FileTable:
 
     parts: tuple[Part, ...]
     schema: pa.Schema
+    refused: tuple[tuple[str, str], ...] = ()  # files left out, as asked, and why
+    constants: tuple[Constants | None, ...] = ()  # what folders tell of each part; none of any where empty
 
     @property
     def rows(self) -> int | None:
@@ -60,8 +68,8 @@ class FileTable:
         """
         schema = narrowed(self.schema, columns)
         empty = True
-        for part in self.parts:
-            for batch in Fragment(part).batches(schema, batch_bytes):
+        for part, told in self._told:
+            for batch in Fragment(part, constants=told).batches(schema, batch_bytes):
                 yield batch
                 empty = False
         if empty:
@@ -74,23 +82,31 @@ class FileTable:
         Raises:
             SourceError: a file cannot be read.
         """
-        for part in self.parts:
-            if part.format in _SPLITTERS:
-                yield from _SPLITTERS[part.format](part, columns, target)
-            else:
-                yield Fragment(part)
+        for part, told in self._told:
+            own = [name for name in columns if name in part.schema.names]
+            cut = _SPLITTERS[part.format](part, own, target) if part.format in _SPLITTERS else iter([Fragment(part)])
+            yield from (replace(piece, constants=told) for piece in cut)
+
+    @property
+    def _told(self) -> Iterator[tuple[Part, Constants | None]]:
+        return zip(self.parts, self.constants or (None,) * len(self.parts), strict=True)
 
 
-def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) -> Table:
+def open_files(
+    paths: Sequence[str | os.PathLike[str]], *, settle: bool = True, refused: dict[str, str] | None = None
+) -> FileTable:
     """Open files as one table.
 
     Args:
-        paths: file names; patterns (`preds/*.parquet`, `**` for any depth) stand for the files they match, sorted;
-            `-` is standard input, kept in a temporary file until exit. CSV, Parquet, Arrow IPC (Feather), JSON Lines
+        paths: file names; patterns (`preds/*.parquet`, `**` for any depth) stand for the files they match, sorted, and
+            folders for the files below them, but those named _* or .*; `-` is standard input, kept in a temporary file
+            until exit. Addresses (s3://, gs://, abfs://, hdfs://, https://) are files too, see docs/files.md. CSV, Parquet, Arrow IPC (Feather), JSON Lines
             and .npz are told apart by content, then by name; CSV, JSON Lines and IPC streams may be compressed
             (gzip, zstd, bz2).
         settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later
             where that was not enough.
+        refused: where to note files that cannot be opened, or are unlike the first that can, and why; None refuses
+            to open any then.
 
     Returns:
         A table that reads every column asked for as one type: files with types must agree on them; those of text
@@ -99,13 +115,59 @@ def open_files(paths: Sequence[str | os.PathLike[str]], *, settle: bool = True) 
     Raises:
         SourceError: a file is missing, empty, damaged, of unknown format, given twice, or disagrees with others.
     """
-    parts = tuple(
-        open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
-        for file in find_files(paths)
-    )
-    for part in parts[1:]:
-        _refuse_other_columns(parts[0], part)
-    return FileTable(parts, pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names]))
+    given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    files = list(_kept(names_of(given), detected, shown, refused))
+    _refuse_mixed_folders(files, given)
+    parts: list[Part] = []
+    for part in _kept(files, lambda file: _opened(file, settle, parts[:1], refused is not None), _name, refused):
+        parts.append(part)
+    if not parts:
+        raise SourceError("\n".join(["no file can be read.", *(refused or {}).values()]))
+    schema = pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names])
+    constants, schema = constant_columns([part.name for part in parts], given, schema)
+    return FileTable(tuple(parts), schema, tuple((refused or {}).items()), tuple(constants))
+
+
+def _kept(
+    items: Iterable[Item], made: Callable[[Item], Made], name: Callable[[Item], str], refused: dict[str, str] | None
+) -> Iterator[Made]:
+    """What is made of each; where that fails it is noted, if there is where to."""
+    for item in items:
+        try:
+            yield made(item)
+        except SourceError as error:
+            if refused is None:
+                raise
+            refused[name(item)] = str(error)
+
+
+def _name(file: File) -> str:
+    return file.name
+
+
+def _opened(file: File, settle: bool, first: Sequence[Part], alike: bool) -> Part:
+    part = open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
+    for other in first:
+        _refuse_other_columns(other, part)
+        if alike:
+            for column in part.schema.names:
+                _agreed_type(column, (other, part))
+    return part
+
+
+def _refuse_mixed_folders(files: Sequence[File], given: Sequence[str]) -> None:
+    """A folder has the parts of one data set; what lies beside them in another format is not meant, or not all is."""
+    for folder in given:
+        formats: dict[str, list[str]] = {}
+        for file in files:
+            if file.name.startswith(f"{shown(folder).rstrip('/')}/"):
+                formats.setdefault(file.format, []).append(file.name)
+        if len(formats) > 1:
+            found = "; ".join(f"{kind}: {listing(names)}" for kind, names in formats.items())
+            raise SourceError(
+                f"{shown(folder)} has files of several formats. {found}.\n"
+                "Pass a pattern such as 'preds/**/*.parquet' that matches those that are meant."
+            )
 
 
 def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:
@@ -116,7 +178,7 @@ def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:
         found = _type_in(part, name)
         if found == kind:
             continue
-        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}) else None
+        wider = wider_type(kind, found) if formats in ({"csv"}, {"json lines"}, {"json table"}) else None
         if wider is None and formats != {"csv"}:
             raise SourceError(
                 f"column {name!r} is {kind} in {parts[0].name} but {found} in {part.name}.\n"

@@ -10,6 +10,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.detect import is_spooled
 from xent.sources.names import narrowed
+from xent.sources.partitions import Constants
 from xent.sources.table import BATCH_BYTES, Batch, Part
 
 __all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable", "sendable"]
@@ -24,6 +25,7 @@ class Fragment:
     part: Part  # that reads these rows alone
     first_row: int = 0  # how many rows of the file are before it
     extent: str = ""  # which piece, in words; none for a whole file
+    constants: Constants | None = None  # columns that its folders tell
 
     @property
     def name(self) -> str:
@@ -37,7 +39,8 @@ class Fragment:
             SourceError: the file cannot be read.
         """
         first_row = self.first_row
-        for data in self.part.read(schema, batch_bytes):
+        told = self.constants
+        for data in told.read(self.part, schema, batch_bytes) if told else self.part.read(schema, batch_bytes):
             if data.num_rows:
                 yield Batch(self.part.name, first_row, data)
                 first_row += data.num_rows
@@ -76,13 +79,11 @@ def sendable(fragment: Fragment) -> Fragment:
         SourceError: it is of standard input or a pipe, which only this machine has.
     """
     part: Any = fragment.part  # a dataclass
+    if not isinstance(part.path, str):
+        return fragment
     if is_spooled(part.path):
         raise SourceError(
-            f"{part.name} is a pipe, which the workers of a cluster cannot read.\nWrite it to a file that they see, or "
-            "leave --engine (engine=) out."
+            f"{part.name} is a pipe, or was copied from where it cannot be read in pieces; the workers of a cluster cannot "
+            "see the copy.\nWrite it to a file that they see, or leave --engine (engine=) out."
         )
-    return (
-        replace(fragment, part=replace(part, path=os.path.abspath(part.path)))
-        if os.path.exists(part.path)
-        else fragment
-    )
+    return replace(fragment, part=replace(part, path=os.path.abspath(part.path)))

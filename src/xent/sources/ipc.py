@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from xent.sources.detect import File
 from xent.sources.failures import reading
+from xent.sources.places import Address, opened, streamed
 from xent.sources.table import sliced
 
 __all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
@@ -21,7 +22,7 @@ class IpcFilePart:
     """One file in the IPC file format, which knows where each of its batches is."""
 
     name: str
-    path: str
+    path: Address
     schema: pa.Schema
     rows: int | None
     bytes: int
@@ -34,7 +35,7 @@ class IpcFilePart:
         with reading(self.name), _ipc_file(self.path, self.mapped, fields) as reader:
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
-                batch.validate()
+                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
                 yield from sliced(batch.select(schema.names), batch_bytes)
 
 
@@ -43,7 +44,7 @@ class IpcStreamPart:
     """One file in the IPC stream format, possibly compressed as a whole."""
 
     name: str
-    path: str
+    path: Address
     compression: str | None
     schema: pa.Schema
     bytes: int
@@ -54,9 +55,9 @@ class IpcStreamPart:
         """Read the columns of `schema`, in its order."""
         fields = [self.schema.get_field_index(name) for name in schema.names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
-        with reading(self.name), pa.input_stream(self.path, compression=self.compression) as source:
+        with reading(self.name), streamed(self.path, self.compression) as source:
             for batch in pa.ipc.open_stream(source, options=options):
-                batch.validate()
+                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
                 yield from sliced(batch.select(schema.names), batch_bytes)
 
 
@@ -65,18 +66,23 @@ def open_ipc_file(file: File) -> IpcFilePart:
     with reading(file.name), _ipc_file(file.path, True, None) as reader:
         mapped = file.bytes > _LARGE_BATCH * max(reader.num_record_batches, 1)
         rows = reader.count_rows() if hasattr(reader, "count_rows") else None  # since pyarrow 19
-        return IpcFilePart(file.name, file.path, reader.schema.remove_metadata(), rows, file.bytes, mapped)
+        return IpcFilePart(file.name, file.path, _schema(reader), rows, file.bytes, mapped)
 
 
 def open_ipc_stream(file: File) -> IpcStreamPart:
     """Read an IPC stream's schema."""
-    with reading(file.name), pa.input_stream(file.path, compression=file.compression) as source:
-        schema = pa.ipc.open_stream(source).schema.remove_metadata()
+    with reading(file.name), streamed(file.path, file.compression) as source:
+        schema = _schema(pa.ipc.open_stream(source))
         return IpcStreamPart(file.name, file.path, file.compression, schema, file.bytes)
 
 
+def _schema(reader: Any) -> pa.Schema:
+    """Made anew from its names, which fails here if they are no text."""
+    return pa.schema([(field.name, field.type) for field in reader.schema])
+
+
 @contextmanager
-def _ipc_file(path: str, mapped: bool, fields: list[int] | None) -> Iterator[Any]:
+def _ipc_file(path: Address, mapped: bool, fields: list[int] | None) -> Iterator[Any]:
     options = pa.ipc.IpcReadOptions(included_fields=fields)
-    with pa.memory_map(path) if mapped else pa.OSFile(path) as source:
+    with pa.memory_map(path) if mapped and isinstance(path, str) else opened(path) as source:
         yield pa.ipc.open_file(source, options=options)

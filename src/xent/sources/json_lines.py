@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from xent.errors import SourceError
 from xent.sources.detect import File
 from xent.sources.failures import place, reading
+from xent.sources.places import Address, streamed
 from xent.sources.table import sliced
 from xent.sources.types import wider_type
 
@@ -27,7 +28,7 @@ class JsonLinesPart:
     """One JSON Lines file."""
 
     name: str
-    path: str
+    path: Address
     compression: str | None
     schema: pa.Schema
     rows: int | None
@@ -63,8 +64,8 @@ def open_json_lines(file: File) -> JsonLinesPart:
         return JsonLinesPart(file.name, file.path, file.compression, pa.schema(types.items()), rows, file.bytes)
 
 
-def _chunks(path: str, compression: str | None) -> Iterator[bytes]:
-    with pa.input_stream(path, compression=compression) as stream:
+def _chunks(path: Address, compression: str | None) -> Iterator[bytes]:
+    with streamed(path, compression) as stream:
         rest = b""
         while more := stream.read(_CHUNK):
             whole, end, cut = (rest + more).rpartition(b"\n")
@@ -82,7 +83,9 @@ def _parsed(name: str, chunk: bytes, schema: pa.Schema | None, first_row: int) -
     options = json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=behaviour)
     try:
         block = json.ReadOptions(block_size=len(chunk) + 1, use_threads=False)
-        return json.read_json(pa.BufferReader(chunk), read_options=block, parse_options=options)
+        table = json.read_json(pa.BufferReader(chunk), read_options=block, parse_options=options)
+        table.validate(full=True)  # whether text is UTF-8
+        return table
     except pa.ArrowInvalid as error:
         raise _translated(name, error, first_row) from error
 

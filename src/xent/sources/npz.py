@@ -4,7 +4,8 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO
+from tokenize import TokenError
+from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -88,7 +89,8 @@ class _Column:
 
 def open_npz(file: File) -> NpzPart:
     """Read the headers of all arrays that can be columns."""
-    with reading(file.name), zipfile.ZipFile(file.path) as archive:
+    path = cast(str, file.path)  # what is elsewhere was copied
+    with reading(file.name), zipfile.ZipFile(path) as archive:
         members = [member for member in archive.namelist() if member.endswith(".npy")]
         if not members:
             raise SourceError(f"{file.name} is a zip archive without arrays.\nUnpack it, or write it with numpy.savez.")
@@ -99,7 +101,7 @@ def open_npz(file: File) -> NpzPart:
     headers = {name: header for name, header in headers.items() if len(header.shape) in (1, 2)}
     types = [(name, arrow_type(name, header.dtype, header.shape)) for name, header in headers.items()]
     lengths = {header.shape[0] for header in headers.values()}
-    return NpzPart(file.name, file.path, pa.schema(types), lengths.pop() if len(lengths) == 1 else None, file.bytes)
+    return NpzPart(file.name, path, pa.schema(types), lengths.pop() if len(lengths) == 1 else None, file.bytes)
 
 
 def _header(source: str, name: str, file: IO[bytes]) -> _Header:
@@ -107,7 +109,7 @@ def _header(source: str, name: str, file: IO[bytes]) -> _Header:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         header = _Header(*read(file))
-    except ValueError as error:
+    except (ValueError, SyntaxError, TokenError) as error:
         raise SourceError(f"{source}, array {name!r} cannot be read: {error}.\nWrite the file again.") from error
     if header.dtype.hasobject:
         raise SourceError(

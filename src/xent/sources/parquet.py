@@ -9,6 +9,7 @@ import pyarrow as pa
 from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.fragments import Fragment
+from xent.sources.places import Address, opened
 from xent.sources.table import bytes_per_value, rows_per_batch
 from xent.sources.types import is_list
 
@@ -16,6 +17,8 @@ __all__ = ["ParquetPart", "open_parquet", "row_group_fragments"]
 
 _SAMPLED_ROW_GROUPS = 16
 _MOST_COMPRESSED = 8  # a file that many times smaller than a fragment is not opened only to see whether to cut it
+_BUFFERS, _BUFFERS_ELSEWHERE = 16 << 20, 256 << 20  # bytes of all columns; elsewhere each filling is a request
+_LARGEST_BUFFER, _SMALLEST_BUFFER = 1 << 20, 1 << 14  # of one column
 _NOTHING = pa.schema([])
 
 
@@ -24,7 +27,7 @@ class ParquetPart:
     """One Parquet file, or some of its row groups."""
 
     name: str
-    path: str
+    path: Address
     schema: pa.Schema
     rows: int
     bytes: int
@@ -33,12 +36,35 @@ class ParquetPart:
 
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order."""
-        with reading(self.name), _parquet_file(self.path) as file:
+        try:
+            yield from self._batches(schema, batch_bytes)
+        except (pa.ArrowException, OSError) as error:
+            with reading(f"{self.name}{self._damage(schema.names)}"):
+                raise error
+
+    def _batches(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        with _parquet_file(self.path, len(schema)) as file:
             size = sum(_bytes_per_row(file.metadata, field) for field in schema)
             rows = rows_per_batch(size, batch_bytes)
             some = {} if self.row_groups is None else {"row_groups": self.row_groups}
             for batch in file.iter_batches(batch_size=rows, columns=schema.names, use_threads=not some, **some):
                 yield batch.select(schema.names)
+
+    def _damage(self, columns: Sequence[str]) -> str:
+        """Which chunk cannot be read, in words; none if that cannot be told."""
+        try:
+            file = _parquet_file(self.path)
+            groups = range(file.metadata.num_row_groups) if self.row_groups is None else self.row_groups
+        except (pa.ArrowException, OSError):
+            return ""
+        for group in groups:
+            for column in columns:
+                try:
+                    for _ in file.iter_batches(row_groups=[group], columns=[column], use_threads=False):
+                        pass
+                except (pa.ArrowException, OSError):
+                    return f", row group {group}, column {column!r}"
+        return ""
 
 
 def open_parquet(file: File) -> ParquetPart:
@@ -73,11 +99,15 @@ def row_group_fragments(part: ParquetPart, columns: Sequence[str], target: int) 
         first_row, first, wanted = first_row + wanted, last + 1, 0
 
 
-def _parquet_file(path: str) -> Any:
+def _parquet_file(path: Address, columns: int = 1) -> Any:
+    """A file of which so many columns are read at a time, each through a buffer of its own."""
     import pyarrow.parquet  # heavy, and needed for this format only
 
+    buffers = _BUFFERS if isinstance(path, str) else _BUFFERS_ELSEWHERE
+    buffer = min(_LARGEST_BUFFER, max(buffers // max(columns, 1), _SMALLEST_BUFFER))
     # Without these two settings whole row groups are held in memory.
-    return pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
+    source = path if isinstance(path, str) else opened(path)
+    return pyarrow.parquet.ParquetFile(source, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True)
 
 
 def _bytes_per_row(metadata: Any, field: pa.Field) -> float:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from xent.sources.places import Address
+
 __all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "rows_per_batch", "sliced"]
 
 BATCH_BYTES = 8 << 20
@@ -48,7 +50,7 @@ class Part(Protocol):
         """The file's name as given."""
 
     @property
-    def path(self) -> str:
+    def path(self) -> Address:
         """Where it is opened."""
 
     @property

@@ -13,6 +13,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources import lm_eval, openai_logprobs
 from xent.sources.failures import reading
+from xent.sources.json_table import is_json_table
 from xent.sources.token_rows import TokenBatch, batched
 
 __all__ = ["TokenTable", "open_token_log", "open_token_logs"]
@@ -143,7 +144,7 @@ def _first_record(path: str, compression: str | None) -> tuple[Any, bool] | None
     """The first record, and whether the file has one per line; None if it does not begin as such."""
     with pa.input_stream(path, compression=compression) as stream:
         head = stream.read(64).removeprefix(_BOM).lstrip()
-    if not head.startswith((b"{", b"[")):
+    if not head.startswith((b"{", b"[")) or (head.startswith(b"{") and is_json_table(path, compression)):
         return None
     line = next(_lines(path, compression), (0, b""))[1]
     try:

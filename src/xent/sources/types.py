@@ -19,7 +19,20 @@ def wider_type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if pa.types.is_list(one) and pa.types.is_list(other):
         value = wider_type(one.value_type, other.value_type)
         return None if value is None else pa.list_(value)
+    if pa.types.is_struct(one) and pa.types.is_struct(other):
+        return _wider_struct(one, other)
     return None
+
+
+def _wider_struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """Fields of both; JSON leaves out those that are null."""
+    kinds = {one.field(i).name: one.field(i).type for i in range(one.num_fields)}
+    for field in (other.field(i) for i in range(other.num_fields)):
+        kind = wider_type(kinds.get(field.name, pa.null()), field.type)
+        if kind is None:
+            return None
+        kinds[field.name] = kind
+    return pa.struct(list(kinds.items()))
 
 
 def narrowest_type(values: pa.Array, expected: pa.DataType) -> pa.DataType:

@@ -127,11 +127,7 @@ class Metric:
         Raises:
             StateError: the processes were given different classes or options.
         """
-        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-            return self.state
-        texts: list[Any] = [None] * torch.distributed.get_world_size(self._process_group)
-        torch.distributed.all_gather_object(texts, self._sums.to_json(), group=self._process_group)
-        return self._named(sum(map(State.from_json, texts[1:]), State.from_json(texts[0])))
+        return self._named(self._sums.all_reduce(self._process_group))
 
     def compute(self) -> Tensor:
         """The mean loss over all processes, () float64 on the host, in `unit`; inf if a target was given probability 0.

@@ -1,0 +1,47 @@
+"""A report on the screen, as JSON, as a page, and against the thresholds that were set."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from xent.commands.options import number, print_text, share, write_out
+
+if TYPE_CHECKING:
+    from xent.report.model import Report
+
+__all__ = ["add_thresholds", "missed", "show"]
+
+
+def add_thresholds(parser: argparse.ArgumentParser) -> Any:
+    """What makes the exit status 1."""
+    gates = parser.add_argument_group("thresholds (exit status 1)")
+    gates.add_argument("--fail-above", type=number, metavar="X", help="when the loss is above X (in the unit)")
+    gates.add_argument("--fail-below-skill", type=share, metavar="X", help="when the skill is below X, such as 0.5")
+    return gates
+
+
+def show(report: "Report", options: argparse.Namespace) -> None:
+    """Write the page if one was asked for, and print the report."""
+    if options.html is not None:
+        report.html(options.html)
+    if options.json:
+        write_out(report.json())
+        return
+    from xent.report.text import print_report
+
+    print_text(lambda console: print_report(report, console))
+
+
+def missed(report: "Report", options: argparse.Namespace) -> int:
+    """1 if a threshold is missed, with a line that says which."""
+    found = []
+    if options.fail_above is not None and not report.loss <= options.fail_above:
+        found.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
+    if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
+        if report.skill is None:
+            found.append("the skill is undefined, because only one class is present")
+        else:
+            found.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
+    for text in found:
+        sys.stderr.write(f"xent: {text}\n")
+    return 1 if found else 0

@@ -1,0 +1,37 @@
+"""What `xent score` does to be stopped, to go on, and to be one of many."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["add", "kept"]
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The arguments."""
+    group = parser.add_argument_group("many files, long runs")
+    group.add_argument("--on-bad-file", choices=("stop", "skip"), default="stop", help="skip: leave out files that "
+                       "cannot be read, and list them")  # fmt: skip
+    group.add_argument("--state", metavar="OUT", help="write the sums over all rows, for xent merge; those so far are "
+                       "kept there while it runs")  # fmt: skip
+    group.add_argument("--resume", action="store_true", help="go on from what the file of --state has")
+
+
+@contextmanager
+def kept(options: argparse.Namespace) -> Iterator[None]:
+    """With --state, a scheduler's request to end is an interruption like Ctrl-C, and either says how to go on."""
+    if options.state is None:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"xent: what is done is in {options.state}; the same command with --resume goes on from there\n"
+        )
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,218 @@
+"""From logits to the loss, one step at a time."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xent import information
+from xent.checks import predictions as checks
+from xent.errors import ShapeError
+from xent.explaining.given import Floats, at_most, chance, floats_of, label_index, names_of, numbers, spoken
+from xent.formulas import steps as arithmetic
+from xent.formulas.rows import nats_of_classes
+from xent.losses.softmax import row_statistics, softmax_cross_entropy
+from xent.losses.value_and_grad import value_and_grad
+from xent.report.explanation import Explanation
+from xent.report.figures import figure, signed
+from xent.report.steps import Bars, Cell, Step, Table
+from xent.texts.catalogue import Say, speaker
+from xent.units import from_nats, unit_base
+
+__all__ = ["explain_logits"]
+
+MOVE = 0.1
+VISIBLE = 1e-6  # relative errors below this are those of float32 itself
+
+
+class Row(NamedTuple):
+    """A row of logits, with what the library says of it in float64."""
+
+    logits: Floats
+    label: int
+    names: tuple[str, ...]
+    nats: Floats  # (classes,) −log of each class's probability
+    p: Floats
+    shown: list[int]  # classes in the tables
+    say: Say
+
+    @property
+    def loss(self) -> float:
+        """Of the label."""
+        return float(self.nats[self.label])
+
+    def table(self, header: tuple[str, ...], columns: tuple[Any, ...], foot: tuple[Cell, ...] | None = None) -> Table:
+        """A row for each class shown, and one for how many are not."""
+        rows: list[tuple[Cell, ...]] = [
+            (self.names[j], *(one if isinstance(one, str) else float(one) for one in (column[j] for column in columns)))
+            for j in self.shown
+        ]
+        rest = len(self.logits) - len(self.shown)
+        if rest:
+            rows.append((self.say("others", count=rest), *[None] * len(columns)))
+        return Table((self.say("column.class"), *header), tuple(rows), (self.shown.index(self.label),), foot)
+
+
+def explain_logits(logits: Any, label: Any, names: Any, unit: str, lang: str) -> Explanation:
+    """The softmax cross-entropy of one row of logits.
+
+    Raises:
+        ProbabilityError: a logit is NaN or infinite.
+        ShapeError, OptionError: there are too few logits, or a name or label does not fit them.
+    """
+    row = _read(logits, label, names, speaker(lang))
+    say, base = row.say, unit_base(unit)
+    bits = float(from_nats(row.loss, 2.0))
+    title = say("logits.title", nats=figure(row.loss), bits=figure(bits), label=row.names[row.label],
+                p=chance(row.loss))  # fmt: skip
+    steps = [_given(row), _exp(row), _softmax(row), _log(row), _loss(row, bits), _gradient(row)]
+    if np.isfinite(row.loss):
+        steps.append(_moves(row))
+    rounding = _float32(row)
+    return Explanation(
+        title, float(from_nats(row.loss, base)), unit, lang, (*steps, *([rounding] if rounding is not None else []))
+    )
+
+
+def _read(logits: Any, label: Any, names: Any, say: Say) -> Row:
+    z = numbers("logits", logits)
+    if z.size < 2:
+        raise ShapeError(f"logits has {z.size} number, but must have one for each of at least two classes.")
+    checks.refuse("logits", z[None, :], checks.Place())
+    checks.refuse_huge(z[None, :], checks.Place())
+    y = label_index(label, names, z.size)
+    nats = np.asarray(nats_of_classes(z[None, :])[0])
+    nats[y] = row_statistics(z[None, :], [y]).nll[0]
+    p = np.asarray(arithmetic.probabilities(nats))
+    shown = at_most([y], np.argsort(-p, kind="stable").tolist())
+    return Row(z, y, names_of(names, z.size, say, "class"), nats, p, shown, say)
+
+
+def _given(row: Row) -> Step:
+    say = row.say
+    table = row.table((say("logits.column.logit"), ""), (row.logits, _mark(row)))
+    text = (say("logits.given.text"),)
+    return Step("logits", say("logits.given.title"), text, {"logits": floats_of(row.logits)}, table)
+
+
+def _mark(row: Row) -> list[str]:
+    return [f"← {row.say('label.mark')}" if j == row.label else "" for j in range(len(row.logits))]
+
+
+def _exp(row: Row) -> Step:
+    say, z = row.say, row.logits
+    with np.errstate(over="ignore"):
+        e = np.asarray(arithmetic.exponentials(z))
+    total = float(e.sum())
+    text = [say("logits.exp.text")]
+    first, second = np.argsort(-z, kind="stable")[:2]
+    gap = float(z[first] - z[second])
+    if np.isfinite(gap) and gap > 0.0:
+        ratio = float(arithmetic.probabilities(np.asarray(-gap))) if gap < 700.0 else np.inf
+        named = {"first": row.names[first], "second": row.names[second]}
+        text.append(say("logits.exp.here", **named, gap=spoken(round(gap, 6)), ratio=figure(ratio)))
+    header, columns = [say("logits.column.logit"), say("logits.column.exp")], [z, e]
+    foot: list[Cell] = [say("sum"), None, total]
+    if not np.isfinite(total) or total == 0.0:
+        text.append(say("logits.exp.overflow"))
+        shifted = np.asarray(arithmetic.exponentials(z - z.max()))
+        header.append(say("logits.column.shifted"))
+        columns.append(shifted)
+        foot.append(float(shifted.sum()))
+    table = row.table(tuple(header), tuple(columns), tuple(foot))
+    return Step("exp", say("logits.exp.title"), tuple(text), {"exp": floats_of(e), "sum": total}, table)
+
+
+def _softmax(row: Row) -> Step:
+    say, z = row.say, row.logits
+    with np.errstate(all="ignore"):
+        plain, moved = (np.asarray(arithmetic.plain_shares(one)) for one in (z, z + 1.0))
+    shares = [figure(float(one)) if np.isfinite(one) else "–" for one in plain]
+    why = say("logits.softmax.plain")
+    if not np.isfinite(z).all():
+        why += say("space") + say("logits.softmax.infinite")
+    elif not np.isfinite(plain).all():
+        why += say("space") + say("logits.softmax.zero")
+    elif (plain < 0.0).any():
+        worst = int(np.argmin(plain))
+        why += say("space") + say("logits.softmax.negative", value=figure(float(plain[worst])), name=row.names[worst])
+    else:
+        before, after, p = (figure(float(one[row.label])) for one in (plain, moved, row.p))
+        why += say("space") + say("logits.softmax.shift", label=row.names[row.label], before=before, after=after, p=p)
+    table = row.table((say("logits.column.softmax"), say("logits.column.plain")), (row.p, shares))
+    axis = say("logits.chart.axis")
+    chart = Bars(
+        tuple(row.names[j] for j in row.shown),
+        ((say("logits.column.softmax"), floats_of(row.p[row.shown])),),
+        axis,
+    )
+    values = {"softmax": floats_of(row.p), "plain": floats_of(plain)}
+    return Step("softmax", say("logits.softmax.title"), (say("logits.softmax.text"), why), values, table, chart)
+
+
+def _log(row: Row) -> Step:
+    say = row.say
+    logs = 0.0 - row.nats
+    table = row.table((say("logits.column.p"), say("logits.column.log")), (row.p, logs))
+    return Step("log", say("logits.log.title"), (say("logits.log.text"),), {"log": floats_of(logs)}, table)
+
+
+def _loss(row: Row, bits: float) -> Step:
+    say = row.say
+    p, nats = chance(row.loss), figure(row.loss)
+    classes = len(row.logits)
+    perplexity = float(arithmetic.probabilities(np.asarray(-row.loss))) if row.loss < 700.0 else np.inf
+    uniform = float(information.surprisal(1.0 / classes))
+    meaning = say("logits.loss.meaning", perplexity=figure(perplexity), classes=classes, uniform=figure(uniform))
+    if not np.isfinite(row.loss):
+        meaning = say("logits.loss.infinite")
+    text = (say("logits.loss.text"), say("logits.loss.equal", p=p, nats=nats, bits=figure(bits)), meaning)
+    return Step("loss", say("logits.loss.title"), text, {"nats": row.loss, "bits": bits, "perplexity": perplexity})
+
+
+def _gradient(row: Row) -> Step:
+    say = row.say
+    _, gradients = value_and_grad(softmax_cross_entropy)(row.logits[None, :], [row.label])
+    slope = gradients["logits"][0]
+    truth = ["1" if j == row.label else "0" for j in range(len(slope))]
+    header = (say("logits.column.softmax"), say("logits.column.truth"), say("logits.column.slope"))
+    table = row.table(header, (row.p, truth, [signed(float(one)) for one in slope]))
+    values = {"gradient": floats_of(slope)}
+    return Step("gradient", say("logits.gradient.title"), (say("logits.gradient.text"),), values, table)
+
+
+def _moves(row: Row) -> Step:
+    say, classes = row.say, len(row.logits)
+    up, down = np.full(classes, np.nan), np.full(classes, np.nan)
+    for j in row.shown:
+        for sign, losses in ((1.0, up), (-1.0, down)):
+            moved = row.logits.copy()
+            moved[j] += sign * MOVE
+            losses[j] = float(softmax_cross_entropy(moved[None, :], [row.label]))
+    changes = [[signed(float(one)) for one in losses - row.loss] for losses in (up, down)]
+    header = tuple(say(f"logits.column.{name}") for name in ("up", "change_up", "down", "change_down"))
+    table = row.table(header, (up, changes[0], down, changes[1]))
+    values = {"up": floats_of(up[row.shown]), "down": floats_of(down[row.shown])}
+    return Step("moves", say("logits.moves.title"), (say("logits.moves.text"),), values, table)
+
+
+def _float32(row: Row) -> Step | None:
+    """The usual formulas in float32 beside the exact value, where they differ."""
+    say = row.say
+    with np.errstate(over="ignore"):
+        single = row.logits.astype(np.float32)
+    if not np.isfinite(single[np.isfinite(row.logits)]).all():
+        return None
+    exact = float(softmax_cross_entropy(single.astype(np.float64)[None, :], [row.label]))
+    kept = float(softmax_cross_entropy(single[None, :], [row.label]))
+    with np.errstate(all="ignore"):
+        naive = float(arithmetic.naive_softmax_loss(single, row.label))
+        shifted = float(arithmetic.shifted_softmax_loss(single, row.label))
+    if not np.isfinite(exact) or all(abs(one - exact) <= VISIBLE * exact for one in (naive, shifted)):
+        return None
+    ways = {"exact": exact, "xent": kept, "shifted": shifted, "naive": naive}
+    rows = tuple((say(f"logits.float32.{name}"), value) for name, value in ways.items())
+    text = [say("logits.float32.text")]
+    if 0.0 in (naive, shifted) and exact > 0.0:
+        text.append(say("logits.float32.zero"))
+    table = Table((say("logits.column.way"), say("logits.column.loss")), rows, (0, 1))
+    return Step("float32", say("logits.float32.title"), tuple(text), ways, table)

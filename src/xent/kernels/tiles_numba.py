@@ -1,0 +1,235 @@
+"""As many rows at a time as a vector has lanes: their sums, extremes, and whether the label is the first largest.
+
+Spelled out in LLVM's vectors, which it lowers on any processor: no loop over rows so short compiles to anything fast.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+__all__ = ["LANES", "MOST_CLASSES", "ROOTS", "SPAN", "add_powers", "look_at_columns", "look_at_rows"]
+
+MOST_CLASSES = 16  # of rows that lie one after another
+BITS = 512
+LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
+ROOTS = 10  # of a class: v^(1/64), v^(1/32) … v^8
+SPAN = 128  # rows whose roots are made at a time
+AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
+
+Value = Any
+_1, _8, _32, _64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+
+
+@intrinsic
+def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+    """Look at the rows from `first` on, as many as there are lanes.
+
+    p: (rows, classes), C order, of up to MOST_CLASSES; a tile reads MOST_CLASSES numbers from where each row begins.
+    own, hits, totals: (rows,): the label's number, float64; whether it is the first largest; the row's sum, in any order.
+    smallest: (LANES,), lowered to what is least in p.
+    """
+    signature = types.void(p, codes, first, own, hits, totals, smallest)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _rows(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+    """`look_at_rows` for p (classes, rows), whose rows lie side by side; here `own` is given, in the dtype of p."""
+    signature = types.void(p, codes, first, own, hits, totals, smallest)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _columns(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+@intrinsic
+def add_powers(_: Any, roots: Any, classes: Any, first: Any, sums: Any) -> Any:
+    """The powers that `ladder_numpy.powers` makes of 16 rows' roots, summed over classes, from left to right.
+
+    roots: (classes, ROOTS · SPAN), of which the rows from `first` on are taken. sums: (TEMPERATURES · 16,).
+    """
+    signature = types.void(roots, classes, first, sums)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _powers(_Lanes(context, builder, roots.dtype), *_opened(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return signature, code
+
+
+def _opened(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    return [
+        context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
+
+
+class _Lanes:
+    """Vectors of numbers of one size."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.builder, self.size = builder, dtype.bitwidth
+        self.count = BITS // self.size
+        self.number = context.get_data_type(dtype)
+        self.vector = ir.VectorType(self.number, self.count)
+        self.zero = ir.Constant(self.vector, [self.number(0.0)] * self.count)
+
+    def everywhere(self, value: Value) -> Value:
+        """A number in all lanes."""
+        vector = ir.Constant(ir.VectorType(value.type, self.count), ir.Undefined)
+        return self.shuffled(self.builder.insert_element(vector, value, _32(0)), vector, [0] * self.count)
+
+    def numbers_from(self, first: int) -> Value:
+        """first, first + 1 …"""
+        return ir.Constant(ir.VectorType(_32, self.count), [_32(first + lane) for lane in range(self.count)])
+
+    def shuffled(self, a: Value, b: Value, lanes: list[int]) -> Value:
+        """These lanes of both, those of the second counted on."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_32, len(lanes)), [_32(n) for n in lanes]))
+
+    def smaller(self, a: Value, b: Value) -> Value:
+        """Lane by lane; b where a is NaN."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def load(self, data: Value, at: Value, kind: Any = None) -> Value:
+        """A vector from the number at `at` on."""
+        kind = kind or self.vector
+        address = self.builder.bitcast(self.builder.gep(data, [at]), kind.as_pointer())
+        return self.builder.load(address, align=self.size // 8)
+
+    def store(self, vector: Value, data: Value, at: Value) -> None:
+        """A vector to the number at `at` and those behind it."""
+        address = self.builder.bitcast(self.builder.gep(data, [at]), vector.type.as_pointer())
+        self.builder.store(vector, address, align=1)
+
+    def added_up(self, rows: list[Value]) -> Value:
+        """One vector with the sum along each: a step adds halves of two vectors, which end up side by side in one."""
+        for low, high in _steps(self.count):
+            rows = [
+                self.builder.fadd(self.shuffled(a, b, low), self.shuffled(a, b, high))
+                for a, b in zip(rows[::2], rows[1::2], strict=True)
+            ]
+        return rows[0]
+
+    def fetch(self, data: Value, at: Value) -> None:
+        """Ask for the cache line AHEAD of a number."""
+        byte = _8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _32, _32, _32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        far = self.builder.gep(data, [self.builder.add(at, _64(AHEAD * 8 // self.size))])
+        self.builder.call(function, [self.builder.bitcast(far, byte), _32(0), _32(3), _32(1)])
+
+
+def _steps(lanes: int) -> list[list[list[int]]]:
+    """Which lanes of a pair of vectors each step adds to which.
+
+    Lanes move within 128 bits first, then these as a whole, as processors have single instructions for that.
+    """
+    short = lanes // 4  # lanes of 128 bits
+    a, b = list(range(short)), list(range(lanes, lanes + short))
+    inside = [[[a[0], b[0]], [a[1], b[1]]]]
+    if short == 4:
+        inside = [[[a[0], b[0], a[1], b[1]], [a[2], b[2], a[3], b[3]]], [a[:2] + b[:2], a[2:] + b[2:]]]
+    whole = [[[0, 1, 4, 5], [2, 3, 6, 7]], [[0, 2, 4, 6], [1, 3, 5, 7]]]
+    steps = [[[k + at for at in range(0, lanes, short) for k in half] for half in step] for step in inside]
+    return steps + [[[k * short + at for k in half for at in range(short)] for half in step] for step in whole]
+
+
+def _rows(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+    builder = lanes.builder
+    classes = cgutils.unpack_tuple(builder, p.shape)[1]
+    pieces = range(0, MOST_CLASSES, lanes.count)  # the vectors of a row, of which some lanes are the next row's
+    everywhere = lanes.everywhere(builder.trunc(classes, _32))
+    belongs = [builder.icmp_signed("<", lanes.numbers_from(piece), everywhere) for piece in pieces]
+    least = lanes.load(smallest.data, _64(0))
+    sums = []
+    for lane in range(lanes.count):
+        row = builder.add(first, _64(lane))
+        start = builder.mul(row, classes)
+        lanes.fetch(p.data, start)
+        given = [
+            builder.select(inside, lanes.load(p.data, builder.add(start, _64(piece))), lanes.zero)
+            for piece, inside in zip(pieces, belongs, strict=True)
+        ]
+        for vector in given:
+            least = lanes.smaller(vector, least)
+        sums.append(given[0] if len(given) == 1 else builder.fadd(*given))
+        code = builder.load(builder.gep(codes.data, [row]))
+        mine = builder.load(builder.gep(p.data, [builder.add(start, code)]))
+        wide = mine if lanes.size == 64 else builder.fpext(mine, ir.DoubleType())
+        builder.store(wide, builder.gep(own.data, [row]))
+        # none is larger, and none before it as large
+        before = builder.sub(builder.shl(_64(1), code), _64(1))
+        against = lanes.everywhere(mine)
+        as_large = builder.and_(_where(lanes, ">=", given, against), before)
+        beaten = builder.or_(_where(lanes, ">", given, against), as_large)
+        hit = builder.icmp_unsigned("==", beaten, _64(0))
+        builder.store(builder.zext(hit, _8), builder.gep(hits.data, [row]))
+    lanes.store(least, smallest.data, _64(0))
+    lanes.store(lanes.added_up(sums), totals.data, first)
+
+
+def _where(lanes: _Lanes, comparison: str, pieces: list[Value], other: Value) -> Value:
+    """The classes for which it holds, as bits."""
+    builder, found = lanes.builder, _64(0)
+    for k, piece in enumerate(pieces):
+        holds = builder.bitcast(builder.fcmp_ordered(comparison, piece, other), ir.IntType(lanes.count))
+        found = builder.or_(found, builder.shl(builder.zext(holds, _64), _64(k * lanes.count)))
+    return found
+
+
+def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+    builder = lanes.builder
+    classes = cgutils.unpack_tuple(builder, p.shape)[0]
+    stride = builder.sdiv(cgutils.unpack_tuple(builder, p.strides)[0], _64(lanes.size // 8))
+    mine = lanes.load(own.data, first)
+    code = lanes.load(codes.data, first, ir.VectorType(_64, lanes.count))
+    nowhere = ir.Constant(ir.VectorType(_1, lanes.count), [_1(0)] * lanes.count)
+    total, least, beaten = (cgutils.alloca_once(builder, vector.type) for vector in (mine, mine, nowhere))
+    builder.store(lanes.zero, total)
+    builder.store(lanes.load(smallest.data, _64(0)), least)
+    builder.store(nowhere, beaten)
+    with cgutils.for_range(builder, classes) as loop:
+        at = builder.add(builder.mul(loop.index, stride), first)
+        lanes.fetch(p.data, at)
+        vector = lanes.load(p.data, at)
+        builder.store(builder.fadd(builder.load(total), vector), total)
+        builder.store(lanes.smaller(vector, builder.load(least)), least)
+        before = builder.icmp_signed("<", lanes.everywhere(loop.index), code)
+        as_large = builder.and_(builder.fcmp_ordered(">=", vector, mine), before)
+        larger = builder.or_(builder.fcmp_ordered(">", vector, mine), as_large)
+        builder.store(builder.or_(builder.load(beaten), larger), beaten)
+    lanes.store(builder.load(least), smallest.data, _64(0))
+    lanes.store(builder.load(total), totals.data, first)
+    hit = builder.zext(builder.not_(builder.load(beaten)), ir.VectorType(_8, lanes.count))
+    lanes.store(hit, hits.data, first)
+
+
+def _powers(lanes: _Lanes, roots: Any, classes: Value, first: Value, sums: Any) -> None:
+    """Four temperatures at a time, whose sums stay in registers from class to class."""
+    builder = lanes.builder
+    groups = ROOTS - 2
+    for group in range(groups + 1):
+        found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(4 if group < groups else 1)]
+        for total in found:
+            builder.store(lanes.zero, total)
+        with cgutils.for_range(builder, classes) as loop:
+            start = builder.add(builder.mul(loop.index, _64(ROOTS * SPAN)), first)
+            quarter, half, whole = (
+                lanes.load(roots.data, builder.add(start, _64(min(group + k, ROOTS - 1) * SPAN))) for k in range(3)
+            )
+            both = builder.fmul(whole, half)
+            powers = [whole, builder.fmul(whole, quarter), both, builder.fmul(both, quarter)]
+            for total, power in zip(found, powers if group < groups else [both], strict=True):
+                builder.store(builder.fadd(builder.load(total), power), total)
+        for k, total in enumerate(found):
+            lanes.store(builder.load(total), sums.data, _64((4 * group + k) * lanes.count))

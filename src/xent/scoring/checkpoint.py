@@ -1,0 +1,97 @@
+"""A state file kept while fragments are scored: what it has is not scored again after a stop."""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from xent.errors import StateError
+from xent.scoring.plan import Plan
+from xent.scoring.row_reader import RowReader
+from xent.scoring.state import State
+from xent.scoring.state_files import SavedState, saved_state, write_state
+from xent.scoring.sums import Sums
+from xent.sources.fragments import Fragment
+from xent.sources.places import changed_at
+
+__all__ = ["Checkpoint"]
+
+SECONDS = 30.0  # between two writings
+
+
+class Checkpoint:
+    """The state of the fragments that are done, and which they are.
+
+    Args:
+        path: the state file; it is replaced as a whole, never written in place.
+        resume: go on from what it has, if it is there.
+        unit: of the state.
+
+    Raises:
+        StateError: there is a file to go on from, but it is no such state.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], resume: bool, unit: str | None) -> None:
+        self.path = os.fspath(path)
+        self.unit = unit
+        self._found = saved_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
+        self._done: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and the fragments' first rows
+        self._written = time.monotonic()
+
+    def start(self, plan: Plan, reader: RowReader, fragments: Sequence[Fragment]) -> tuple[list[Fragment], list[Sums]]:
+        """The fragments that are left to be done, and the sums of the others.
+
+        Raises:
+            StateError: the file was made with other options, or a file that it has rows of has changed since.
+        """
+        self._plan = plan
+        columns = asdict(reader.columns) | {"notes": None}
+        self._job = json.loads(json.dumps([plan.to_dict(), columns, dict(reader.keys), reader.label_columns]))
+        if self._found is None:
+            return list(fragments), []
+        self._done = self._begun(self._found, {fragment.part.name: fragment for fragment in fragments})
+        rows = {name: set(file["first_rows"]) for name, file in self._done.items()}
+        return [f for f in fragments if f.first_row not in rows.get(f.part.name, ())], [self._found.state.sums]
+
+    def _begun(self, found: SavedState, fragments: dict[str, Fragment]) -> dict[str, dict[str, Any]]:
+        anew = "leave --resume out (resume=False) to start anew"
+        if found.scan is None:
+            raise StateError(f"{self.path} does not say which rows it is of, so nothing can go on from it; {anew}.")
+        if found.scan["job"] != self._job:
+            raise StateError(f"{self.path} was begun with other columns or options.\nPass those again, or {anew}.")
+        done: dict[str, dict[str, Any]] = found.scan["done"]
+        for name, file in done.items():
+            if name not in fragments or file["version"] != _version_of(fragments[name]):
+                what = "has changed since" if name in fragments else "is not among the files now"
+                raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
+        return done
+
+    def add(self, fragments: Sequence[Fragment]) -> None:
+        """These are done."""
+        for fragment in fragments:
+            name = fragment.part.name
+            if name not in self._done:
+                self._done[name] = {"version": _version_of(fragment), "first_rows": []}
+            self._done[name]["first_rows"].append(fragment.first_row)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
+        return time.monotonic() - self._written > SECONDS
+
+    def write(self, sums: Sums, *, finished: bool) -> None:
+        """Replace the file by the sums of all that is done.
+
+        Raises:
+            SourceError: it cannot be written.
+        """
+        scan = {"finished": finished, "job": self._job, "done": self._done}
+        write_state(self.path, State.of(self._plan, sums, self.unit), scan)
+        self._written = time.monotonic()
+
+
+def _version_of(fragment: Fragment) -> list[int]:
+    """What changes when its file does."""
+    return [fragment.part.bytes, changed_at(getattr(fragment.part, "path", ""))]

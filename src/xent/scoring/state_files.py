@@ -1,0 +1,139 @@
+"""States in files: written whole or not at all, and refused where a byte is missing or wrong.
+
+A file holds what `State.to_json` gives. Where a scan wrote it, a line before that says of which rows it is, whether that
+is all of them, and the checksum of both lines.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from xent.errors import StateError
+from xent.scoring.state import State
+from xent.sources.failures import reading
+
+__all__ = ["SavedState", "read_state", "saved_state", "write_state"]
+
+_FORMAT, _VERSION = "xent-scan", 1
+
+
+class SavedState(NamedTuple):
+    """What a file holds."""
+
+    state: State
+    scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes; None if no scan wrote it
+    digest: str  # of the state: the same for the same sums
+
+
+def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any] | None = None) -> None:
+    """Write a state to a file that is there whole or not at all.
+
+    Args:
+        path: the file; one that is there is replaced.
+        state: any.
+        scan: which rows it is of, as a scan notes it.
+
+    Returns:
+        Nothing.
+
+    Raises:
+        SourceError: it cannot be written.
+
+    Example:
+        >>> from xent import State, read_state, write_state
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/monday.state"
+        >>> monday = State([0, 1]).update([1, 0], [0.8, 0.1])
+        >>> write_state(path, monday)
+        >>> read_state(path) == monday
+        True
+    """
+    name = os.fspath(path)
+    partial = f"{name}.{os.getpid()}.partial"
+    text = state.to_json()
+    lines = [text] if scan is None else [_header(scan, text), text]
+    with reading(name, "Check the folder, its permissions, and the free space."):
+        try:
+            with open(partial, "w", encoding="utf-8", newline="\n") as file:
+                file.write("\n".join([*lines, ""]))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+            raise
+
+
+def read_state(path: str | os.PathLike[str]) -> State:
+    """Read what `write_state`, or `xent score --state`, wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The state of all its rows.
+
+    Raises:
+        SourceError: it cannot be read.
+        StateError: it is no state, of another version, damaged, cut short, or of a scan that was stopped.
+
+    Example:
+        >>> from xent import State, read_state, scan
+        >>> import numpy as np, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> for day, p in (("monday", [0.8, 0.6]), ("tuesday", [0.9, 0.4])):
+        ...     np.savez(f"{folder}/{day}.npz", label=np.array([1, 0]), p=np.array(p))
+        ...     report = scan(f"{folder}/{day}.npz", state=f"{folder}/{day}.state")
+        >>> State.merge(read_state(f"{folder}/{day}.state") for day in ("monday", "tuesday")).rows
+        4
+    """
+    return saved_state(path).state
+
+
+def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> SavedState:
+    """All that a state file says.
+
+    Args:
+        path: the file.
+        unfinished: also take the state of a scan that was stopped.
+
+    Raises:
+        SourceError, StateError: as `read_state`.
+    """
+    name = os.fspath(path)
+    with reading(name, "Pass a file that xent score --state wrote."), open(name, encoding="utf-8") as file:
+        first, rest = file.readline(), file.read()
+    try:
+        if f'"{_FORMAT}"' not in first[:40]:
+            return SavedState(State.from_json(first + rest), None, _digest(first.rstrip()))
+        scan = json.loads(first)
+        text = rest.removesuffix("\n")
+        if scan["version"] != _VERSION:
+            raise StateError(f"it is {_FORMAT} version {scan['version']}; {_VERSION} is needed.")
+        if _header({key: scan[key] for key in scan if key not in _OWN}, text) != first.removesuffix("\n"):
+            raise StateError("it was changed, damaged or cut short: its checksum does not fit.\nWrite it again.")
+        if not scan["finished"] and not unfinished:
+            raise StateError(
+                "its scan was stopped before the end, so it is not of all rows.\n"
+                "Finish it: xent score … --state … --resume, with the files and options it was begun with."
+            )
+        return SavedState(State.from_json(text), scan, _digest(text))
+    except StateError as error:
+        raise StateError(f"{name} cannot be used: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateError(f"{name} is no state that xent wrote: {error!r}.\nWrite it again.") from error
+
+
+_OWN = ("format", "version", "checksum")
+
+
+def _header(scan: dict[str, Any], text: str) -> str:
+    body = json.dumps({"format": _FORMAT, "version": _VERSION, **scan})
+    return f'{body[:-1]}, "checksum": "{_digest(body, text)}"}}'
+
+
+def _digest(*lines: str) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,39 @@
+"""Which tool wrote a table, as far as its columns need another reading."""
+
+import pyarrow as pa
+
+from xent.sources.bigquery import bigquery_layout
+from xent.sources.files import FileTable
+from xent.sources.fragments import Fragment, FragmentTable
+from xent.sources.layouts import Layout, Rearranged
+from xent.sources.spark import spark_layout
+from xent.sources.table import Table
+
+__all__ = ["files_of", "fragment_table", "layout_of", "rearranged"]
+
+
+def rearranged(table: Table) -> Table:
+    """The table as the rest of xent reads it; itself, where no layout is known.
+
+    Raises:
+        SourceError: the layout is known by its columns, and the first rows contradict it.
+    """
+    layout = spark_layout(table) or bigquery_layout(table)
+    return table if layout is None else Rearranged.of(table, layout)
+
+
+def files_of(table: Table) -> FileTable | None:
+    """The files of a table, if it has any."""
+    below = table.table if isinstance(table, Rearranged) else table
+    return below if isinstance(below, FileTable) else None
+
+
+def fragment_table(fragment: Fragment, schema: pa.Schema, layout: Layout | None) -> Table:
+    """A fragment as a table of its own: `schema` are the file's columns, `layout` is the whole table's."""
+    table = FragmentTable(fragment, schema)
+    return table if layout is None else Rearranged.of(table, layout)
+
+
+def layout_of(table: Table) -> Layout | None:
+    """What is known of the columns beside their names and types."""
+    return table.layout if isinstance(table, Rearranged) else None

@@ -1,0 +1,80 @@
+"""Columns that the names of folders tell: `day=2026-01-01/part-0.parquet`, as Hive and Spark write them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from xent.errors import SourceError
+from xent.sources.failures import shown
+from xent.sources.names import listing
+from xent.sources.table import Part
+
+__all__ = ["Constants", "constant_columns"]
+
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Constants:
+    """What the folders of one file tell: the same value in each of its rows."""
+
+    values: tuple[tuple[str, int | str | None], ...]
+    beside: pa.Field  # a column of the file, read where no other is, as it tells the number of rows
+
+    def read(self, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """Read a file's columns, with these among them."""
+        told = dict(self.values)
+        wanted = pa.schema([field for field in schema if field.name not in told] or [self.beside])
+        for batch in part.read(wanted, batch_bytes):
+            columns = [
+                pa.repeat(pa.scalar(told[field.name], field.type), batch.num_rows)
+                if field.name in told
+                else batch.column(field.name)
+                for field in schema
+            ]
+            yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+
+
+def constant_columns(
+    names: Sequence[str], given: Sequence[str], schema: pa.Schema
+) -> tuple[list[Constants | None], pa.Schema]:
+    """What the folders below those given tell of each file, and the columns that this adds to the schema.
+
+    Whole numbers are numbers where all are, and written without leading zeros; all else is text. A column of the files
+    themselves is not replaced.
+
+    Raises:
+        SourceError: some files are in such folders and others are not.
+    """
+    folders = [f"{shown(folder).rstrip('/')}/" for folder in given]
+    told = [_keys(shown(name), folders) for name in names]
+    for name, keys in zip(names, told, strict=True):
+        if keys.keys() != told[0].keys():
+            raise SourceError(
+                f"folders tell {listing(list(told[0]))} of {shown(names[0])}, but {listing(list(keys))} of {shown(name)}.\n"
+                "Pass folders of one depth, or a pattern for the files, which reads no columns from folders."
+            )
+    added = [key for key in told[0] if key not in schema.names]
+    if not added:
+        return [None] * len(names), schema
+    whole = {key: all(keys[key] is None or _is_whole(keys[key]) for keys in told) for key in added}
+    values = [
+        tuple((key, int(text) if whole[key] and text is not None else text) for key in added for text in [keys[key]])
+        for keys in told
+    ]
+    fields = [*schema, *(pa.field(key, pa.int64() if whole[key] else pa.string()) for key in added)]
+    return [Constants(found, schema.field(0)) for found in values], pa.schema(fields)
+
+
+def _keys(name: str, folders: Sequence[str]) -> dict[str, str | None]:
+    folder = next((folder for folder in folders if name.startswith(folder)), None)
+    if folder is None:
+        return {}
+    pairs = [part.partition("=") for part in name[len(folder) :].replace("\\", "/").split("/")[:-1]]
+    return {unquote(key): None if value == _MISSING else unquote(value) for key, mark, value in pairs if mark and key}
+
+
+def _is_whole(text: str | None) -> bool:
+    return text is not None and text.removeprefix("-").isdecimal() and str(int(text)) == text and abs(int(text)) < 2**63

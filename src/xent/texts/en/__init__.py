@@ -1,0 +1,14 @@
+"""All texts in English."""
+
+from xent.texts.en import conventions, distributions, gaussian, labels, logits, words
+
+__all__ = ["TEXTS"]
+
+TEXTS = {
+    **words.TEXTS,
+    **logits.TEXTS,
+    **distributions.TEXTS,
+    **labels.TEXTS,
+    **gaussian.TEXTS,
+    **conventions.TEXTS,
+}

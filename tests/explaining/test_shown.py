@@ -1,0 +1,143 @@
+"""What people see: HTML in a notebook (well-formed, no requests, light and dark), plots, and lines on a terminal."""
+
+import math
+import re
+import shutil
+from html.parser import HTMLParser
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+import xent
+from xent.report.explanation_text import wrapped
+from xent.report.figures import figure
+
+matplotlib.use("agg")
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+SCRIPT = "<script>window.pwned = true</script>"
+SHOWN = {
+    "logits": {"logits": [4.334, 2.9, 0.01], "label": 0, "names": [SCRIPT, "tennis & co", '"football"']},
+    "zero": {"logits": [-math.inf, 0.0], "label": 0},
+    "pair": {"p": [0.1, 0.4, 0.5], "q": [0.8, 0.2, 0.0], "unit": "bits", "lang": "zh"},
+    "binary": {"binary": ([1, 0, 1], [0.8, 0.4, 0.0])},
+    "tiny": {"binary": (1, 1e-300)},
+    "gaussian": {"gaussian": ([3.0, 1.5], [2.5, 2.0]), "std": 0.01},
+}
+VOID = {"meta", "br"}
+
+
+class Fragment(HTMLParser):
+    """Its text, and whether every element that was opened was closed."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.text, self.attributes = [], [], []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+
+def html(name):
+    return xent.explain(**SHOWN[name])._repr_html_()
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_html_says_what_the_text_says_and_asks_for_nothing(name):
+    found, explanation = Fragment(html(name)), xent.explain(**SHOWN[name])
+    text = " ".join(found.text)
+    for step in explanation.steps:
+        for part in (step.title, *step.text):
+            assert part in text
+        for row in step.table.rows if step.table else ():
+            for cell in row:
+                assert (cell if isinstance(cell, str) else figure(cell)) in text
+    for name_, value in found.attributes:
+        assert name_ not in ("src", "href", "style")
+        assert not name_.startswith("on")
+        if name_ in ("d", "cx", "cy", "x", "y", "x1", "x2", "y1", "y2", "width"):
+            assert not re.search("nan|inf|None", value)
+    assert "http" not in html(name)
+    assert "url(" not in html(name)
+
+
+def test_conventions_as_html():
+    found = xent.compare_conventions([1, 2], [[0.05, 0.95, 0.05], [0.1, 0.8, 0.1]], libraries=False)
+    assert "1.20133428" in " ".join(Fragment(found._repr_html_()).text)
+    with pytest.raises(xent.OptionError, match="has no picture to draw"):
+        found.plot()
+
+
+def test_plots_hold_the_numbers():
+    from matplotlib import pyplot as plt
+
+    ax = xent.explain(p=[0.1, 0.4, 0.5], q=[0.8, 0.15, 0.05], names=["red", "green", "blue"]).plot()
+    heights = [bar.get_height() for container in ax.containers for bar in container]
+    assert heights == [0.1, 0.4, 0.5, 0.8, 0.15, 0.05]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["red", "green", "blue"]
+    given = plt.subplots()[1]
+    assert xent.explain(binary=([1, 0], [0.8, 0.25])).plot(given) is given
+    points = given.collections[0].get_offsets()
+    np.testing.assert_allclose(points, [[0.8, -math.log(0.8)], [0.75, -math.log(0.75)]], rtol=1e-14)
+    x, y = given.lines[0].get_data()
+    np.testing.assert_allclose(y, -np.log(x), atol=1e-14)
+    ax = xent.explain(gaussian=([1.0], [0.0])).plot()
+    assert ax.collections[0].get_offsets()[0].tolist() == pytest.approx([1.0, 0.5 + math.log(math.sqrt(math.tau))])
+    plt.close("all")
+
+
+words = st.text(st.sampled_from("ab c交叉熵，。（）“”:≈"), max_size=60)
+
+
+@given(words, st.integers(8, 40))
+def test_wrapping_loses_nothing_and_fits(paragraph, width):
+    lines = wrapped(paragraph, width)
+    assert "".join("".join(lines).split()) == "".join(paragraph.split())
+    for line in lines:  # a run of letters or of marks is not broken
+        assert cell_len(line) <= width or not re.search(r"[一-鿿].*[一-鿿]| ", line)
+
+
+def test_chinese_breaks_between_characters_and_keeps_marks_where_they_belong():
+    lines = wrapped("交叉熵（对数损失）不对称，softmax 的和为 1。", 10)
+    assert all(cell_len(line) <= 12 for line in lines)
+    assert not any(line[0] in "，。）" or line[-1] == "（" for line in lines)
+    assert wrapped("one two three", 7) == ["one two", "three"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(scheme):
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for name in SHOWN:
+            page = browser.new_page(viewport={"width": 420, "height": 700}, color_scheme=scheme)
+            asked, errors = [], []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.on("pageerror", lambda error, errors=errors: errors.append(error))
+            page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{html(name)}")
+            assert not page.evaluate("window.pwned")
+            assert (asked, errors) == ([], [])
+            light = "rgb(251, 250, 247)"
+            paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
+            assert (paper == light) == (scheme == "light")
+            assert page.evaluate("document.documentElement.scrollWidth <= 420")  # nothing sticks out on a phone
+            page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # the notebook's theme, not the system's
+            paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
+            assert paper == light
+            page.close()
+        browser.close()

@@ -1,0 +1,200 @@
+"""The linear loss by tiles, against float64 and the way by blocks: any size, dtype, memory and number of threads."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, linear
+
+import xent
+from xent.autodiff import linear_tiles
+from xent.kernels import choice, linear_tiles_numba, panels_numba
+
+needs_tiles = pytest.mark.skipif(choice.tiles() is None, reason="the processor is not one that tiles are made for")
+pytestmark = needs_tiles
+SHAPES = [(1, 1, 1), (1, 8, 3), (13, 7, 33), (37, 6, 481), (70, 33, 479), (101, 34, 977), (300, 64, 1500)]
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """How often the loss went by tiles."""
+    calls, loss = [], linear_tiles.loss
+
+    def recorded(*given):
+        calls.append(given)
+        return loss(*given)
+
+    monkeypatch.setattr(linear_tiles, "loss", recorded)
+    return calls
+
+
+def drawn(rows, dim, classes, dtype=torch.float32, bias=True, scale=3.0):
+    draws = torch.Generator().manual_seed(rows)
+    sizes = [(rows, dim), (classes, dim)] + [(classes,)] * bias
+    parts = [torch.randn(size, generator=draws).mul(scale / dim**0.25).to(dtype).requires_grad_() for size in sizes]
+    return parts, torch.randint(classes, (rows,), generator=draws)
+
+
+def step(parts, labels, **options):
+    features, weight, *bias = parts
+    loss = xent.linear_cross_entropy(features, weight, labels, *bias, **options)
+    return loss.detach(), torch.autograd.grad(loss, parts)
+
+
+def truth(parts, labels, **options):
+    parts = [part.detach().double().requires_grad_() for part in parts]
+    loss = cross_entropy(linear(*parts), labels, **options)
+    return loss.detach(), torch.autograd.grad(loss, parts)
+
+
+def off(found, true):
+    return float((found.double() - true).norm() / true.norm().clamp_min(1e-300))
+
+
+# --- products ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (12, 32, 256), (13, 33, 257), (50, 70, 600), (5, 31, 3)])
+@pytest.mark.parametrize("kept", [False, True])
+def test_products_of_packed_operands(shape, pairs, kept):
+    """Small integers: float32 sums are exact, so the truth is NumPy's integer product. Beyond the result nothing is written."""
+    if pairs and not panels_numba.pairs_available():
+        pytest.skip("the processor does not multiply bfloat16")
+    rows, columns, steps = shape
+    random, numbers = np.random.default_rng(0), 2 * steps if pairs else steps
+    left, right = (random.integers(-9, 10, (count, numbers)) for count in (rows, columns))
+    stored = [
+        (v.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16) if pairs else v.astype(np.float32)
+        for v in (left, right)
+    ]
+    by_steps = [v.reshape(-1).view(np.int32) if pairs else v.reshape(-1) for v in stored]
+    dtype = np.int32 if pairs else np.float32
+    whole = np.full((rows + 2, columns + 40), 7.0, np.float32)
+    by_rows, by_columns, turned = (
+        linear_tiles.Plan(pairs, 0, 0).memory(steps * (count + 64)) for count in (columns, columns, rows)
+    )
+    assert by_rows.dtype == dtype
+    panels_numba.pack_rows(by_steps[1], steps, columns, steps, by_rows)
+    panels_numba.pack_columns(
+        np.ascontiguousarray(stored[1].T).reshape(-1), columns, columns, numbers, 32, by_columns, 0, steps
+    )
+    np.testing.assert_array_equal(
+        by_rows[: steps * -(-columns // 32) * 32], by_columns[: steps * -(-columns // 32) * 32]
+    )
+    panels_numba.pack_columns(np.ascontiguousarray(stored[0].T).reshape(-1), rows, rows, numbers, 12, turned, 0, steps)
+    for operand, line, step in ((by_steps[0], steps, 1), (turned, 1, 12)):
+        whole[:] = 7.0
+        panels_numba.multiply(operand, line, step, by_rows, steps, whole[:rows, :columns], kept)
+        expected = np.full_like(whole, 7.0)
+        expected[:rows, :columns] = left @ right.T + (7.0 if kept else 0.0)
+        np.testing.assert_array_equal(whole, expected)
+
+
+# --- the loss ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_loss_and_gradients_against_float64(taken, dtype, bias, shape):
+    """16-bit gradients are rounded once more than their sums: twice half a unit in the last place."""
+    parts, labels = drawn(*shape, dtype, bias)
+    labels[1::3] = -5
+    loss, gradients = step(parts, labels, ignore_index=-5)
+    true_loss, true = truth(parts, labels, ignore_index=-5)
+    assert len(taken) == 1
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(true_loss), rel=1e-6, abs=2e-6)
+    for found, expected in zip(gradients, true, strict=True):
+        assert found.dtype == dtype
+        assert off(found, expected) < (3e-6 if dtype == torch.float32 else torch.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_memory_and_threads_do_not_matter(taken, dtype):
+    """Threads to no bit; blocks of rows only to the order of the sums over them."""
+    parts, labels = drawn(300, 64, 1500, dtype)
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads, memory in [(1, None), (2, None), (7, None), (2, 1_500_000), (3, 800_000)]:
+            torch.set_num_threads(threads)
+            results.append(step(parts, labels, max_memory=memory))
+    finally:
+        torch.set_num_threads(before)
+    (loss, gradients), *others = results
+    assert len(taken) == len(results)
+    for number, (other, found) in enumerate(others):
+        assert float(other) == (float(loss) if number < 2 else pytest.approx(float(loss), rel=1e-6))
+        for one, two in zip(gradients, found, strict=True):
+            assert torch.equal(one, two) if number < 2 else off(two, one.double()) < torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("lead", [10.0, 20.0, 40.0, 60.0])
+@pytest.mark.parametrize("label", [0, 998])
+def test_leads_beyond_the_spacing_of_float32(label, lead):
+    """Losses down to 1e-13, and gradients as small, are not drowned where peaks of tiles are merged."""
+    weight = torch.zeros(1000, 2)
+    weight[0, 0], weight[998, 0] = 1.0, 0.5  # the peak in the first tile, the next in the last
+    weight.requires_grad_()
+    loss = xent.linear_cross_entropy(torch.tensor([[lead, 0.0]]), weight, torch.tensor([label]))
+    rest = 998.0 * np.exp(-lead) + np.exp(-lead / 2.0)
+    ahead = 0.0 if label == 0 else lead / 2.0
+    precise = 1e-6 * (1.0 + lead / 8.0)
+    assert float(loss.detach()) == pytest.approx(np.log1p(rest) + ahead, rel=precise)
+    (slope,) = torch.autograd.grad(loss, weight)
+    other = np.exp(-lead / 2.0) / (1.0 + rest) if label == 0 else 1.0 / (1.0 + rest)
+    at_label = rest / (1.0 + rest) if label == 0 else 1.0 - np.exp(-lead / 2.0) / (1.0 + rest)
+    assert float(slope[998 - label, 0]) == pytest.approx(lead * other, rel=precise)
+    assert float(slope[label, 0]) == pytest.approx(-lead * at_label, rel=precise)
+    assert float(slope[500, 0]) == pytest.approx(lead * np.exp(-lead) / (1.0 + rest), rel=precise)
+
+
+def test_impossible_classes_and_broken_rows():
+    """A whole tile at −inf is no evidence against the others; NaN and +inf make a row NaN as everywhere."""
+    parts, labels = drawn(5, 4, 1200)
+    with torch.no_grad():
+        parts[2][:600] = -torch.inf
+        parts[2][1100:] = -torch.inf
+    labels = labels % 500 + 600
+    loss, gradients = step(parts, labels)
+    true_loss, true = truth(parts, labels)
+    assert float(loss) == pytest.approx(float(true_loss), rel=1e-6)
+    assert off(gradients[1], true[1]) < 1e-6
+    with torch.no_grad():
+        parts[0][2, 1] = torch.nan
+    assert torch.isnan(step(parts, labels)[0])
+    rows = xent.linear_cross_entropy(
+        parts[0], parts[1], labels, parts[2], sample_weight=torch.tensor([1.0, 1, 0, 1, 1])
+    )
+    assert torch.isnan(rows)
+
+
+@pytest.mark.parametrize("options", [{"z_loss": 0.1}, {"reduction": "sum"}, {"denominator": 3.0}])
+def test_options_as_by_blocks(monkeypatch, taken, options):
+    parts, labels = drawn(50, 16, 700)
+    options |= {"class_weight": torch.linspace(0, 2, 700), "sample_weight": torch.linspace(0, 1, 50), "ignore_index": 3}
+    loss, gradients = step(parts, labels, **options)
+    assert len(taken) == 1
+    monkeypatch.setattr(choice, "tiles", lambda: None)
+    other, expected = step(parts, labels, **options)
+    assert len(taken) == 1
+    assert float(loss) == pytest.approx(float(other), rel=1e-6)
+    for one, two in zip(gradients, expected, strict=True):
+        assert off(one, two.double()) < 1e-6
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_only_what_is_wanted(number):
+    parts, labels = drawn(50, 16, 700)
+    expected = step(parts, labels)[1][number]
+    for other, part in enumerate(parts):
+        part.requires_grad_(other == number)
+    loss = xent.linear_cross_entropy(*parts[:2], labels, parts[2])
+    (found,) = torch.autograd.grad(loss, parts[number])
+    assert torch.equal(found, expected)
+
+
+def test_tiles_are_whole_panels():
+    assert linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS == 0
+    assert linear_tiles_numba.CLASSES % linear_tiles_numba.COLUMNS == 0

@@ -1,0 +1,91 @@
+"""Sums by cluster beyond memory: the same bits in the report, whatever the limit, and no file left behind."""
+
+import os
+import tempfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.judge import scan
+from xent.scoring.keyed import key_of
+from xent.scoring.state import State
+
+ROWS = 4000
+entries = st.tuples(
+    st.integers(0, 40), st.integers(0, 1 << 1100), st.integers(-(1 << 1100), 1 << 1100), st.integers(0, 9)
+)
+
+
+def rows(seed=0):
+    r = np.random.default_rng(seed)
+    return {
+        "label": r.integers(0, 2, ROWS),
+        "p": r.random(ROWS),
+        "c": r.integers(0, 1500, ROWS),
+        "g": r.choice(["x", "y", "z", "rare", "rarer"], ROWS, p=[0.5, 0.29, 0.2, 0.005, 0.005]),
+        "w": r.random(ROWS) * (r.random(ROWS) > 0.1),
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(entries, max_size=20), max_size=6), st.sampled_from([1 << 30, 60_000, 30_000]))
+def test_a_store_adds_up_what_a_dictionary_does(parts, limit):
+    truth = {}
+    with ClusterStore(limit) as store:
+        for part in parts:
+            mapping = {f'["g{name % 3}", "c{name}"]': tuple(sums) for name, *sums in part}
+            store.add(mapping)
+            for text, more in mapping.items():
+                truth[text] = tuple(map(sum, zip(truth.get(text, (0, 0, 0)), more, strict=True)))
+        assert bool(store) == bool(truth)
+        assert dict(store) == dict(store) == truth
+
+
+def test_what_is_of_one_cluster_is_in_one_part():
+    with ClusterStore(20_000) as store:
+        for group in "abc":
+            store.add({f'["{group}", {i}]': (1, 1, 0) for i in range(300)})
+        parts = list(store.parts())
+    assert len(parts) > 10
+    names = [{key_of(text)[-1] for text in part} for part in parts]
+    assert sum(map(len, names)) == len(set().union(*names)) == 300
+
+
+@pytest.mark.parametrize("asked", [{}, {"group": "g"}, {"sample_weight": "w"}, {"group": "g", "sample_weight": "w"}])
+@pytest.mark.parametrize("brief", [True, False])
+def test_no_limit_changes_a_bit_of_the_report(asked, brief, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = []
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda make=tempfile.mkdtemp, **how: made.append(make(**how)) or made[-1])
+    table = pa.table(rows())
+    whole = scan(table, prediction="p", cluster="c", brief=brief, **asked)
+    assert made == []
+    for limit in (1_000_000, 100_000):
+        assert scan(table, prediction="p", cluster="c", brief=brief, max_memory=limit, **asked) == whole
+    assert len(made) == 2
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_report_of_a_state_is_that_of_a_scan():
+    data = rows()
+    state = State([0, 1])
+    for part in np.array_split(np.random.default_rng(1).permutation(ROWS), 5):
+        state.update(data["label"][part], data["p"][part], cluster=data["c"][part])
+    found = scan(pa.table(data), prediction="p", cluster="c", max_memory=100_000)
+    report = state.report()
+    assert (found.loss, found.standard_error, found.clusters) == (report.loss, report.standard_error, report.clusters)
+    assert found.interval == report.interval
+
+
+def test_a_hand_made_sandwich():
+    data = rows()
+    x = -np.log(np.where(data["label"] == 1, data["p"], 1 - data["p"]))
+    residuals = np.bincount(data["c"], weights=x - x.mean())
+    count = len(np.unique(data["c"]))
+    truth = np.sqrt(count / (count - 1) * (residuals**2).sum()) / ROWS
+    found = scan(pa.table(data), prediction="p", cluster="c", max_memory=100_000)
+    assert (found.clusters, found.standard_error) == (count, pytest.approx(truth, rel=1e-12))

@@ -1,0 +1,313 @@
+"""Scans that are stopped and go on, states in files, parts scored apart, and files that cannot be read."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xent
+from xent.engines.local import Local
+from xent.errors import OptionError, ProbabilityError, SourceError, StateError
+from xent.scoring import data
+from xent.scoring.state_files import read_state, saved_state, write_state
+from xent.sources import open_files
+
+ROWS = 6_000
+
+
+def table(rows=ROWS, seed=0):
+    random = np.random.default_rng(seed)
+    p = random.dirichlet([1, 2, 3], rows)
+    label = np.array([random.choice(3, p=row) for row in p])
+    columns = {"label": label, "document": np.arange(rows) // 7, "country": np.array(list("abcd"))[np.arange(rows) % 4]}
+    return pa.table(columns | {f"p_{j}": p[:, j] for j in range(3)})
+
+
+@pytest.fixture
+def parts(tmp_path, monkeypatch):
+    """Three files, and fragments so small that each is cut into several."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "FRAGMENT_BYTES", 20_000)
+    whole = table()
+    for i in range(3):
+        part = whole.slice(i * ROWS // 3, ROWS // 3)
+        pa.parquet.write_table(part, f"part-{i}.parquet", row_group_size=250, write_page_checksum=True)
+    return [f"part-{i}.parquet" for i in range(3)]
+
+
+class Stop(Exception):
+    """Somebody pulled the plug."""
+
+
+def stopper(rows):
+    """A progress callback that stops the scan once so many rows were read."""
+    read = [0]
+
+    def told(more):
+        read[0] += more
+        if read[0] >= rows:
+            raise Stop
+
+    return told
+
+
+def test_files_are_cut_and_nobody_sees_it(parts):
+    assert len(list(open_files(parts).fragments(["p_0", "p_1", "p_2"], 20_000))) >= 2 * len(parts)
+    found = xent.scan("part-*.parquet", group="country", cluster="document")
+    whole = pa.concat_tables([pa.parquet.read_table(part) for part in parts])
+    truth = xent.evaluate(
+        whole["label"], whole.select(["p_0", "p_1", "p_2"]), group=whole["country"], cluster=whole["document"]
+    )
+    assert (found.loss, found.interval, found.by_class, found.by_group) == (
+        truth.loss, truth.interval, truth.by_class, truth.by_group,
+    )  # fmt: skip
+    assert [(row.index, row.source) for row in found.worst] == [
+        (row.index % (ROWS // 3), f"part-{row.index // (ROWS // 3)}.parquet") for row in truth.worst
+    ]
+
+
+@pytest.mark.parametrize("engine", [Local(1), Local(2), Local(3), Local(2, processes=True)], ids=str)
+def test_engines_of_this_machine_give_the_same_report(parts, engine, monkeypatch):
+    truth = xent.scan(parts, group="country", holdout=True).json()
+    real = data.InFiles.__init__
+
+    def with_engine(self, *arguments, **options):
+        real(self, *arguments, **options)
+        self.engine = engine
+
+    monkeypatch.setattr(data.InFiles, "__init__", with_engine)
+    assert xent.scan(parts, group="country", holdout=True).json() == truth
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_stopped_scan_goes_on_where_it_was(parts, kind):
+    files = parts
+    if kind == "csv":
+        files = [f"{part}.csv" for part in parts]
+        for part, name in zip(parts, files, strict=True):
+            pa.csv.write_csv(pa.parquet.read_table(part), name)
+    truth = xent.scan(files, group="country", cluster="document")
+    with pytest.raises(Stop):
+        xent.scan(files, group="country", cluster="document", state="out.state", progress=stopper(3_000))
+    read = []
+    with pytest.raises(Stop):
+        xent.scan(files, group="country", cluster="document", state="out.state", resume=True, progress=stopper(1_500))
+    found = xent.scan(
+        files, group="country", cluster="document", state="out.state", resume=True, progress=read.append, brief=False
+    )
+    assert found.json() == truth.json()
+    assert read_state("out.state").rows == ROWS
+    again = xent.scan(files, group="country", cluster="document", state="out.state", resume=True)
+    assert again.json() == truth.json()
+
+
+def test_what_is_done_is_not_read_again(parts):
+    with pytest.raises(Stop):
+        xent.scan(parts, brief=True, state="out.state", progress=stopper(4_000))
+    done = saved_state("out.state", unfinished=True).state.rows
+    assert 2_000 <= done < ROWS
+    read = []
+    xent.scan(parts, brief=True, state="out.state", resume=True, progress=read.append)
+    assert sum(read) == ROWS - done
+
+
+def test_an_unfinished_state_is_not_merged(parts):
+    with pytest.raises(Stop):
+        xent.scan(parts, state="out.state", progress=stopper(1_000))
+    with pytest.raises(StateError, match=r"out\.state cannot be used: its scan was stopped before the end"):
+        read_state("out.state")
+
+
+def test_going_on_with_other_files_or_options_is_refused(parts):
+    with pytest.raises(Stop):
+        xent.scan(parts, state="out.state", progress=stopper(5_000))
+    with pytest.raises(StateError, match="begun with other columns or options"):
+        xent.scan(parts, state="out.state", resume=True, clip=1e-6)
+    with pytest.raises(StateError, match=r"has rows of part-0\.parquet, which is not among the files now"):
+        xent.scan(parts[1:], state="out.state", resume=True)
+    pa.parquet.write_table(table(seed=5).slice(0, 2_000), parts[0])
+    with pytest.raises(StateError, match=r"has rows of part-0\.parquet, which has changed since"):
+        xent.scan(parts, state="out.state", resume=True)
+    assert xent.scan(parts, state="out.state").rows == ROWS  # anew
+
+
+def test_files_may_come_to_a_scan_that_goes_on(parts):
+    xent.scan(parts[:2], state="out.state")
+    found = xent.scan(parts, state="out.state", resume=True)
+    assert found.json() == xent.scan(parts).json()
+
+
+def test_a_mistake_in_the_last_rows_loses_nothing(parts):
+    bad = pa.parquet.read_table(parts[2]).to_pydict()
+    bad["p_1"][-1] = float("nan")
+    pa.parquet.write_table(pa.table(bad), parts[2], row_group_size=250)
+    with pytest.raises(ProbabilityError, match=r"row 1999 of part-2\.parquet"):
+        xent.scan(parts, state="out.state")
+    assert saved_state("out.state", unfinished=True).state.rows >= 4_000
+
+
+def test_options_that_do_not_go_together(parts):
+    with pytest.raises(OptionError, match="name it with state="):
+        xent.scan(parts, resume=True)
+    with pytest.raises(OptionError, match="pass one of them"):
+        xent.scan(parts, state="out.state", holdout=True)
+    with pytest.raises(OptionError, match="must be 'stop' or 'skip'"):
+        xent.scan(parts, on_bad_file="ignore")
+
+
+def test_parts_scored_apart_merge_to_the_state_of_the_whole(parts):
+    xent.scan(parts, state="whole.state", cluster="document", group="country")
+    for part in parts:
+        xent.scan(part, state=f"{part}.state", cluster="document", group="country")
+    merged = xent.State.merge(read_state(f"{part}.state") for part in reversed(parts))
+    assert merged == read_state("whole.state")
+    write_state("merged.state", merged)
+    assert read_state("merged.state").to_json() == read_state("whole.state").to_json()
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "xent.cli", *arguments], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def test_the_command_merges(parts):
+    for part in parts:
+        assert run("score", part, "--state", f"{part}.state").returncode == 0
+    xent.scan(parts, state="whole.state", top=5)
+    merged = run("merge", "part-*.state", "-o", "all.state", "--json", "--unit", "bits")
+    assert (merged.returncode, merged.stderr) == (0, "")
+    assert json.loads(merged.stdout) == json.loads(read_state("whole.state").report(unit="bits").json())
+    assert read_state("all.state") == read_state("whole.state")
+    assert "cross-entropy" in run("merge", "all.state").stdout
+    gate = run("merge", "all.state", "--fail-above", "0.1")
+    assert (gate.returncode, gate.stderr.startswith("xent: the loss is")) == (1, True)
+
+
+def test_the_command_refuses_states_that_do_not_fit(parts):
+    xent.scan(parts[0], state="a.state")
+    xent.scan(parts[1], state="b.state", clip=1e-7)
+    refused = run("merge", "a.state", "b.state")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("xent: StateError: b.state does not fit those before it: clip None and 1e-07.")
+    Path("c.state").write_bytes(Path("a.state").read_bytes())
+    assert "a.state and c.state hold the same sums" in run("merge", "a.state", "c.state").stderr
+    assert "would count double" in run("merge", "a.state", "./a.state").stderr
+    assert "no-such.state" in run("merge", "no-such.state").stderr
+    missing = run("merge", parts[0])
+    assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_is_interrupted_and_goes_on(tmp_path, sign, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(3)
+    p = random.uniform(0.01, 0.99, 400_000)
+    rows = pa.table({"label": (random.random(len(p)) < p).astype(int), "p": p})
+    with pa.csv.CSVWriter("big.csv", rows.schema) as writer:
+        for _ in range(10):
+            writer.write_table(rows)
+    command = ["score", "big.csv", "--brief", "--state", "s.state", "--json"]
+    code = f"import sys, xent.cli, xent.scoring.checkpoint as c; c.SECONDS = 0.0; sys.exit(xent.cli.main({command}))"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not Path("s.state").exists():  # written after each fragment, for this test
+        time.sleep(0.01)
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume goes on from there" in said
+    assert 0 < saved_state("s.state", unfinished=True).state.rows < 4_000_000
+    resumed = run(*command, "--resume")
+    assert resumed.returncode == 0
+    assert resumed.stdout == run("score", "big.csv", "--brief", "--json").stdout
+
+
+@settings(max_examples=60, deadline=None)
+@given(at=st.floats(0, 1, exclude_max=True), change=st.integers(1, 255))
+def test_a_damaged_state_is_found_out(at, change, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("state")
+    source, path = folder / "rows.parquet", folder / "a.state"
+    pa.parquet.write_table(table(40), source)
+    xent.scan(source, state=path, brief=True)
+    sound = path.read_bytes()
+    place = int(at * len(sound.rstrip()))
+    for damaged in (sound[:place] + bytes([sound[place] ^ change]) + sound[place + 1 :], sound[:place]):
+        path.write_bytes(damaged)
+        with pytest.raises((StateError, SourceError)):
+            read_state(path)
+
+
+def test_no_partial_file_is_left(parts, tmp_path):
+    with pytest.raises(SourceError, match="cannot be read"):
+        write_state(tmp_path / "no" / "folder.state", xent.State([0, 1]))
+    xent.scan(parts, state="out.state")
+    assert not list(Path().glob("*.partial"))
+
+
+def spoil(path, how):
+    text = Path(path).read_bytes()
+    if how == "cut":
+        Path(path).write_bytes(text[: len(text) // 2])
+    elif how == "empty":
+        Path(path).write_bytes(b"")
+    elif how == "missing":
+        Path(path).unlink()
+    elif how == "page":
+        middle = len(text) // 2
+        Path(path).write_bytes(
+            text[:middle] + bytes(b ^ 0xFF for b in text[middle : middle + 40]) + text[middle + 40 :]
+        )
+    elif how == "columns":
+        pa.parquet.write_table(pa.parquet.read_table(path).drop(["p_2"]), path)
+    elif how == "type":
+        rows = pa.parquet.read_table(path)
+        pa.parquet.write_table(rows.set_column(0, "label", rows["label"].cast(pa.string())), path)
+    elif how == "null":
+        rows = pa.parquet.read_table(path).to_pydict()
+        rows["p_0"][7] = None
+        pa.parquet.write_table(pa.table(rows), path)
+
+
+BAD = ["cut", "empty", "missing", "page", "null"]  # and, as the first file says what the others must be like:
+BAD_LATER = ["columns", "type"]
+
+
+@pytest.mark.parametrize(("which", "how"), [(i, how) for i in (0, 1) for how in BAD] + [(1, how) for how in BAD_LATER])
+def test_a_bad_file_is_named_or_skipped_as_a_whole(parts, how, which):
+    spoil(parts[which], how)
+    with pytest.raises(SourceError, match=f"part-{which}"):
+        xent.scan(parts)
+    found = xent.scan(parts, on_bad_file="skip", state="skip.state")
+    others = xent.scan([part for i, part in enumerate(parts) if i != which])
+    assert [(one.file, f"part-{which}" in one.reason) for one in found.skipped] == [(parts[which], True)]
+    assert found.warnings[0].startswith("1 file could not be read")
+    a, b = json.loads(found.json()), json.loads(others.json())
+    for key in ("loss", "interval", "by_class", "ladder", "cure", "worst", "rows"):
+        assert a[key] == b[key]
+    assert read_state("skip.state").report().skipped == found.skipped
+
+
+def test_wrong_predictions_are_no_bad_file(parts):
+    bad = pa.parquet.read_table(parts[1]).to_pydict()
+    bad["p_1"][3] = 7.0
+    pa.parquet.write_table(pa.table(bad), parts[1])
+    with pytest.raises(ProbabilityError, match=r"row 3 of part-1\.parquet"):
+        xent.scan(parts, on_bad_file="skip")
+
+
+def test_nothing_but_bad_files(parts):
+    for part in parts:
+        spoil(part, "cut")
+    with pytest.raises(SourceError, match="no file can be read"):
+        xent.scan(parts, on_bad_file="skip")
