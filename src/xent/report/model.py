@@ -223,7 +223,7 @@ class Report:
 
     @property
     def plot(self) -> "Plots":
-        """The page's pictures as matplotlib draws them: `report.plot.reliability()`, `.ladder()`, `.groups()`, …."""
+        """The page's pictures, drawn by matplotlib, as `report.plot.reliability()`, `.ladder()`, `.groups()`, …."""
         from xent.report.plot import Plots  # which needs these classes
 
         return Plots(self)

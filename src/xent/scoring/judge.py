@@ -116,10 +116,10 @@ def scan(
 
     Args:
         source: a file (CSV, Parquet, Arrow IPC or Feather, JSON Lines, .npz; CSV and JSON may be gzipped), a pattern
-            such as "preds/*.parquet", a list of these, a data frame, or `xent.sql(...)`. Several files are one data set.
+            such as `preds/*.parquet`, a list of these, a data frame, or `xent.sql(...)`. Several files are one data set.
         label: the label's column; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern or list for one
             column a class.
-        prediction: the columns of the predictions, as a pattern ("p_*"), a list, or a single name (of a column of
+        prediction: the columns of the predictions, as a pattern (`p_*`), a list, or a single name (of a column of
             numbers, or of lists); None guesses.
         sample_weight: the column of the weights.
         group: the column of the groups: the report says which differ from the rest.

@@ -1,0 +1,98 @@
+"""Sphinx: what `make docs` builds into out/docs."""
+
+import importlib.util
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+os.environ.setdefault("KERAS_BACKEND", "torch" if importlib.util.find_spec("torch") else "jax")
+
+import computed  # noqa: E402
+from directives import CommandHelp, Fields  # noqa: E402
+
+import xent  # noqa: E402
+
+project = "xent"
+release = version = xent.__version__
+copyright = "the authors of xent, BSD-3-Clause"  # noqa: A001  (Sphinx's name)
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["_ext"]
+suppress_warnings = ["config.cache"]
+
+myst_heading_anchors = 4
+myst_enable_extensions = ["dollarmath"]
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+default_role = "code"  # `x` in docstrings
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_mock_imports = [
+    name for name in ("jax", "keras", "pyspark", "sklearn", "torch") if importlib.util.find_spec(name) is None
+]
+napoleon_custom_sections = [("Source", "notes_style"), ("To reach", "notes_style")]
+napoleon_use_rtype = False
+
+nitpicky = True
+nitpick_ignore_regex = [  # types in signatures: of other libraries, and of modules that are not public
+    (r"py:(class|exc)", r"(torch|keras|jax|numpy|collections|os|pathlib|mlflow)\..*"),
+    ("py:class", r"xent\.(formulas|losses|report|scoring|sources)\..*"),
+    ("py:class", "Axes|Plots"),  # of matplotlib, which need not be there
+]
+
+html_theme = "furo"
+html_title = "xent"
+html_static_path = ["_static"]
+html_css_files = ["xent.css"]
+html_copy_source = False
+html_theme_options = {"top_of_page_buttons": []}
+
+
+def compute(app: Sphinx, name: str, source: list[str]) -> None:
+    """Numbers and tables as they are computed now."""
+    warn = logging.getLogger(__name__).warning
+    source[0] = computed.compute(source[0], lambda said: warn("%s; python docs/_ext/computed.py --write", said))
+
+
+def draw(app: Sphinx) -> None:
+    """The pictures as they are drawn now."""
+    for path, picture in computed.figures.pictures(HERE).items():
+        if path.read_text(encoding="utf-8") != picture:
+            logging.getLogger(__name__).warning("%s is not what is drawn; python docs/_ext/computed.py --write", path)
+
+
+def inline(app: Sphinx, tree: nodes.document) -> None:
+    """SVG files in the page itself, where its style gives them the colours of the theme, light or dark."""
+    for image in list(tree.findall(nodes.image)):
+        if image["uri"].endswith(".svg"):
+            picture = (HERE / image["uri"]).read_text(encoding="utf-8")
+            picture = re.sub(r"<title>.*?</title>|<style>.*?</style>\n", "", picture, flags=re.DOTALL)
+            picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" class="drawn" ', 1)
+            image.replace_self(nodes.raw("", picture, format="html"))
+            image.parent = None
+
+
+def mark_chinese(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """Chinese pages say so, for fonts, hyphens and voices."""
+    if page.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
+def setup(app: Sphinx) -> None:
+    """What is ours."""
+    app.add_directive("xent-help", CommandHelp)
+    app.add_directive("xent-fields", Fields)
+    app.connect("builder-inited", draw)
+    app.connect("source-read", compute)
+    app.connect("doctree-read", inline)
+    app.connect("html-page-context", mark_chinese)
