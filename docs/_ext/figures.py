@@ -215,6 +215,7 @@ SAID = {
     "commands": "score, check, compare, merge, recalibrate, explain …",
     "doctor": "what is wrong with a table",
     "explaining": "a cross-entropy step by step",
+    "playground": "a page to try it on",
     "torch": "drop-ins: a peer's names and arguments",
     "keras": "",
     "sklearn": "",
