@@ -21,11 +21,11 @@ const curve = (() => {
   const widths = () => (deep() ? [0, 4, 8, 12, 16].map((k) => [10 ** -k, k ? `10${figures.raised(-k)}` : "1"])
     : [0, 0.2, 0.4, 0.6, 0.8, 1].map((p) => [p, String(p)]));
   const path = (epsilon) => {
-    const steps = Array.from({ length: 401 }, (_, i) => (own().nats === "log" || deep() ? i / 400 : (i / 400) ** 2));
+    const steps = Array.from({ length: 401 }, (_, i) => (deep() ? i / 400 : (i / 400) ** 2 * (3 - i / 200))); // close together at the ends
     const points = steps.map((share) => {
       const nats = arithmetic.surprisal(arithmetic.clipped(from(share), epsilon));
       return [share, nats];
-    }).filter(([, nats]) => nats <= top() * 1.2 || own().nats === "log");
+    }).filter(([, nats]) => nats <= top() * 1.06 || own().nats === "log");
     return `M${points.map(([x, nats]) => `${(100 * x).toFixed(2)} ${(100 * (1 - (own().nats === "log" ? up(nats) : nats / top()))).toFixed(2)}`).join("L")}`;
   };
   const grid = () => {
@@ -34,7 +34,7 @@ const curve = (() => {
     for (const nats of heights()) group.append(lineAt(up(nats), "grid"), textAt({ class: "end", x: -8, y: percent(1 - up(nats)), dy: 4 }, String(nats)));
     for (const [p, text] of widths()) group.append(textAt({ class: "mid", x: percent(across(p)), y: "100%", dy: 20 }, text));
     let last = Infinity;
-    for (const bound of page.rule) {
+    for (const bound of [...page.rule].reverse()) {
       const y = up(bound);
       if (y >= 1) continue;
       group.append(lineAt(y, "rule"));
@@ -85,6 +85,7 @@ const curve = (() => {
   const update = () => {
     const p = own().at, cost = arithmetic.surprisal(p), clipped = arithmetic.surprisal(arithmetic.clipped(p, own().clip));
     grid();
+    plot.classList.toggle("deep", deep());
     place(find(".whole", svg), { d: path(0) });
     place(find(".clipped", svg), { d: own().clip ? path(own().clip) : "M0 0" });
     handle.style.left = percent(across(p));
@@ -103,7 +104,7 @@ const curve = (() => {
     find("#curve-odds").textContent = p === 0 ? say("explore.curve.odds.never") : say("explore.curve.odds.one", { count: chances < 1e6 ? +chances.toPrecision(4) : figures.figure(chances) });
     find("#curve-clipped").hidden = !own().clip;
     show(find("#curve-clipped b"), "curve.clipped", clipped);
-    find("#curve-clipped span").textContent = say("explore.curve.clipped", { epsilon: own().clip.toPrecision(2) });
+    find("#curve-clipped span").textContent = say("explore.curve.clipped", { epsilon: figures.typed(+own().clip.toPrecision(2)) });
     const at = cost === 0 ? -1 : arithmetic.below(page.rule, cost);
     for (const item of findAll("#curve-rule li")) item.classList.toggle("here", Number(item.dataset.at) === at);
     if (cost === Infinity) return say("explore.curve.reading.zero");

@@ -36,28 +36,30 @@ const written = (() => {
   const name = (text) => (text.length <= LONGEST ? text : undefined);
   const names = (text) => (text === "" ? [] : list(name, 1, MOST)(text));
   const whole = (least, most) => one((x) => Number.isInteger(x) && x >= least && x <= most);
-  const numbers = (values) => values.join(",");
+  const number = (x) => String(x).replace("e+", "e"); // + is a space in addresses
+  const words = (values) => values.join(",");
+  const numbers = (values) => values.map(number).join(",");
   const matrix = (values) => values.map(numbers).join(";");
 
-  // key: [part, field, read, write]; fields of a part that name the same outcomes are kept or dropped together.
+  // key: [part, field, read, write]; a part of which one key cannot be read, or does not fit the others, stays as it starts.
   const FIELDS = {
     lang: [null, "lang", (text) => of(...page.languages)(text), String],
     part: [null, "part", of(...PARTS), String],
     p: ["two", "p", rows, matrix], q: ["two", "q", rows, matrix],
     row: ["two", "row", whole(0, MOST_ROWS - 1), String], unit: ["two", "unit", of("nats", "bits"), String],
-    names: ["two", "names", names, numbers],
+    names: ["two", "names", names, words],
     z: ["logits", "z", list(one(Number.isFinite), 2, MOST), numbers],
     label: ["logits", "label", whole(0, MOST - 1), String],
-    T: ["logits", "temperature", one((x) => x >= 0.01 && x <= 1000), String],
-    smoothing: ["logits", "smoothing", one(share), String],
-    classes: ["logits", "classes", names, numbers],
-    at: ["curve", "at", one(share), String], clip: ["curve", "clip", one((x) => page.clips.includes(x)), String],
+    T: ["logits", "temperature", one((x) => x >= 0.01 && x <= 1000), number],
+    smoothing: ["logits", "smoothing", one(share), number],
+    classes: ["logits", "classes", names, words],
+    at: ["curve", "at", one(share), number], clip: ["curve", "clip", one((x) => page.clips.includes(x)), number],
     axis: ["curve", "axis", of("linear", "log"), String], nats: ["curve", "nats", of("linear", "log"), String],
     marks: ["curve", "marks", list(one(share), 1, MOST), numbers],
     y: ["several", "y", list(whole(0, 1), 1, MOST), numbers],
-    given: ["several", "given", list(given, 1, MOST), (all) => all.map((x) => ("q" in x ? `q${x.q}` : `z${x.z}`)).join(",")],
-    labels: ["several", "labels", names, numbers],
-    lead: ["float", "lead", one((x) => x >= 0 && x <= 1000), String],
+    given: ["several", "given", list(given, 1, MOST), (all) => all.map((x) => ("q" in x ? `q${number(x.q)}` : `z${number(x.z)}`)).join(",")],
+    labels: ["several", "labels", names, words],
+    lead: ["float", "lead", one((x) => x >= 0 && x <= 1000), number],
     count: ["float", "count", one((x) => page.counts.includes(x)), String],
   };
   const fits = {
@@ -67,19 +69,19 @@ const written = (() => {
   };
 
   const decode = (address) => {
-    const text = address.replace(/^#/, ""), found = start(), bad = [];
+    const text = address.replace(/^#/, ""), found = start(), bad = [], broken = new Set();
     if (PARTS.includes(text)) return { state: { ...found, part: text }, bad };
     for (const [key, value] of new URLSearchParams(text)) {
       const [part, field, read] = Object.hasOwn(FIELDS, key) ? FIELDS[key] : [null, null, () => undefined];
       const meant = read(value);
-      if (meant === undefined) bad.push(key.slice(0, LONGEST));
-      else (part ? found[part] : found)[field] = meant;
+      if (meant === undefined) { bad.push(key.slice(0, LONGEST)); broken.add(part); } else (part ? found[part] : found)[field] = meant;
     }
     for (const [part, fit] of Object.entries(fits)) {
       if (fit(found[part])) continue;
-      found[part] = start()[part];
+      broken.add(part);
       bad.push(...Object.keys(FIELDS).filter((key) => FIELDS[key][0] === part && new URLSearchParams(text).has(key)));
     }
+    for (const part of PARTS) if (broken.has(part)) found[part] = start()[part];
     return { state: found, bad: [...new Set(bad)] };
   };
   const encode = (state) => {

@@ -67,6 +67,7 @@ const two = (() => {
     show(find(".kl b", figure), `two.kl.${side}`, kl);
     show(find(".cross b", figure), `two.cross.${side}`, cross);
     find(".unit", figure).textContent = infinite ? "" : unit();
+    find(".bar .h", figure).hidden = h === 0;
     find(".bar .h", figure).style.width = percent(most > 0 ? h / most : 0);
     find(".bar .kl", figure).style.width = infinite ? "100%" : percent(most > 0 ? kl / most : 0);
     figure.classList.toggle("infinite", infinite);
