@@ -25,6 +25,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/lint-imports --no-cache
 
 docs: $(VENV)/docs.stamp
+	@rm -rf out/docs
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs out/docs
 	$(BIN)/python docs/_ext/links.py out/docs
 	@printf 'The documentation is in out/docs/index.html\n'

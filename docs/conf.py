@@ -19,6 +19,7 @@ import computed  # noqa: E402
 from directives import CommandHelp, Fields  # noqa: E402
 
 import xent  # noqa: E402
+from xent import cli  # noqa: E402
 
 project = "xent"
 release = version = xent.__version__
@@ -28,7 +29,6 @@ exclude_patterns = ["_ext"]
 suppress_warnings = ["config.cache"]
 
 myst_heading_anchors = 4
-myst_enable_extensions = ["dollarmath"]
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
@@ -50,6 +50,11 @@ nitpick_ignore_regex = [  # types in signatures: of other libraries, and of modu
     ("py:class", "Axes|Plots"),  # of matplotlib, which need not be there
 ]
 
+PLAYGROUND = {
+    "tutorial/index": 'To try it by hand, move sliders on the <a href="../playground.html">playground</a>.',
+    "zh/tutorial/index": '想亲手试一试，可以在<a href="../playground.html">游乐场</a>里拖动滑块。',
+}
+
 html_theme = "furo"
 html_title = "xent"
 html_static_path = ["_static"]
@@ -64,6 +69,21 @@ def compute(app: Sphinx, name: str, source: list[str]) -> None:
     source[0] = computed.compute(source[0], lambda said: warn("%s; python docs/_ext/computed.py --write", said))
 
 
+def offer_playground(app: Sphinx, name: str, source: list[str]) -> None:
+    """A link to the page that `write_playground` writes, where this xent has one."""
+    said = PLAYGROUND.get(name, "") if importlib.util.find_spec("xent.playground") else ""
+    source[0] = source[0].replace("<!-- playground -->", said)
+
+
+def write_playground(app: Sphinx, error: Exception | None) -> None:
+    """What `xent explore` writes, beside the pages, in both languages."""
+    if error is None and app.builder.format == "html" and importlib.util.find_spec("xent.playground"):
+        for language, folder in (("en", app.outdir), ("zh", app.outdir / "zh")):
+            options = ["explore", "--no-open", "--lang", language, "-o", str(folder / "playground.html")]
+            if cli.main(options) != 0:
+                raise RuntimeError("the playground could not be written")
+
+
 def draw(app: Sphinx) -> None:
     """The pictures as they are drawn now."""
     for path, picture in computed.figures.pictures(HERE).items():
@@ -72,14 +92,16 @@ def draw(app: Sphinx) -> None:
 
 
 def inline(app: Sphinx, tree: nodes.document) -> None:
-    """SVG files in the page itself, where its style gives them the colours of the theme, light or dark."""
+    """SVG in the page itself, where its style gives it the colours of the theme, light or dark; no empty line ends a block."""
     for image in list(tree.findall(nodes.image)):
         if image["uri"].endswith(".svg"):
             picture = (HERE / image["uri"]).read_text(encoding="utf-8")
             picture = re.sub(r"<title>.*?</title>|<style>.*?</style>\n", "", picture, flags=re.DOTALL)
-            picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" class="drawn" ', 1)
-            image.replace_self(nodes.raw("", picture, format="html"))
-            image.parent = None
+            picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" ', 1)
+            image.replace_self(nodes.raw("", f'<div class="drawn">{picture}</div>', format="html"))
+    for block in tree.findall(nodes.literal_block):  # the line that ends a doctest in Markdown
+        block.rawsource = block.astext().rstrip("\n")
+        block[:] = [nodes.Text(block.rawsource)]
 
 
 def mark_chinese(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
@@ -94,5 +116,7 @@ def setup(app: Sphinx) -> None:
     app.add_directive("xent-fields", Fields)
     app.connect("builder-inited", draw)
     app.connect("source-read", compute)
+    app.connect("source-read", offer_playground)
     app.connect("doctree-read", inline)
     app.connect("html-page-context", mark_chinese)
+    app.connect("build-finished", write_playground)

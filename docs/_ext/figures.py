@@ -86,14 +86,16 @@ def surprisal(words: Words) -> Drawing:
     for tenth in range(0, 11, 2):
         d.text(left + width * tenth / 10, top + height + 20, f"{tenth / 10:g}", "small", "middle")
     d.line([at(p) for p in np.geomspace(math.exp(-most), 1.0, 120)], "one thick")
-    for p in (0.01, 0.1, 0.5, 0.8, 1.0):
+    for p in (0.01, 0.1, 0.5, 0.8):
         x, y = at(p)
         d.dot(x, y, "one")
         label = f"p = {p:g}: {float(xent.surprisal(p)):.2f}"
-        d.text(x + (10 if p < 0.9 else 0), y - 10, label, "bold", "start" if p < 0.9 else "end")
+        d.text(x + 10, y - 10, label, "bold")
     x, y = at(0.01)
     d.text(x + 130, y - 10, words("rare: much information"), "small")
-    d.text(left + width, top + height - 38, words("certain: none"), "small", "end")
+    d.dot(*at(1.0), "one")
+    d.text(left + width + 4, top + height - 60, words("certain: none"), "small", "end")
+    d.line([(left + width, top + height - 54), (left + width, top + height - 8)], "axis")
     d.text(left - 40, 18, words("surprisal −log p, nats"))
     d.text(left + width, top + height + 42, words("probability p"), "", "end")
     return d
@@ -127,8 +129,8 @@ def cross_entropy(words: Words) -> Drawing:
     d.line(points, "two thick dashed")
     crossing, least = float(xent.cross_entropy(P, Q, base=2)), float(xent.entropy(P, base=2))
     d.text(20, 20, words("bits"))
-    d.text(130, 58, words("filled: −log₂ Q, the cost when Q was expected"), "one")
-    d.text(130, 78, words("dashed: −log₂ P, the least there can be"), "two")
+    d.text(62, 20, words("filled: −log₂ Q, the cost when Q was expected"), "one")
+    d.text(372, 20, words("dashed: −log₂ P, the least there can be"), "two")
     d.text(60, 326, words("area filled: cross-entropy {} bits", f"{crossing:.3f}"), "bold one")
     d.text(60, 348, words("area under the dashes: entropy {} bits", f"{least:.3f}"), "bold two")
     d.text(610, 326, words("width: how often"), "", "end")
@@ -147,14 +149,10 @@ def _mosaic(d: Drawing, widths: list[float], heights: list[float], names: list[s
         middle = x + width * share / 2
         d.text(middle, base - height * cost / most - 8, f"{cost:.2f}", "bold", "middle")
         d.text(middle, base + 18, f"{name} {share:g}", "small", "middle")
-        if width * share * height * cost > 9000 * most:
-            d.text(
-                middle,
-                base - height * cost / most / 2 + 5,
-                f"{share:g} × {cost:.2f} = {share * cost:.3f}",
-                "",
-                "middle",
-            )
+        if height * cost / most > 30:
+            whole = f"{share:g} × {cost:.2f} = {share * cost:.3f}"
+            inside = whole if len(whole) * 6.5 < width * share else f"{share * cost:.3f}"
+            d.text(middle, base - height * cost / most + 24, inside, "", "middle")
         x += width * share
 
 
@@ -216,17 +214,17 @@ SAID = {
     "doctor": "what is wrong with a table",
     "explaining": "a cross-entropy step by step",
     "playground": "a page to try it on",
-    "torch": "drop-ins: a peer's names and arguments",
-    "keras": "",
-    "sklearn": "",
-    "spark": "",
+    "torch": "PyTorch's names",
+    "keras": "Keras's names",
+    "sklearn": "scikit-learn's names",
+    "spark": "Spark's DataFrames",
     "losses": "softmax, sigmoid, linear: check, choose, apply",
     "scoring": "predictions → nats → exact sums → report",
     "report": "text, page, JSON",
-    "sources": "files and tables → batches",
-    "engines": "where fragments are scored",
+    "sources": "files → batches",
+    "engines": "where work is done",
     "information": "distributions",
-    "gaussian": "",
+    "gaussian": "Gaussians",
     "checks": "every question asked of inputs; the only place that refuses values",
     "autodiff": "the kernels as differentiable functions of NumPy, PyTorch and JAX arrays",
     "kernels": "raw arrays in, raw arrays out",
@@ -253,7 +251,7 @@ def house(pyproject: Path) -> str:
             d.box(x + 2, y, room - 4, step - 6, "one area")
             d.text(x + room / 2, y + 21, name, "bold", "middle")
             said = SAID.get(name, "")
-            if said and len(said) * 6.2 < room:
+            if said and len(said) * 6.4 < room:
                 d.text(x + room / 2, y + 39, said.replace("`", ""), "small", "middle")
     d.line([(4, 44 + step * len(floors)), (width - 4, 44 + step * len(floors))], "axis")
     return d.svg()
