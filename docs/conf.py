@@ -13,7 +13,7 @@ from sphinx.util import logging
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
-os.environ.setdefault("KERAS_BACKEND", "torch" if importlib.util.find_spec("torch") else "jax")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import computed  # noqa: E402
 from directives import CommandHelp, Fields  # noqa: E402
@@ -37,9 +37,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_mock_imports = [
-    name for name in ("jax", "keras", "pyspark", "sklearn", "torch") if importlib.util.find_spec(name) is None
-]
 napoleon_custom_sections = [("Source", "notes_style"), ("To reach", "notes_style")]
 napoleon_use_rtype = False
 
