@@ -126,6 +126,7 @@ PACKAGES = {
     "formulas",
     "kernels",
     "losses",
+    "playground",
     "report",
     "scoring",
     "sources",

@@ -213,6 +213,7 @@ SAID = {
     "commands": "score, check, compare, merge, recalibrate, explain …",
     "doctor": "what is wrong with a table",
     "explaining": "a cross-entropy step by step",
+    "playground": "a page to try it on",
     "torch": "PyTorch's names",
     "keras": "Keras's names",
     "sklearn": "scikit-learn's names",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from xent.losses.sigmoid import sigmoid_cross_entropy
     from xent.losses.softmax import row_statistics, softmax_cross_entropy
     from xent.losses.value_and_grad import value_and_grad
+    from xent.playground.explore import explore
     from xent.report.checkup import Checkup, Finding
     from xent.report.comparison import Comparison
     from xent.report.explanation import Explanation
@@ -77,6 +78,7 @@ __all__ = [
     "entropy",
     "evaluate",
     "explain",
+    "explore",
     "gaussian",
     "joint_entropy",
     "js_divergence",
@@ -108,6 +110,7 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
     "compare_conventions": "xent.explaining.conventions",
     "evaluate": "xent.scoring.judge",
     "explain": "xent.explaining.explain",
+    "explore": "xent.playground.explore",
     "read_state": "xent.scoring.state_files",
     "scan": "xent.scoring.judge",
     "write_state": "xent.scoring.state_files",

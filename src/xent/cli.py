@@ -7,12 +7,12 @@ import sys
 from collections.abc import Sequence
 
 import xent
-from xent.commands import check, compare, conventions, explain, merge, recalibrate, score
+from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
 from xent.errors import XentError
 
 __all__ = ["main"]
 
-COMMANDS = (score, check, compare, merge, recalibrate, explain, conventions)
+COMMANDS = (score, check, compare, merge, recalibrate, explain, conventions, explore)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

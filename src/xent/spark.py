@@ -20,7 +20,7 @@ from xent.scoring.judge import judged
 from xent.scoring.labels import in_order
 from xent.scoring.passes import Failure, Labels, Outcome, Reading, merged
 from xent.scoring.plan import Kind, Label, Task
-from xent.scoring.row_reader import RowReader
+from xent.scoring.row_reader import Order, RowReader
 from xent.scoring.totals import Total
 from xent.sources.columns import choose_columns
 from xent.sources.frames import open_frame
@@ -119,15 +119,14 @@ class _InSpark:
     def reduce(
         self,
         find: Any,
-        order: tuple[int, ...],
-        label_order: tuple[int, ...] | None,
+        order: Order,
         half: bool | None = None,
         checkpoint: Any = None,  # noqa: ARG002  (a job is run anew)
         clusters: ClusterStore | None = None,  # noqa: ARG002  (sums by cluster are merged by Spark)
     ) -> Any:
         """A job."""
         find = replace(find, numbered=False) if isinstance(find, Total) else find
-        return self._over(self.reader.ordered(order, label_order), find, half)
+        return self._over(self.reader.ordered(order), find, half)
 
     def _over(self, reader: RowReader, find: Any, half: bool | None = None) -> Any:
         schema = narrowed(self.schema, reader.needed)

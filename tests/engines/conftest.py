@@ -24,8 +24,11 @@ SMALL = 1 << 13  # bytes of a fragment here
 
 
 def grouped(*names):
-    """Engines as parameters, the tests of each in one process of pytest-xdist."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(f"engine {name}")) for name in names]
+    """Engines as parameters, the tests of each cluster in one process of pytest-xdist: both of Spark share one Java."""
+    return [
+        pytest.param(name, marks=pytest.mark.xdist_group(f"engine {name.replace('connect', 'spark')}"))
+        for name in names
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

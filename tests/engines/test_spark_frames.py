@@ -11,7 +11,7 @@ from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityE
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 OPTIONS = {"group": "country", "cluster": "user", "sample_weight": "weight"}
-GROUPS = [pytest.param(name, marks=pytest.mark.xdist_group(f"engine {name}")) for name in ("spark", "connect")]
+GROUPS = [pytest.param(name, marks=pytest.mark.xdist_group("engine spark")) for name in ("spark", "connect")]
 
 
 @pytest.fixture(params=GROUPS)

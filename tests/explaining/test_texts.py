@@ -42,14 +42,17 @@ def test_no_topic_writes_a_name_twice(lang):
 
 
 def test_every_text_is_used():
-    code = "\n".join(
-        path.read_text(encoding="utf-8") for part in ("explaining", "report") for path in (SOURCE / part).glob("*.py")
-    )
+    files = [path for part in ("explaining", "report") for path in (SOURCE / part).glob("*.py")]
+    files += [path for path in (SOURCE / "playground").iterdir() if path.suffix in {".js", ".jinja", ".py"}]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
     asked = set(
         re.findall(r'["\']([a-z_0-9]+(?:\.[a-z_0-9]+)+|space|class|outcome|row|others|sum|mean|read)["\']', code)
     )
     patterns = [re.compile(re.sub(r"\\\{[^}]*\\\}", "[a-z_0-9.]*", re.escape(name)) + "$")
                 for name in re.findall(r'f"([a-z_.0-9]+\.[^"\s]*\{[^"\s]*\}[^"\s]*)"', code)]  # fmt: skip
+    joined = re.findall(r"`(explore\.[a-z_.]*)\$\{[^}]+\}([a-z_.]*)`", code)  # in JavaScript
+    joined += re.findall(r'"(explore\.[a-z_.]*)" ~ [\w.()|]+ ?(?:~ "([a-z_.]*)")?', code)  # in a template
+    patterns += [re.compile(f"{re.escape(first)}[a-z_0-9]+{re.escape(last)}$") for first, last in joined]
     unused = [name for name in NAMES if name not in asked and not any(one.match(name) for one in patterns)]
     assert unused == []
 

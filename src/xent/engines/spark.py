@@ -51,7 +51,8 @@ class Spark:
         table = session.createDataFrame(pa.table({"place": places, "result": pa.array(pickles, pa.binary())}))
         # By range each task is a partition of its own, with its number, however often it is tried.
         frame = table.repartitionByRange(len(tasks), "place").mapInArrow(_Working(Task(work, merge)), RESULTS)
-        frame = merged_by_place(frame, merge) if len(tasks) > FAN_IN else frame
+        if len(tasks) > FAN_IN:
+            frame = merged_by_place(frame, merge, min(FAN_IN, -(-len(tasks) // FAN_IN)))
         names = [named(fragments[some.start : some.stop]) for some in tasks]
         for some, result in collected(frame, names):
             yield [index for indices in some for index in indices], result
@@ -103,14 +104,15 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Any]]:
             yield place.as_py(), pickle.loads(pickled.as_py())
 
 
-def merged_by_place(frame: Any, merge: Callable[[Sequence[Any]], Any]) -> Any:
-    """A table of RESULTS with fewer rows.
+def merged_by_place(frame: Any, merge: Callable[[Sequence[Any]], Any], partitions: int | None = None) -> Any:
+    """A table of RESULTS with fewer rows: at most one for each of so many partitions.
 
-    Spark makes as many partitions of them as their bytes are worth (one, if that is below a megabyte), and no more
-    than `spark.sql.shuffle.partitions` (200). Where each goes is by the hash of a number that is the same at each try,
+    None makes as many partitions as their bytes are worth (one, if that is below a megabyte; by adaptive execution,
+    without which they are `spark.sql.shuffle.partitions`, 200). Where each goes is by the hash of a number that is the same at each try,
     so that none is lost or doubled if some are tried again.
     """
-    return frame.repartition("place").mapInArrow(_Merging(merge), RESULTS)
+    places = frame.repartition("place") if partitions is None else frame.repartition(partitions, "place")
+    return places.mapInArrow(_Merging(merge), RESULTS)
 
 
 def collected(frame: Any, names: Sequence[str] = ()) -> Iterator[tuple[list[Any], Any]]:

@@ -13,7 +13,7 @@ __all__ = ["filled", "write_page"]
 
 
 def filled(template: str, **what: Any) -> str:
-    """A template with its blanks filled, as one string of HTML."""
+    """A template with its blanks filled, as one string of HTML; of this folder, or "folder/template" of another."""
     return str(_templates().get_template(template).render(version=_version(), **what))
 
 
@@ -38,7 +38,8 @@ def _templates() -> Any:
     import jinja2  # not before a page is asked for: `import xent` stays light
 
     def load(name: str) -> str:
-        return resources.files("xent.report").joinpath(name).read_text(encoding="utf-8")
+        path = name if "/" in name else f"report/{name}"
+        return resources.files("xent").joinpath(path).read_text(encoding="utf-8")
 
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(load),

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from xent import units
-from xent.kernels.score_numpy import BINS, CUT
+from xent.kernels.sums_numpy import BINS, CUT
 from xent.kernels.survey_numpy import MOST_CLASSES
 from xent.report import model
 from xent.report.model import Bin, ClassReport, Label, WorstRow

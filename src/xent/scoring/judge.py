@@ -21,7 +21,7 @@ from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
-from xent.sources.csv_text import UnsettledError
+from xent.sources.csv_text import settling
 
 __all__ = ["evaluate", "judged", "scan"]
 
@@ -173,10 +173,7 @@ def scan(
         kept = None if state is None else Checkpoint(state, resume, unit)
         return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
-    try:
-        return scanned(settle=False)
-    except UnsettledError:  # rare: a CSV file whose later lines are of another type than the first thousands
-        return scanned(settle=True)
+    return settling(scanned)
 
 
 def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:
@@ -206,8 +203,8 @@ def judged(
         raise OptionError(
             "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."
         )
-    plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
-    reduce = partial(data.reduce, order=order, label_order=label_order)
+    plan, order, notes, warnings = prepare(data, kind, task, classes, options)
+    reduce = partial(data.reduce, order=order)
     fitted = None
     if holdout:
         fit_on = partial(reduce, half=True)

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from xent.kernels import score_numpy
 from xent.kernels import survey_numpy as spec
-from xent.kernels.choice import survey_kernels, threads_pay
+from xent.kernels.choice import scoring_threads, survey_kernels
 from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
-from xent.kernels.pool import available_cpus
 from xent.scoring import exact
 from xent.scoring.breakdown import column_of, logits_of, slopes_of, weighted_sums
 from xent.scoring.chunks import Chunk, blocks, of_weight
@@ -64,7 +63,7 @@ class _MomentsAfter(NamedTuple):
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> list[Moments]:
         if workers is None:
-            workers = available_cpus() if threads_pay() else 1
+            workers = scoring_threads(brief=False)
         try:
             return self.merge(ordered_map(self._looked, rows, workers))
         finally:

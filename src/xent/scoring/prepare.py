@@ -15,6 +15,7 @@ from xent.scoring.data import InFiles, Reducible
 from xent.scoring.kinds import guess_kind
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
+from xent.scoring.row_reader import Order
 from xent.sources.columns import choose_columns
 from xent.sources.files import open_files
 from xent.sources.frames import open_frame
@@ -30,11 +31,10 @@ PATIENCE = 1 << 22  # predictions that the NumPy kernels look into unasked: two 
 
 
 class Prepared(NamedTuple):
-    """Everything needed to read a data set's rows in the plan's order: `data.batches(order, label_order)`."""
+    """Everything needed to read a data set's rows in the plan's order: `data.batches(order)`."""
 
     plan: Plan
-    order: tuple[int, ...]  # of the prediction columns
-    label_order: tuple[int, ...] | None  # of the columns of labels, where there are several
+    order: Order
     notes: tuple[str, ...]  # how the input was read
     warnings: tuple[str, ...]
 
@@ -111,7 +111,7 @@ def prepare(
             )
     plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
     warnings = (resolved.warning,) if resolved.warning else ()
-    return Prepared(plan, resolved.order, label_order, tuple(notes), warnings)
+    return Prepared(plan, Order(resolved.order, label_order), tuple(notes), warnings)
 
 
 def _targets(

@@ -10,8 +10,7 @@ import pyarrow as pa
 
 from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
-from xent.kernels.choice import threads_pay
-from xent.kernels.pool import available_cpus
+from xent.kernels.choice import scoring_threads
 from xent.scoring.chunks import Chunk, pieces, score
 from xent.scoring.classes import by_name
 from xent.scoring.cluster_store import ClusterStore
@@ -61,7 +60,7 @@ def total(
     """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
-        workers = available_cpus() if threads_pay() else 1
+        workers = scoring_threads(plan.brief)
     floor = 0.0
     worst: tuple[Worst, ...] = ()
     tallies: list[Tally] = []  # that no thread is adding to

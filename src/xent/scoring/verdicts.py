@@ -7,7 +7,7 @@ from xent.report.numbers import decimals, percent
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 
-__all__ = ["checks", "rule_of_thumb", "verdict", "warnings"]
+__all__ = ["RULE", "checks", "rule_of_thumb", "verdict", "warnings"]
 
 MOST_SKIPPED = 5  # files that a warning lists
 RULE = (

@@ -1,6 +1,6 @@
 """All texts in Simplified Chinese."""
 
-from xent.texts.zh import conventions, distributions, gaussian, labels, logits, words
+from xent.texts.zh import conventions, distributions, gaussian, labels, logits, playground, words
 
 __all__ = ["TEXTS"]
 
@@ -11,4 +11,5 @@ TEXTS = {
     **labels.TEXTS,
     **gaussian.TEXTS,
     **conventions.TEXTS,
+    **playground.TEXTS,
 }

@@ -1,0 +1,43 @@
+"""`xent explore`: the playground, written and opened in a browser."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from xent.commands.explain import add_language
+from xent.commands.options import write_out
+from xent.playground.explore import PAGE, explore, show
+from xent.texts.catalogue import language_of
+
+__all__ = ["EXAMPLES", "add", "run"]
+
+EXAMPLES = """examples:
+  xent explore                                     write the playground here and open it in the browser
+  xent explore -o lesson.html --lang zh --no-open  write it in Chinese
+exit status: 0 done, 2 the page could not be written
+"""
+
+
+def add(commands: Any) -> None:
+    """The arguments of `xent explore`."""
+    parser = commands.add_parser(
+        "explore",
+        help="open the playground: cross-entropy by hand, on one page in the browser",
+        description="Write the playground, one page that needs no network, and open it in the browser.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("-o", "--output", metavar="OUT", default=PAGE, help=f"where to write the page ({PAGE})")
+    parser.add_argument("--no-open", action="store_true", help="write the page and do not open it")
+    add_language(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the page, say where it is, and open it."""
+    page = explore(Path(options.output), lang=options.lang or language_of(os.environ), open_browser=False)
+    write_out(f"The playground is in {page}")
+    if not options.no_open and not show(page):
+        write_out(f"No browser could be opened. Open this in one: {page.resolve().as_uri()}")
+    return 0
