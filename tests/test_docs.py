@@ -135,6 +135,14 @@ def test_figures_of_a_benchmark_become_a_table(computed, tmp_path, monkeypatch, 
     assert tables.cases("speed", columns) == "\n".join(lines)
 
 
+def test_tables_ask_for_figures_that_the_benchmarks_print(computed):
+    for name, columns in computed.tables.COLUMNS.items():
+        source = (ROOT / "benchmarks" / f"bench_{name}.py").read_text(encoding="utf-8")
+        for key in columns.values():
+            figure = re.sub(r"_(core|fast|xent|torch|optax)$", "_", re.split(r"[.:]", key)[0])
+            assert figure in source, f"bench_{name}.py prints no {key}"
+
+
 def test_the_reference_has_every_public_name():
     pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md"))
     errors = {name for name in xent.__all__ if name.endswith("Error")}
