@@ -31,7 +31,14 @@ docs: $(VENV)/docs.stamp
 	@printf 'The documentation is in out/docs/index.html\n'
 
 bench: $(VENV)/test.stamp
-	@for script in benchmarks/bench_*.py benchmarks/accuracy.py; do $(BIN)/python $$script || exit $$?; done
+	@mkdir -p out
+	@for script in benchmarks/bench_*.py; do \
+		name=$$(basename $$script .py); name=$${name#bench_}; \
+		$(BIN)/python $$script > out/$$name.jsonl || exit $$?; \
+		$(BIN)/python benchmarks/tables.py $$name < out/$$name.jsonl || exit $$?; \
+	done
+	@$(BIN)/python benchmarks/accuracy.py --save
+	@$(BIN)/python benchmarks/accuracy.py --first-call
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("xent needs Python 3.11 or newer")'

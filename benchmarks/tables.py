@@ -18,6 +18,42 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 Row = dict[str, Any]
+COLUMNS = {  # by benchmark: headings of its table, and what stands below them
+    "score": {
+        "core NumPy": "ratio_core",
+        "with `fast`": "ratio_fast",
+        "extra memory with `fast`": "extra_memory_mb_fast: .0f MB",
+    },
+    "softmax": {
+        "times faster": "ratio",
+        "extra memory": "extra_memory_mb_xent: .0f MB",
+        "PyTorch's": "extra_memory_mb_torch: .0f MB",
+    },
+    "linear": {
+        "in times of the products": "of_products",
+        "dense, likewise": "dense_of_products",
+        "faster than chunked": "ratio_chunked",
+        "75 % ignored": "of_time_75_ignored",
+    },
+    "jax": {
+        "in times of optax": "time_ratio",
+        "temporaries": "temp_mb_xent: .0f MB",
+        "optax's": "temp_mb_optax: .0f MB",
+    },
+    "scan": {
+        "core NumPy": "of_reading_core",
+        "with `fast`": "of_reading_fast",
+        "peak memory, core": "peak_mb_core: .0f MB",
+        "peak memory, `fast`": "peak_mb_fast: .0f MB",
+    },
+    "breakdown": {
+        "brief, in times of reading": "of_reading_brief",
+        "full, likewise": "of_reading_full",
+        "brief": "brief.median: .2f s",
+        "full": "full.median: .2f s",
+        "in 20 groups": "grouped.median: .2f s",
+    },
+}
 
 
 def load(name: str) -> list[Row]:
@@ -49,6 +85,11 @@ def versions(name: str) -> str:
     """The day, and what was measured."""
     about = load(name)[0]
     return f"Measured on {about['date']}: {', '.join(f'{name} {v}' for name, v in about['versions'].items())}.\n"
+
+
+def speed(name: str) -> str:
+    """The table of a benchmark."""
+    return cases(name, COLUMNS[name])
 
 
 def cases(name: str, columns: dict[str, str], only: str = "") -> str:

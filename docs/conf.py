@@ -1,6 +1,5 @@
 """Sphinx: what `make docs` builds into out/docs."""
 
-import importlib.util
 import os
 import re
 import sys
@@ -13,13 +12,12 @@ from sphinx.util import logging
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
-os.environ.setdefault("KERAS_BACKEND", "torch" if importlib.util.find_spec("torch") else "jax")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import computed  # noqa: E402
 from directives import CommandHelp, Fields  # noqa: E402
 
 import xent  # noqa: E402
-from xent import cli  # noqa: E402
 
 project = "xent"
 release = version = xent.__version__
@@ -37,9 +35,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-autodoc_mock_imports = [
-    name for name in ("jax", "keras", "pyspark", "sklearn", "torch") if importlib.util.find_spec(name) is None
-]
 napoleon_custom_sections = [("Source", "notes_style"), ("To reach", "notes_style")]
 napoleon_use_rtype = False
 
@@ -70,18 +65,15 @@ def compute(app: Sphinx, name: str, source: list[str]) -> None:
 
 
 def offer_playground(app: Sphinx, name: str, source: list[str]) -> None:
-    """A link to the page that `write_playground` writes, where this xent has one."""
-    said = PLAYGROUND.get(name, "") if importlib.util.find_spec("xent.playground") else ""
-    source[0] = source[0].replace("<!-- playground -->", said)
+    """A link to the page that `write_playground` writes; on GitHub there is none to link to."""
+    source[0] = source[0].replace("<!-- playground -->", PLAYGROUND.get(name, ""))
 
 
 def write_playground(app: Sphinx, error: Exception | None) -> None:
     """What `xent explore` writes, beside the pages, in both languages."""
-    if error is None and app.builder.format == "html" and importlib.util.find_spec("xent.playground"):
+    if error is None and app.builder.format == "html":
         for language, folder in (("en", app.outdir), ("zh", app.outdir / "zh")):
-            options = ["explore", "--no-open", "--lang", language, "-o", str(folder / "playground.html")]
-            if cli.main(options) != 0:
-                raise RuntimeError("the playground could not be written")
+            xent.explore(folder / "playground.html", lang=language, open_browser=False)
 
 
 def draw(app: Sphinx) -> None:

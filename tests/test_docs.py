@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import xent
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TUTORIAL = sorted((DOCS / "tutorial").glob("[1-5]-*.md"))
@@ -131,3 +133,21 @@ def test_figures_of_a_benchmark_become_a_table(computed, tmp_path, monkeypatch, 
     columns = {"times faster": "ratio: .1f", "time": "seconds.median: .2f s", "memory": "memory"}
     lines = ["|  | times faster | time | memory |", "|---|---|---|---|", "| rows | 2.2 | 0.50 s |  |", ""]
     assert tables.cases("speed", columns) == "\n".join(lines)
+
+
+def test_tables_ask_for_figures_that_the_benchmarks_print(computed):
+    for name, columns in computed.tables.COLUMNS.items():
+        source = (ROOT / "benchmarks" / f"bench_{name}.py").read_text(encoding="utf-8")
+        for key in columns.values():
+            figure = re.sub(r"_(core|fast|xent|torch|optax)$", "_", re.split(r"[.:]", key)[0])
+            assert figure in source, f"bench_{name}.py prints no {key}"
+
+
+def test_the_reference_has_every_public_name():
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "reference").glob("*.md"))
+    errors = {name for name in xent.__all__ if name.endswith("Error")}
+    assert ".. automodule:: xent.errors\n   :members:" in pages
+    for module in ("xent.gaussian", "xent.torch", "xent.keras", "xent.sklearn", "xent.spark"):
+        assert f".. automodule:: {module}\n   :members:" in pages
+    for name in set(xent.__all__) - errors - {"__version__"}:
+        assert re.search(rf"\bxent\.{name}\b", pages), f"{name} is not in docs/reference"

@@ -55,11 +55,12 @@ def compute(text: str, complain: Complain) -> str:
             complain(f"the block {found['expression']} is not what is computed")
         return f"<!--[ {found['expression']} -->\n{value}<!--]-->"
 
-    done = []
+    done, wanted = [], NUMBER.search(text)  # only numbers are made of the page's own names
     for code, part in parts(text):
         if code is None:
             part = BLOCK.sub(block, NUMBER.sub(number, part))
-        run(code or "", names)
+        elif wanted:
+            run(code, names)
         done.append(part)
     return "".join(done)
 
@@ -100,7 +101,7 @@ def main() -> int:
     for path in pages():
         text = path.read_text(encoding="utf-8")
         name = path.relative_to(DOCS.parent)
-        found = compute(text, lambda said, name=name: complaints.append(f"{name}: {said}"))  # type: ignore[misc]
+        found = compute(text, lambda said, name=name: complaints.append(f"{name}: {said}"))
         if write and found != text:
             path.write_text(found, encoding="utf-8")
     for path, picture in figures.pictures(DOCS).items():

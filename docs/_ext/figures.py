@@ -211,8 +211,8 @@ def reading(words: Words) -> Drawing:
 SAID = {
     "cli": "the command `xent`: parse, call one function, print",
     "commands": "score, check, compare, merge, recalibrate, explain …",
-    "doctor": "what is wrong with a table",
-    "explaining": "a cross-entropy step by step",
+    "doctor": "what is wrong",
+    "explaining": "step by step",
     "playground": "a page to try it on",
     "torch": "PyTorch's names",
     "keras": "Keras's names",
