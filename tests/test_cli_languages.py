@@ -33,7 +33,7 @@ COMMANDS = {
     "compare": (["compare", "a.csv", "b.csv", "--on", "id", "--normalize"], "结论"),
     "check": (["check", "a.csv"], "没有重复的行|按名称与列对应"),
     "merge": (["merge", "a.state"], "结论"),
-    "explain": (["explain", "a.csv", "--row", "3"], "读取方式: label|读取方式: 标签列 'label'（推测）"),
+    "explain": (["explain", "a.csv", "--row", "3"], "读取方式：标签列 'label'（推测）"),
 }
 
 
@@ -92,7 +92,7 @@ def test_thresholds_and_gates_are_said_in_chinese_and_errors_in_english(capsys):
     assert re.search(r"xent: 损失是 [\d.]+ 奈特，高于 0.01", capsys.readouterr().err)
     gate = ["score", "b.csv", "--normalize", "--baseline-report", "a.csv", "--on", "id", "--lang", "zh"]
     assert cli.main(gate) == 0
-    assert re.search(r"xent: .*按'id'配对，共 40 行", capsys.readouterr().err)
+    assert re.search(r"xent: .*按 'id' 配对，共 40 行", capsys.readouterr().err)
     assert cli.main(["score", "a.csv", "--label", "no", "--lang", "zh"]) == 2
     assert not CHINESE.search(capsys.readouterr().err)
 

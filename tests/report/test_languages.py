@@ -2,15 +2,19 @@
 
 import importlib.util
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import xent
 from xent.errors import OptionError
 from xent.report import comparison_html, html
+from xent.scoring.compare_tokens import compare_tokens
+from xent.scoring.tokens import score_tokens
 from xent.texts.catalogue import said
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +108,62 @@ def test_the_json_is_in_english_whatever_is_shown(made):
     data = json.loads(before)
     assert data["verdict"] == report.verdict
     assert CHINESE.search(said(report.verdict, "zh"))
+
+
+TABLES = {
+    "in order": {"id": range(40), "label": ["a", "b"] * 20, "p_a": [0.9, 0.2] * 20, "p_b": [0.1, 0.8] * 20},
+    "inverted": {"label": [0, 1] * 20, "p": [0.9, 0.2, 0.8, 0.1] * 10},
+    "permuted": {
+        "label": list("abc") * 40,
+        "p_a": [0.1, 0.8, 0.1] * 40,
+        "p_b": [0.1, 0.1, 0.8] * 40,
+        "p_c": [0.8, 0.1, 0.1] * 40,
+    },
+    "shifted": {
+        "label": [1, 2, 3] * 40, **{f"p_{j}": [0.8 if i % 3 == j else 0.1 for i in range(120)] for j in range(3)}
+    },
+    "percents": {"label": ["a", "b"] * 20, "p_a": [90.0, 20.0] * 20, "p_b": [10.0, 80.0] * 20},
+    "sums": {"label": ["a", "b"] * 20, "p_a": [0.7, 0.2] * 20, "p_b": [0.1, 0.6] * 20},
+    "decisions": {"label": ["a", "b"] * 20, "p_a": [1.0, 0.0] * 19 + [0.0, 0.0], "p_b": [0.0, 1.0] * 19 + [1.0, 1.0]},
+    "missing": {"label": ["a", None, "b", "N/A"] * 10, "p_a": [0.9, None, 0.2, 0.3] * 10, "p_b": [0.1, 0.8, 0.8, 0.7] * 10},
+    "text": {"label": ["a", "b"] * 20, "p_a": ["0,9", "x"] * 20, "p_b": ["0.1", "0.5"] * 20},
+    "twice": {"id": [1, 1, 2, 3] * 10, "label": ["a", "b"] * 20, "p_a": [0.91234, 0.212345, 0.3141, 0.2718] * 10,
+              "p_b": [0.08766, 0.787655, 0.6859, 0.7282] * 10},
+    "constant": {"label": ["a", "b"] * 20, "p_a": [0.5] * 40, "p_b": [0.5] * 40},
+    "unknown": {"label": ["a", "B", "c"] * 20, "p_a": [0.9, 0.2, 0.1] * 20, "p_b": [0.1, 0.8, 0.9] * 20},
+    "weights": {"label": ["a", "b"] * 4, "p_a": [0.9, 0.2] * 4, "p_b": [0.1, 0.8] * 4, "w": [-1.0, math.nan] * 4},
+    "several": {"y_a": [0, 1, 2] * 10, "y_b": [1, 1, 0] * 10, "p_a": [0.1, 0.8, 0.5] * 10, "p_b": [0.7, 0.8, 0.2] * 10},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_checkup_is_said_in_chinese(name):
+    options = {"label": "y_*", "prediction": "p_*"} if name == "several" else {}
+    options |= {"sample_weight": "w"} if name == "weights" else {}
+    checkup = xent.check(pa.table({key: list(column) for key, column in TABLES[name].items()}), **options)
+    english, chinese = str(checkup), checkup.text("zh")
+    assert not CHINESE.search(english)
+    assert not CHINESE.search(checkup.json())
+    if "labels-and-columns" not in english:  # which repeats the words of an error
+        assert not english_in(" ".join(chinese.split()).replace("--", " -- "))
+    for one in checkup.findings:
+        assert one.name in chinese or one.severity == "fine"
+    assert checkup.findings
+
+
+def test_costs_of_tokens_are_said_in_chinese(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("lp,doc,text\n-0.5,x,hello\n-1.5,x,world\n-0.25,y,again\n-inf,y,no\n-1,z,\n")
+    names = {"log_probability": "lp", "text": "text", "document": "doc"}
+    report = score_tokens(str(path), **names)
+    (tmp_path / "u.csv").write_text("lp,doc,text\n-0.5,x,hello\n-1.25,x,world\n-0.5,y,again\n-1,y,no\n")
+    (tmp_path / "v.csv").write_text("lp,doc,text\n-0.75,x,hello\n-1.5,x,world\n-0.25,y,again\n-2,y,no\n")
+    compared = compare_tokens(str(tmp_path / "u.csv"), str(tmp_path / "v.csv"), **names)
+    for one in (report, compared):
+        assert not CHINESE.search(str(one))
+        assert not CHINESE.search(one.json())
+        assert not english_in(" ".join(one.text("zh").split()))
+        assert CHINESE.search(one.text("zh"))
 
 
 def test_warnings_of_a_report_are_said_in_chinese():

@@ -92,7 +92,7 @@ def print_checkup(checkup: Checkup, console: Any, lang: str = "en") -> None:
     if fine:
         grid.add_row(Text(*MARKS["fine"]), Text(broken(say("checkup.and").join(fine), width), "dim"))
     for note in checkup.notes:
-        grid.add_row("", Text(broken(say("checkup.read", note=note), width), "dim"))
+        grid.add_row("", Text(broken(say("read.note", note=note), width), "dim"))
     console.print(grid)
 
 

@@ -6,7 +6,6 @@ TEXTS = {
     "checkup": "{source}: {parts}: {verdict}",
     "checkup.table": "table",
     "checkup.and": "; ",
-    "checkup.read": "read: {note}",
     "checkup.classes": "{count:,} classes",
     "checkup.labels": "{count:,} labels",
     "checkup.no_loss": "no loss",

@@ -6,7 +6,6 @@ TEXTS = {
     "checkup": "{source}：{parts}：{verdict}",
     "checkup.table": "表",
     "checkup.and": "；",
-    "checkup.read": "读取方式：{note}",
     "checkup.classes": "{count:,} 个类别",
     "checkup.labels": "{count:,} 个标签",
     "checkup.no_loss": "没有损失",
