@@ -49,7 +49,9 @@ def test_every_text_is_used():
     code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     asked = set(re.findall(r'["\']([a-z_0-9]+(?:\.[a-z_0-9]+)*)["\']', code))
     asked |= {f"{name}.one" for name in re.findall(r'counted\(\s*"([a-z_.]+)"', code)}
-    asked |= {f"{name}.one" for name in asked if name.startswith("count.")}
+    asked |= {
+        f"{name}.one" for name in asked if name.startswith(("count.", "found.softmax", "found.sigmoid", "found.r"))
+    }
     made = re.findall(r'f"((?:[a-z_0-9]*\.|\{one\}\.)(?:[a-z_0-9.]|\{[^}"]*\})*)"', code)  # f"unit.{unit}"
     made += [f"{start}{{}}" for start in re.findall(r'"([a-z_.]+[._]?)" ~ ', code)]  # "unit." ~ unit
     made += ["small_{}", "unit.{}"]

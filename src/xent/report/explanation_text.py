@@ -44,7 +44,7 @@ def print_explanation(explanation: "Explanation", console: Any) -> None:
     if explanation.notes:
         console.print()
     for note in explanation.notes:
-        write(f"{text(explanation.lang, 'read')}: {note}", "dim")
+        write(text(explanation.lang, "read.note", note=note), "dim")
 
 
 def shown(cell: Cell) -> str:

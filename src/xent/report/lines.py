@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Line", "named", "print_lines", "shown_in", "wrapped"]
+__all__ = ["Line", "broken", "named", "print_lines", "shown_in", "wrapped"]
 
 Line = tuple[str, str, str]  # name, text, style
 WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
@@ -30,8 +30,13 @@ def print_lines(lines: Sequence[Line], console: Any, names: int) -> None:
     grid.add_column()
     width = console.width - max([names, *(cell_len(name) + 2 for name, _, _ in lines)])
     for name, line, style in lines:
-        grid.add_row(name, Text("\n".join(wrapped(line, width)) if re.search(WIDE, line) else line, style))
+        grid.add_row(name, Text(broken(line, width), style))
     console.print(grid)
+
+
+def broken(line: str, width: int) -> str:
+    """A line with breaks where it has characters that no spaces part; others are broken by the console."""
+    return "\n".join(wrapped(line, width)) if re.search(WIDE, line) else line
 
 
 def shown_in(width: int, show: Callable[[Any], None]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from xent.errors import LabelError, OptionError
 from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of, text_forms
 from xent.scoring.plan import Label, listed
-from xent.texts.catalogue import sentence
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Resolved", "by_name", "resolve"]
 
@@ -16,8 +16,8 @@ class Resolved(NamedTuple):
 
     classes: tuple[Label, ...]
     order: tuple[int, ...]  # of the prediction columns; (0,) for a single one
-    note: str
-    warning: str | None = None  # where the match is a guess that a wrong order would not contradict
+    note: Sentence
+    warning: Sentence | None = None  # where the match is a guess that a wrong order would not contradict
 
 
 def resolve(
@@ -53,8 +53,8 @@ def resolve(
         found = distinct(first_labels)
         if all(isinstance(v, int) and 0 <= v < columns for v in found):
             if kind == "boolean" and columns == 2:
-                return Resolved((False, True), order, "no column names: column 0 is False, column 1 is True")
-            return Resolved(tuple(range(columns)), order, "no column names: column j is class j")
+                return Resolved((False, True), order, sentence("note.no_names.booleans"))
+            return Resolved(tuple(range(columns)), order, sentence("note.no_names"))
     return _sorted(first_labels, all_labels, order)
 
 
@@ -91,10 +91,10 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
             )
         if names and str(classes[0]) == names[0]:
             classes = classes[::-1]
-        return Resolved(classes, order, f"the prediction column speaks of class {classes[1]!r} (as given)")
+        return Resolved(classes, order, sentence("note.single.given", name=repr(classes[1])))
     matched = by_name(classes, names)
     if matched is not None:
-        return Resolved(classes, matched, "classes matched to columns by name")
+        return Resolved(classes, matched, sentence("note.classes_by_name"))
     if len(classes) != columns:
         raise OptionError(
             f"classes has {len(classes)} entries ({_shown(classes)}), but predictions have {columns} columns. "

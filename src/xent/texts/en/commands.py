@@ -27,5 +27,6 @@ TEXTS = {
     "recalibrated.none": "{rows} as they were: the report recommends no cure, in {file}",
     "recalibrated": "{rows} at temperature {temperature:.4g}, in {file}",
     "recalibrated.offsets": "{rows} at temperature {temperature:.4g} with class offsets, in {file}",
+    "kept": "what is done is in {file}; the same command with --resume goes on from there",
     "merge.same": "{first} and {second} hold the same sums: are these the same rows twice?",
 }

@@ -26,6 +26,7 @@ TEXTS = {
     "mean": "mean",
     "label.mark": "the label",
     "read": "read",
+    "read.note": "read: {note}",
     "group.missing": "(missing)",
     "none": "none",
 }

@@ -1,13 +1,16 @@
 """All texts in Simplified Chinese."""
 
 from xent.texts.zh import (
+    changes,
     charts,
+    checkup,
     commands,
     compared,
     comparison,
     conventions,
     diagnosis,
     distributions,
+    findings,
     gaussian,
     heads,
     labels,
@@ -26,13 +29,16 @@ __all__ = ["TEXTS"]
 
 TEXTS = {
     **words.TEXTS,
+    **changes.TEXTS,
     **charts.TEXTS,
+    **checkup.TEXTS,
     **commands.TEXTS,
     **compared.TEXTS,
     **comparison.TEXTS,
     **conventions.TEXTS,
     **diagnosis.TEXTS,
     **distributions.TEXTS,
+    **findings.TEXTS,
     **gaussian.TEXTS,
     **heads.TEXTS,
     **labels.TEXTS,

@@ -15,8 +15,8 @@ TEXTS = {
     "gate.welch": "双样本检验（Welch t），因为{why}",
     "gate.no_rows": "报告不含各行",
     "gate.unmatched": "各行对不上（{error}）",
-    "gate.paired": "按{key}配对，共 {rows:,} 行",
-    "gate.paired.left": "按{key}配对，共 {rows:,} 行（{new:,} 行只在新的中，{old:,} 行只在旧的中）",
+    "gate.paired": "按 {key} 配对，共 {rows:,} 行",
+    "gate.paired.left": "按 {key} 配对，共 {rows:,} 行（{new:,} 行只在新的中，{old:,} 行只在旧的中）",
     "missed.above": "损失是 {loss:.6g} {unit}，高于 {limit:g}",
     "missed.skill.undefined": "技能得分无定义，因为只出现了一个类别",
     "missed.skill": "技能得分是 {skill:.6g}，低于 {limit:g}",
@@ -27,5 +27,6 @@ TEXTS = {
     "recalibrated.none": "{rows}原样写入 {file}：报告没有建议修正",
     "recalibrated": "{rows}按温度 {temperature:.4g} 修正，写入 {file}",
     "recalibrated.offsets": "{rows}按温度 {temperature:.4g} 和类别偏移修正，写入 {file}",
+    "kept": "已完成的部分在 {file} 中；同样的命令加上 --resume 即可从那里继续",
     "merge.same": "{first} 与 {second} 的累计完全相同：是不是同样的行重复了？",
 }

@@ -26,6 +26,7 @@ TEXTS = {
     "mean": "均值",
     "label.mark": "标签",
     "read": "读取方式",
+    "read.note": "读取方式：{note}",
     "group.missing": "（缺失）",
     "none": "无",
 }
