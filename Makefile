@@ -1,10 +1,10 @@
-# Both `make score` and `make test` start from nothing but Python 3.11 or newer and a network to the package index.
+# `make score`, `make test` and `make docs` start from nothing but Python 3.11 or newer and a network to the package index.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA := $(wildcard examples/data/digits_*.parquet)
 
-.PHONY: score test lint bench clean
+.PHONY: score test lint docs bench clean
 
 score: $(VENV)/score.stamp
 	@mkdir -p out
@@ -15,7 +15,7 @@ score: $(VENV)/score.stamp
 	done
 	@printf '\nThe pages are in out/*.html\n'
 
-test: $(VENV)/test.stamp lint
+test: $(VENV)/test.stamp lint docs
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(VENV)/test.stamp
@@ -24,8 +24,21 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: $(VENV)/docs.stamp
+	@rm -rf out/docs
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs out/docs
+	$(BIN)/python docs/_ext/links.py out/docs
+	@printf 'The documentation is in out/docs/index.html\n'
+
 bench: $(VENV)/test.stamp
-	@for script in benchmarks/bench_*.py benchmarks/accuracy.py; do $(BIN)/python $$script || exit $$?; done
+	@mkdir -p out
+	@for script in benchmarks/bench_*.py; do \
+		name=$$(basename $$script .py); name=$${name#bench_}; \
+		$(BIN)/python $$script > out/$$name.jsonl || exit $$?; \
+		$(BIN)/python benchmarks/tables.py $$name < out/$$name.jsonl || exit $$?; \
+	done
+	@$(BIN)/python benchmarks/accuracy.py --save
+	@$(BIN)/python benchmarks/accuracy.py --first-call
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("xent needs Python 3.11 or newer")'
@@ -37,7 +50,11 @@ $(VENV)/score.stamp: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	@touch $@ $(VENV)/score.stamp
+	@touch $@ $(VENV)/score.stamp $(VENV)/docs.stamp
+
+$(VENV)/docs.stamp: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) out build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

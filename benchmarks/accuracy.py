@@ -12,13 +12,16 @@ To reach: 1e-6 · (1 + lead/8) for leads up to 80 and 262,144 classes; 3 s for t
 """
 
 import argparse
+import datetime
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ import jax
 import keras
 import mpmath
 import optax
+import tables
 import torch
 from scipy.special import softmax
 from sklearn.metrics import log_loss
@@ -155,36 +159,14 @@ def check(errors: dict[tuple[str, str, int, int], float]) -> None:
         raise SystemExit(f"\nxent is less exact than it should be: {missed}")
 
 
-def figure(error: float) -> str:
-    """One digit."""
-    if 0.095 <= error < 100.0:
-        return f"{error:.1f}" if error < 0.95 else f"{error:.0f}"
-    digit, exponent = f"{error:.0e}".split("e")
-    return f"{digit}e{int(exponent)}"
+def saved(errors: dict[tuple[str, str, int, int], float]) -> list[dict[str, Any]]:
+    """A line for each error."""
+    keys = ("of", "what", "lead", "classes")
+    return [{**dict(zip(keys, key, strict=True)), "error": float(f"{error:.3g}")} for key, error in errors.items()]
 
 
-def table(head: list[str], lines: list[list[str]]) -> None:
-    """Markdown."""
-    for line in (head, ["---"] * len(head), *lines):
-        print(f"| {' | '.join(line)} |".replace("| --- | ", "|---|").replace("--- | ", "---|").replace("--- |", "---|"))
-
-
-def print_errors(errors: dict[tuple[str, str, int, int], float], leads: list[int], classes: list[int]) -> None:
-    """By lead, the worst of all class counts; and by classes, at a lead of 0."""
-    for what in ("loss", "gradient"):
-        names = [name for name in FUNCTIONS if (name, what, leads[0], classes[0]) in errors]
-        print(f"\nRelative error of the {what}, by lead; the worst of {', '.join(map(str, classes))} classes:\n")
-        lines = [
-            [str(lead), *(figure(max(errors[name, what, lead, count] for count in classes)) for name in names)]
-            for lead in leads
-        ]
-        table(["lead", *names], lines)
-        print(f"\nRelative error of the {what}, by number of classes; lead 0:\n")
-        table(["classes", *names], [[f"{v:,}", *(figure(errors[n, what, 0, v]) for n in names)] for v in classes])
-
-
-def print_limits() -> None:
-    """Where each stops: three logits, 0 but for the label's."""
+def limits() -> tuple[list[dict[str, Any]], str]:
+    """Where each stops: three logits, 0 but for the label's; and the truth."""
     leads = np.arange(-120.0, 120.25, 0.25, dtype=np.float32)
     logits = np.zeros((len(leads), 3), np.float32)
     logits[:, 1] = leads
@@ -196,13 +178,11 @@ def print_limits() -> None:
         line = [name, beyond(leads, np.abs(loss / nll - 1.0) > 0.01)]
         line.append(beyond(leads, loss <= 0.0))
         line.append("" if gradient is None else beyond(leads, gradient[:, 1] == 0.0))
-        line.append(f"{loss[-1]:.1e}")
+        line.append(f"{loss[-1] + 0.0:.2g}")
         line.append(f"{loss[0]:.5g}")
         lines.append(line)
-    print("\nThree logits, two of them 0:\n")
-    head = ["", "loss off by 1 % from a lead of", "loss 0 from", "gradient 0 from", "loss at 120", "loss at −120"]
-    table(head, lines)
-    print(f"\nThe truth at 120 is {nll[-1]:.1e}, at −120 it is {nll[0]:.5g}; float32's least number is 1.4e-45.")
+    truths = f"The truth at 120 is {nll[-1]:.1e}, at −120 it is {nll[0]:.5g}; float32's least number is 1.4e-45."
+    return [{"limits": line} for line in lines], truths
 
 
 def beyond(leads: Array, wrong: Array) -> str:
@@ -253,14 +233,26 @@ def print_first_calls(rounds: int) -> None:
         cold, warm = np.median(seconds[0::2], axis=0), np.median(seconds[1::2], axis=0)
         lines.append([name, f"{cold[0]:.2f}", f"{warm[0]:.2f}", f"{warm[1]:.4f}"])
     print(f"\nSeconds from `import xent` to the end of the first training step; medians of {rounds} processes:\n")
-    table(["loss", "first process", "next process", "second step"], lines)
+    print(tables.markdown(["loss", "first process", "next process", "second step"], lines))
     print(f"\nLoad average {os.getloadavg()[0]:.1f}.")
+
+
+def about() -> dict[str, Any]:
+    """What was measured, when and where."""
+    names = ("xent", "torch", "keras", "jax", "optax", "scikit-learn", "numpy")
+    versions = {name: version(name) for name in names}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "versions": versions,
+    }
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few leads, up to 1,000 classes")
+    parser.add_argument("--save", action="store_true", help="keep the errors, from which the docs make their tables")
     parser.add_argument("--first-call", action="store_true", help="only the cost of the first call")
     parser.add_argument("--rounds", type=int, default=3, help="of first calls")
     options = parser.parse_args()
@@ -268,9 +260,18 @@ def main() -> None:
         leads = [-80, 0, 20, 80] if options.quick else LEADS
         classes = CLASSES[:2] if options.quick else CLASSES
         errors = measure(leads, classes)
-        print_errors(errors, leads, classes)
-        print_limits()
+        stops, truths = limits()
+        found = [about(), *saved(errors), *stops]
+        for what in ("loss", "gradient"):
+            print(f"\nRelative error of the {what}, by lead; the worst of {', '.join(map(str, classes))} classes:\n")
+            print(tables.errors(what, found))
+            print(f"Relative error of the {what}, by number of classes; lead 0:\n")
+            print(tables.errors_by_classes(what, found))
+        print(f"Three logits, two of them 0:\n\n{tables.limits(found)}\n{truths}")
         check(errors)
+        if options.save:
+            tables.save("accuracy", found)
+            return
     print_first_calls(1 if options.quick else options.rounds)
 
 

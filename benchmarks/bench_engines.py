@@ -42,7 +42,7 @@ def clusters() -> dict[str, Any]:
     ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
     spark = SparkSession.builder.master(f"local[{WORKERS},4]").config("spark.ui.enabled", "false")
     return {
-        "dask": distributed.Client(distributed.LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=None)),
+        "dask": distributed.Client(distributed.LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=":0")),
         "ray": "ray",
         "spark": spark.config("spark.log.level", "ERROR").getOrCreate(),
     }

@@ -10,7 +10,7 @@ import pytest
 from xent import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = [
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "src" / "xent").rglob("*.py"))
@@ -23,7 +23,7 @@ def test_docstrings(module):
     assert doctest.testmod(importlib.import_module(module), optionflags=OPTIONS).failed == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_in_pages(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS, encoding="utf-8").failed == 0
@@ -35,7 +35,7 @@ def consoles():
         for block in page.read_text(encoding="utf-8").split("```console\n")[1:]:
             command, _, shown = block.partition("```")[0].partition("\n")
             if command.startswith("$ xent "):
-                yield pytest.param(command.removeprefix("$ xent "), shown, id=f"{page.name}: {command}")
+                yield pytest.param(command.removeprefix("$ xent "), shown, id=f"{page.relative_to(ROOT)}: {command}")
 
 
 @pytest.mark.parametrize(("command", "shown"), list(consoles()))

@@ -135,7 +135,7 @@ class SparseCategoricalCrossentropy(keras.losses.Loss):
     Args:
         from_logits: whether predictions are logits, not probabilities.
         ignore_class: label of the rows to leave out: they cost 0 and do not count in a mean.
-        reduction, axis, name, dtype, and what a call returns: as for `CategoricalCrossentropy`.
+        reduction, axis, name, dtype: as for `CategoricalCrossentropy`, as is what a call returns.
 
     Raises:
         LabelError: a label names no class; others as for `CategoricalCrossentropy`.
@@ -183,7 +183,7 @@ class BinaryCrossentropy(keras.losses.Loss):
         from_logits: whether predictions are logits, not probabilities of yes.
         label_smoothing: ε in [0, 1]: labels y become (1 − ε)·y + ε/2.
         axis: of the questions.
-        reduction, name, dtype, and what a call returns: as for `CategoricalCrossentropy`.
+        reduction, name, dtype: as for `CategoricalCrossentropy`, as is what a call returns.
 
     Raises:
         LabelError: a label is outside of [0, 1]; others as for `CategoricalCrossentropy`.

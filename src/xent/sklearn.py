@@ -16,6 +16,7 @@ from xent.scoring.data import InMemory
 from xent.scoring.inputs import as_array, as_labels
 from xent.scoring.labels import Vocabulary, distinct, kind_of, text_forms
 from xent.scoring.plan import Label, Plan, Task, listed
+from xent.scoring.row_reader import Order
 from xent.scoring.sums import Sums
 from xent.scoring.targets import as_targets
 from xent.scoring.totals import total
@@ -210,7 +211,7 @@ def _of_columns(data: InMemory, y_proba: Any, labels: Any) -> Sums:
 
 def _total(data: InMemory, classes: Classes, order: tuple[int, ...] | None = None) -> Sums:
     task: Task = "binary" if len(classes) == 2 else "multiclass"
-    batches = data.batches(order or tuple(range(len(classes))), None)
+    batches = data.batches(Order(order or tuple(range(len(classes)))))
     return total(Plan(classes, task=task, top=0, brief=True), batches, numbered=False)
 
 

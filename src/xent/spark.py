@@ -20,7 +20,7 @@ from xent.scoring.judge import judged
 from xent.scoring.labels import in_order
 from xent.scoring.passes import Failure, Labels, Outcome, Reading, merged
 from xent.scoring.plan import Kind, Label, Task
-from xent.scoring.row_reader import RowReader
+from xent.scoring.row_reader import Order, RowReader
 from xent.scoring.totals import Total
 from xent.sources.columns import choose_columns
 from xent.sources.frames import open_frame
@@ -51,8 +51,8 @@ def evaluate(
     """Judge the rows of a Spark DataFrame, classic or Connect.
 
     Each pass over the rows is a job: one if `brief`, some more for what the loss is made of. Cache the DataFrame if
-    its plan is dear. Its rows have no numbers, so the worst are listed without. However Spark cuts the rows, the sums
-    are the same, bit for bit; the p-values of cures are to 9 digits or so.
+    its plan is dear. Its rows have no numbers, so the worst are listed without. However Spark cuts the rows, all
+    else is the same, bit for bit.
 
     Args:
         frame: the DataFrame. Columns of Spark ML vectors are read as lists.
@@ -119,15 +119,14 @@ class _InSpark:
     def reduce(
         self,
         find: Any,
-        order: tuple[int, ...],
-        label_order: tuple[int, ...] | None,
+        order: Order,
         half: bool | None = None,
         checkpoint: Any = None,  # noqa: ARG002  (a job is run anew)
         clusters: ClusterStore | None = None,  # noqa: ARG002  (sums by cluster are merged by Spark)
     ) -> Any:
         """A job."""
         find = replace(find, numbered=False) if isinstance(find, Total) else find
-        return self._over(self.reader.ordered(order, label_order), find, half)
+        return self._over(self.reader.ordered(order), find, half)
 
     def _over(self, reader: RowReader, find: Any, half: bool | None = None) -> Any:
         schema = narrowed(self.schema, reader.needed)

@@ -111,7 +111,7 @@ def test_no_more_than_sixteen_results_are_held():
 def _reading(path):
     data = prepare.open_data(path, label="label")
     prepared = prepare.prepare(data, "auto", "auto", None, {"brief": False})
-    reader = data.reader.ordered(prepared.order, None)
+    reader = data.reader.ordered(prepared.order)
     return Reading(reader, data._schema, None, Total(prepared.plan)), list(data.table.fragments(reader.needed))
 
 

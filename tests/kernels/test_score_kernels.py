@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from xent.kernels import score_numba, score_numpy
+from xent.kernels import score_numba, score_numpy, sums_numpy
 
 mpmath.mp.dps = 50
 ROW_KERNELS = ("probability_rows", "logit_rows")
@@ -173,7 +173,7 @@ def test_kernels_take_slices_and_columns_of_larger_arrays():
 def accumulated(kernels, nats, codes, classes):
     by_class, bins = (
         np.zeros((classes, 3), np.int64),
-        np.zeros((2, score_numpy.ALL_BINS), np.int64),
+        np.zeros((2, sums_numpy.ALL_BINS), np.int64),
     )
     squares, odd = np.zeros(2, np.int64), np.ones(len(nats), np.bool_)
     left_out = kernels.accumulate(nats, codes, by_class, bins, squares, odd)
@@ -217,6 +217,20 @@ def test_accumulate_twins_agree_on_many_rows(classes, high):
         found = [accumulated(kernels, some, codes[: len(some)], classes) for kernels in (score_numpy, score_numba)]
         for mine, twin in zip(*found, strict=True):
             np.testing.assert_array_equal(mine, twin)
+
+
+def test_accumulate_twins_agree_where_counts_and_nats_run_over():
+    """A block of 2^16 rows in one bin and class, of the most nats that are summed; the truth is a product."""
+    rows = score_numpy.MAX_ROWS
+    for nats, classes in ((16.0, 3), (1.0, 2), (0.0, 3), (2.0**-24, 2)):
+        given, codes = np.full(rows, nats), np.ones(rows, np.int64)
+        found = [accumulated(kernels, given, codes, classes) for kernels in (score_numpy, score_numba)]
+        for mine, twin in zip(*found, strict=True):
+            np.testing.assert_array_equal(mine, twin)
+        by_class, bins, squares, *_ = found[0]
+        assert by_class[1].tolist() == [rows, int(nats * 2**36) * rows, int((nats % 2.0**-36) * 2**76) * rows]
+        assert bins.sum(axis=1).tolist() == [rows, int(nats * 2**36) * rows]
+        assert int(squares[0]) * 2**40 + int(squares[1]) == int(nats**2 * 2**72) * rows
 
 
 NO_FOLDER = """

@@ -284,7 +284,7 @@ def test_secrets_are_in_no_representation_but_go_with_what_is_sent(s3):
     t = open_files([address])
     assert QUOTED not in repr(t)
     assert QUOTED not in repr(list(t.fragments(["p_0"], 1_000)))
-    assert QUOTED.encode() in pickle.dumps(t)  # a worker cannot open it else: docs/files.md says so
+    assert QUOTED.encode() in pickle.dumps(t)  # a worker cannot open it else: docs/how-to/files.md says so
     assert next(t.batches(["p_0"])).source == "s3://preds/secrets.parquet"
 
 

@@ -9,6 +9,7 @@ from xent.doctor.findings import finding, from_error
 from xent.errors import ProbabilityError
 from xent.report.checkup import Finding
 from xent.scoring.kinds import guess_kind
+from xent.texts.catalogue import sentence
 
 __all__ = ["Settled", "as_legal", "settle"]
 
@@ -36,21 +37,21 @@ def settle(block: Float64, told: str, by_names: str | None, columns: tuple[str, 
     """
     good = block[~np.isnan(block.reshape(len(block), -1)).any(axis=1)]
     found: list[Finding] = []
-    kind, how = told, "as told"
+    kind, how = told, "told"
     if told == "auto":
-        kind, how = by_names or "", "by their name"
+        kind, how = by_names or "", "named"
     if not kind:
-        how = "by their values"
+        how = "guessed"
         try:
             kind = guess_kind(good, distributions) if good.size else "probabilities"
         except ProbabilityError as error:
-            kind, how = "logits", "a guess"
+            kind, how = "logits", "a_guess"
             found.append(from_error("ambiguous-kind", error))
     if kind == "probabilities" and good.size:
         kind = _percents_or_counts(good, distributions)
         found += _of_another_kind(kind, good)
     found += _badly_named(kind, by_names, columns)
-    return Settled(kind, f"predictions are {kind.replace('_', '-')} ({how})", tuple(found))
+    return Settled(kind, sentence(f"note.kind.{how}", kind=sentence(f"kind.{kind}")), tuple(found))
 
 
 def _percents_or_counts(block: Float64, distributions: bool) -> str:

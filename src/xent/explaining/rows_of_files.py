@@ -1,6 +1,7 @@
 """One row of a table of predictions, read as scoring reads it, and explained."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,8 @@ from xent.scoring.outcomes import Place, target_outcomes
 from xent.scoring.plan import Plan
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.totals import as_chunk
-from xent.sources.csv_text import UnsettledError
-from xent.texts.catalogue import speaker
+from xent.sources.csv_text import settling
+from xent.texts.catalogue import said, speaker
 
 __all__ = ["explain_row"]
 
@@ -47,13 +48,10 @@ def explain_row(source: Any, row: Any, unit: str, lang: str, options: dict[str, 
         raise OptionError(
             f"row is {got}, but must be a whole number, 0 or more. Pass --row N (row=): rows count from 0."
         )
-    try:
-        found = _find(source, int(row), options, settle=False)
-    except UnsettledError:  # a CSV file whose later lines are of another type than the first thousands
-        found = _find(source, int(row), options, settle=True)
+    found = settling(partial(_find, source, int(row), options))
     say = speaker(lang)
     name, inside = found.place.source, found.place.first_row
-    notes = [*found.notes]
+    notes = [said(note, lang) for note in found.notes]
     if name:
         word = "file.row" if inside == row else "file.row.of_several"
         notes.insert(0, say(word, row=row, inside=inside, source=name))
@@ -67,11 +65,9 @@ def explain_row(source: Any, row: Any, unit: str, lang: str, options: dict[str, 
 def _find(source: Any, row: int, options: dict[str, Any], settle: bool) -> Found:
     columns = {name: options[name] for name in ("label", "prediction")}
     data = open_data(source, **columns, settle=settle)
-    plan, order, label_order, notes, warnings = prepare(
-        data, options["kind"], options["task"], options["classes"], {"brief": True}
-    )
+    plan, order, notes, warnings = prepare(data, options["kind"], options["task"], options["classes"], {"brief": True})
     before = 0
-    for rows in data.batches(order, label_order):
+    for rows in data.batches(order):
         count = rows_of(rows.labels)
         if row < before + count:
             at = row - before

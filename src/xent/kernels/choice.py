@@ -7,10 +7,20 @@ from types import ModuleType
 from typing import Any
 
 from xent.kernels import rows_numpy, score_numpy, survey_numpy
+from xent.kernels.pool import available_cpus
 
-__all__ = ["compiled_rows", "numba_installed", "row_kernels", "score_kernels", "survey_kernels", "threads_pay", "tiles"]
+__all__ = [
+    "compiled_rows",
+    "numba_installed",
+    "row_kernels",
+    "score_kernels",
+    "scoring_threads",
+    "survey_kernels",
+    "tiles",
+]
 
 _WORTH_COMPILING = 1 << 14  # logits
+_NUMPY_THREADS = 2
 _WORTH_LOADING = 1 << 18  # numbers of a chunk of many; loading Numba takes as long as NumPy needs for 10M
 
 
@@ -65,9 +75,13 @@ def _compiled() -> ModuleType:
     return score_numba
 
 
-def threads_pay() -> bool:
-    """Whether scoring goes faster on several threads: NumPy's many short calls fight for the interpreter's one lock."""
-    return numba_installed()
+def scoring_threads(brief: bool) -> int:
+    """How many threads score: all CPUs; without Numba few, as NumPy's calls hand the interpreter's one lock round.
+
+    Only the calls that score (`brief`) are long enough for that; those of the survey would spend their time waiting.
+    """
+    few = _NUMPY_THREADS if brief else 1
+    return available_cpus() if numba_installed() else min(few, available_cpus())
 
 
 @functools.cache

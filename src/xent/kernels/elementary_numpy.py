@@ -1,6 +1,7 @@
 """log, log1p and exp in NumPy: the steps of `elementary` on arrays, in memory that is used again."""
 
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ __all__ = ["MAX_ROWS", "exp", "neg_log", "neg_log1p", "neg_log1p_minus", "neg_lo
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-MAX_ROWS = 1 << 14  # rows of a block, so that calls are few; sums of its nats in float64 are exact
+MAX_ROWS = 1 << 16  # rows of a block, so that calls are few and long: threads take turns with the lock between them
 SCRATCH = 8
 DIGITS = (1 << 52) - 1  # of a float64
 COUNTED = 0x433 << 52  # the bits of 2^52; a small integer in their place is added to it
@@ -36,8 +37,8 @@ def neg_log(u: Float64) -> Float64:
     return nats
 
 
-def neg_log_in_place(u: Float64, work: Float64) -> None:
-    """u ← −log(u), the steps of `elementary.neg_log_of_parts`; `work` is (5, rows)."""
+def neg_log_in_place(u: Float64, work: Float64 | Sequence[Float64]) -> None:
+    """u ← −log(u), the steps of `elementary.neg_log_of_parts`; `work` are five arrays of its size."""
     k, s, z, even, odd = work
     scale = _take_apart(u, k)
     f = np.subtract(u, 1.0, out=u)

@@ -1,4 +1,4 @@
-"""Exact sums compiled with Numba: those of `score_numpy.accumulate`, and by any key.
+"""Exact sums compiled with Numba: those of `sums_numpy.accumulate`, and by any key.
 
 What is scattered is computed before, in loops that write one array each and so vectorise. One number counts rows above
 what it sums, so that a row costs one addition in memory a table.
@@ -9,13 +9,16 @@ from typing import Any
 import numba
 import numpy as np
 
+from xent.kernels import sums_numpy as spec
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.scalars_numba import bits_of
-from xent.kernels.score_numpy import (
+from xent.kernels.sums_numpy import (
     ALL_BINS,
     BINS_PER_NAT,
+    COUNT_SHIFT,
     CUT,
     CUT_BINS,
+    EIGHTHS,
     FINE_LOW,
     FINE_SHIFT,
     FIRST_CUT,
@@ -31,18 +34,16 @@ __all__ = ["ROWS", "accumulate", "accumulate_keyed"]
 
 Array = Any
 ROWS = 1024  # of a block, whose scratch arrays so stay in the first-level cache
-COUNT_SHIFT = 52  # a block's nats in units of 2^-36 stay below 2^51
-COUNT, ONE, NATS = np.int64((1 << 12) - 1), np.int64(1 << COUNT_SHIFT), np.int64((1 << COUNT_SHIFT) - 1)
-ZERO_NATS, ZERO_SQUARES, ZERO_REST = np.array([ROUND_NATS, ROUND_SQUARES, ROUND_REST]).view(np.int64)
+COUNT, ONE, NATS = np.int64(spec.COUNT), np.int64(spec.ONE), np.int64(spec.NATS)
+ZERO_NATS, ZERO_SQUARES, ZERO_REST = map(np.int64, (spec.ZERO_NATS, spec.ZERO_SQUARES, spec.ZERO_REST))
 inline = numba.njit(error_model="numpy", inline="always")
 FEW_CLASSES = 256  # whose table is small beside a block
-EIGHTHS = 192  # the bins of 1/8 bit that LARGEST leaves in use
 UNUSED = FIRST_FINE - EIGHTHS
 USED_BINS = ALL_BINS - UNUSED
 
 
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
-    """As score_numpy.accumulate."""
+    """As sums_numpy.accumulate."""
     classes = len(class_sums) if len(class_sums) <= FEW_CLASSES else 0
     scratch = np.empty(ROWS), *np.empty((4, ROWS), np.int64)
     packed = np.zeros(USED_BINS, np.int64), np.zeros((2, classes), np.int64)

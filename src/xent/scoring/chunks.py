@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xent.kernels import score_numpy as spec
+from xent.kernels import sums_numpy as spec
 from xent.kernels.choice import score_kernels, survey_kernels
 from xent.scoring import exact
 from xent.scoring.breakdown import Survey, survey

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
 from xent.errors import SourceError
-from xent.kernels.choice import score_kernels, threads_pay
-from xent.kernels.pool import available_cpus
+from xent.kernels.choice import score_kernels, scoring_threads
 from xent.scoring.chunks import blocks
 from xent.scoring.compare_models import Model
 from xent.scoring.inputs import Rows
@@ -106,10 +105,10 @@ class ModelRows:
         """
         self._start()
         data, prepared = self.model.data, self.model.prepared
-        workers = available_cpus() if threads_pay() else 1
+        workers = scoring_threads(brief=True)
         scorer = _Scorer(self.model, self._with_keys, self.on)
         try:
-            parts = ordered_map(scorer.score, data.batches(prepared.order, prepared.label_order), workers)
+            parts = ordered_map(scorer.score, data.batches(prepared.order), workers)
             for part in parts:
                 self.places.append((self.rows, part.place))
                 if "on" in part.columns and part.columns["on"].null_count:

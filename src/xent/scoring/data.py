@@ -32,7 +32,7 @@ from xent.scoring.inputs import (
 )
 from xent.scoring.labels import distinct, in_order
 from xent.scoring.passes import Labels, Progress, Reading
-from xent.scoring.row_reader import FIRST_ROWS, RowReader
+from xent.scoring.row_reader import FIRST_ROWS, Order, RowReader
 from xent.scoring.side_by_side import over_fragments
 from xent.sources.columns import Columns, class_names
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment, sendable
@@ -65,8 +65,7 @@ class Reducible(Protocol):
     def reduce(
         self,
         find: Any,
-        order: tuple[int, ...],
-        label_order: tuple[int, ...] | None,
+        order: Order,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,
         clusters: ClusterStore | None = None,
@@ -79,8 +78,8 @@ class Data(Reducible, Protocol):
 
     keys: Mapping[str, Any]  # what else is known of the rows: columns, or their names
 
-    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
-        """All rows, with the prediction columns (and those of the labels) in this order."""
+    def batches(self, order: Order) -> Iterator[Rows]:
+        """All rows, with the columns in this order."""
 
 
 class InMemory:
@@ -124,26 +123,29 @@ class InMemory:
             found.update(distinct(slice_of(self.labels, start, start + MOST_ROWS)))
         return in_order(found)
 
-    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+    def batches(self, order: Order) -> Iterator[Rows]:
         """Slices; an array's columns have no names, so its order is that of the classes."""
-        columns = None if self.columns is None or len(self.columns) == 1 else tuple(self.columns[i] for i in order)
+        columns = (
+            None
+            if self.columns is None or len(self.columns) == 1
+            else tuple(self.columns[i] for i in order.predictions)
+        )
         rows = rows_of(self.predictions)
         step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
         columns = columns or self.columns
         for part in row_slices(self.labels, self.predictions, self.weights, columns, step, Place(), self.keys):
-            yield part if label_order is None else part._replace(labels=part.labels[:, label_order])
+            yield part if order.labels is None else part._replace(labels=part.labels[:, order.labels])
 
     def reduce(
         self,
         find: Any,
-        order: tuple[int, ...],
-        label_order: tuple[int, ...] | None,
+        order: Order,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,  # noqa: ARG002  (what is in memory is scored at once)
         clusters: ClusterStore | None = None,  # noqa: ARG002
     ) -> Any:
         """In the threads of this process."""
-        rows = self.batches(order, label_order)
+        rows = self.batches(order)
         return find.of(rows if half is None else half_of(rows, half), None)
 
 
@@ -210,9 +212,9 @@ class InFiles:
         """Reads the label column alone."""
         return in_order(self._over(self._reading(self.reader.labels_alone, Labels())))
 
-    def batches(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> Iterator[Rows]:
+    def batches(self, order: Order) -> Iterator[Rows]:
         """Batches as the source gives them, cut to MOST_ROWS."""
-        for rows in self.reader.ordered(order, label_order).rows(self.table):
+        for rows in self.reader.ordered(order).rows(self.table):
             yield rows
             if self.progress is not None:
                 self.progress(rows_of(rows.labels))
@@ -220,14 +222,13 @@ class InFiles:
     def reduce(
         self,
         find: Any,
-        order: tuple[int, ...],
-        label_order: tuple[int, ...] | None,
+        order: Order,
         half: bool | None = None,
         checkpoint: Checkpoint | None = None,
         clusters: ClusterStore | None = None,
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
-        found = self._over(self._reading(self.reader.ordered(order, label_order), find, half), checkpoint, clusters)
+        found = self._over(self._reading(self.reader.ordered(order), find, half), checkpoint, clusters)
         return replace(found, clusters=clusters) if clusters else found
 
     def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
@@ -264,7 +265,9 @@ class InFiles:
         """Whole files where some may be skipped: their rows are all in, or all out."""
         target = WHOLE if self._skip else FRAGMENT_BYTES
         found = () if self._files is None else self._files.fragments(self._columns, target)
-        return list(found if isinstance(self.engine, Local) else map(sendable, found))
+        if not isinstance(self.engine, Local):
+            return [sendable(fragment, same_machine=False) for fragment in found]
+        return [sendable(fragment, same_machine=True) for fragment in found] if self.engine.processes else list(found)
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

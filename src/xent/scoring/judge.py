@@ -21,7 +21,8 @@ from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
-from xent.sources.csv_text import UnsettledError
+from xent.sources.csv_text import settling
+from xent.texts.catalogue import sentence
 
 __all__ = ["evaluate", "judged", "scan"]
 
@@ -116,10 +117,10 @@ def scan(
 
     Args:
         source: a file (CSV, Parquet, Arrow IPC or Feather, JSON Lines, .npz; CSV and JSON may be gzipped), a pattern
-            such as "preds/*.parquet", a list of these, a data frame, or `xent.sql(...)`. Several files are one data set.
+            such as `preds/*.parquet`, a list of these, a data frame, or `xent.sql(...)`. Several files are one data set.
         label: the label's column; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern or list for one
             column a class.
-        prediction: the columns of the predictions, as a pattern ("p_*"), a list, or a single name (of a column of
+        prediction: the columns of the predictions, as a pattern (`p_*`), a list, or a single name (of a column of
             numbers, or of lists); None guesses.
         sample_weight: the column of the weights.
         group: the column of the groups: the report says which differ from the rest.
@@ -173,10 +174,7 @@ def scan(
         kept = None if state is None else Checkpoint(state, resume, unit)
         return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
-    try:
-        return scanned(settle=False)
-    except UnsettledError:  # rare: a CSV file whose later lines are of another type than the first thousands
-        return scanned(settle=True)
+    return settling(scanned)
 
 
 def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:
@@ -206,15 +204,15 @@ def judged(
         raise OptionError(
             "holdout=True (--holdout) tries cures, which brief=True (--brief) leaves out: pass one of them."
         )
-    plan, order, label_order, notes, warnings = prepare(data, kind, task, classes, options)
-    reduce = partial(data.reduce, order=order, label_order=label_order)
+    plan, order, notes, warnings = prepare(data, kind, task, classes, options)
+    reduce = partial(data.reduce, order=order)
     fitted = None
     if holdout:
         fit_on = partial(reduce, half=True)
         reduce = partial(reduce, half=False)
         half = fit_on(Total(plan))
         fitted = ladder_of(plan, half, Look(plan, fit_on))
-        notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
+        notes += (sentence("note.holdout", rows=half.rows),)
     with ClusterStore(max_memory) as clusters:
         sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
         sums = replace(sums, skipped=data.skipped)

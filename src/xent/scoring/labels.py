@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from xent.checks.predictions import Place, refuse_label
 from xent.errors import LabelError
 from xent.scoring.plan import Label
+from xent.scoring.text_labels import few_distinct, same_as
 from xent.sources.arrays import numpy_array
 
 __all__ = ["Vocabulary", "as_number", "chunks_of", "distinct", "in_order", "kind_of", "text_forms"]
@@ -77,7 +78,8 @@ def distinct(values: Any) -> list[Any]:
         LabelError: a label is missing, or a float that is not whole.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "biufU":
-        found = _distinct_numbers(values).tolist() if values.dtype.kind in "iu" else np.unique(values).tolist()
+        few = few_distinct(values, FEW) if values.dtype.kind == "U" else None
+        found = _distinct_values(values).tolist() if few is None else few
     else:
         column = _to_arrow(values) if isinstance(values, np.ndarray) else values
         found = [v for v in pc.unique(column).to_pylist() if v is not None]
@@ -85,10 +87,10 @@ def distinct(values: Any) -> list[Any]:
     return in_order(set(whole))
 
 
-def _distinct_numbers(values: NDArray[Any]) -> NDArray[Any]:
+def _distinct_values(values: NDArray[Any]) -> NDArray[Any]:
     """By counting where they lie close together, which is five times as fast as hashing."""
-    if not len(values):
-        return values
+    if not len(values) or values.dtype.kind not in "iu":
+        return np.unique(values)
     low, high = int(values.min()), int(values.max())
     if high - low >= CLOSE or high >= 1 << 63:
         return np.unique(values)
@@ -167,10 +169,10 @@ class Vocabulary:
         return self._of_arrow(_to_arrow(labels), place)
 
     def _of_few_texts(self, labels: NDArray[Any], place: Place) -> Int64:
-        """By comparison: 5 ns a row and class, where turning NumPy's text into Arrow's takes 70."""
+        """By comparison: 2 ns a row and class, where turning NumPy's text into Arrow's takes 70."""
         codes = np.full(len(labels), -1, np.int64)
         for text, code in self.by_text.items():
-            np.copyto(codes, code, where=labels == text)
+            np.maximum(codes, same_as(labels, text) * np.int64(code + 1) - 1, out=codes)
         if codes.min(initial=0) < 0:
             row = int(np.argmin(codes))
             self._refuse(str(labels[row]), row, int((codes < 0).sum()), len(labels), place)

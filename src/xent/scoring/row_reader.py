@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +17,16 @@ from xent.sources.columns import Columns
 from xent.sources.rows import read_rows
 from xent.sources.table import Batch, Table
 
-__all__ = ["FIRST_ROWS", "RowReader"]
+__all__ = ["FIRST_ROWS", "Order", "RowReader"]
 
 FIRST_ROWS = 1 << 14  # that kinds and labels are guessed from
+
+
+class Order(NamedTuple):
+    """Where each class's column is."""
+
+    predictions: tuple[int, ...]
+    labels: tuple[int, ...] | None = None  # where labels have a column a class, not in the classes' order
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,13 @@ class RowReader:
         weight = (self.columns.weight,) if self.columns.weight else ()
         return tuple(dict.fromkeys([*self.columns.labels, *self.columns.predictions, *weight, *self.keys.values()]))
 
-    def ordered(self, order: tuple[int, ...], label_order: tuple[int, ...] | None) -> "RowReader":
-        """The same with the prediction columns, and those of the labels, in this order."""
+    def ordered(self, order: Order) -> "RowReader":
+        """The same with the columns in this order."""
         columns, labels = self.columns, None
         if len(columns.predictions) > 1:
-            columns = replace(columns, predictions=tuple(columns.predictions[i] for i in order))
-        if label_order is not None:
-            labels = tuple(columns.labels[i] for i in label_order)
+            columns = replace(columns, predictions=tuple(columns.predictions[i] for i in order.predictions))
+        if order.labels is not None:
+            labels = tuple(columns.labels[i] for i in order.labels)
         return replace(self, columns=columns, label_columns=labels)
 
     @property

@@ -8,9 +8,10 @@ from typing import Any
 from xent.engines.contract import FAN_IN, Engine, each_once
 from xent.engines.local import Local
 from xent.errors import SourceError
-from xent.kernels.choice import threads_pay
+from xent.kernels.choice import numba_installed
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.passes import Failure, Progress, Reading, merged, one_at_a_time
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
@@ -44,7 +45,7 @@ def over_fragments(
         EngineError: a fragment could not be worked on.
     """
     if isinstance(engine, Local) and not engine.processes:
-        alone = len(fragments) == 1 or engine.size == 1 or not threads_pay()
+        alone = len(fragments) == 1 or engine.size == 1 or not numba_installed()
         told = None if progress is None else one_at_a_time(progress)
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
         engine, progress = Local(1) if alone else engine, None
@@ -77,7 +78,7 @@ def over_fragments(
 
 def _without_clusters(sums: Sums, clusters: ClusterStore) -> Sums:
     clusters.add(sums.clusters)
-    return replace(sums, clusters={})
+    return replace(sums, clusters=ClusterSums())
 
 
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import ladder_numpy as ladder
-from xent.kernels import score_numpy as spec
+from xent.kernels import sums_numpy as spec
 from xent.kernels import survey_numpy
 from xent.scoring import exact
 from xent.scoring.memory import reused

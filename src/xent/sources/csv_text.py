@@ -7,10 +7,10 @@ its text unless it is a number or a boolean: no dates.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -21,7 +21,9 @@ from xent.sources.places import Address, streamed
 from xent.sources.table import sliced
 from xent.sources.types import narrowest_type, wider_type
 
-__all__ = ["CsvPart", "UnsettledError", "open_csv"]
+__all__ = ["CsvPart", "UnsettledError", "open_csv", "settling"]
+
+T = TypeVar("T")
 
 _BLOCK = 1 << 20  # larger ones parse no faster, and the reader holds some 70 at a time
 _LINES_PER_BLOCK = 8
@@ -33,6 +35,14 @@ _LINE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\
 
 class UnsettledError(SourceError):
     """A CSV file is not as its beginning looked: open it again with `settle=True`, which will do, or say what is wrong."""
+
+
+def settling(work: Callable[[bool], T]) -> T:
+    """What comes of `work(settle)`, tried without settling the types first: rarely do later lines differ from the first."""
+    try:
+        return work(False)
+    except UnsettledError:
+        return work(True)
 
 
 @dataclass(frozen=True)

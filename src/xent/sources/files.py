@@ -100,7 +100,7 @@ def open_files(
     Args:
         paths: file names; patterns (`preds/*.parquet`, `**` for any depth) stand for the files they match, sorted, and
             folders for the files below them, but those named _* or .*; `-` is standard input, kept in a temporary file
-            until exit. Addresses (s3://, gs://, abfs://, hdfs://, https://) are files too, see docs/files.md. CSV, Parquet, Arrow IPC (Feather), JSON Lines
+            until exit. Addresses (s3://, gs://, abfs://, hdfs://, https://) are files too, see docs/how-to/files.md. CSV, Parquet, Arrow IPC (Feather), JSON Lines
             and .npz are told apart by content, then by name; CSV, JSON Lines and IPC streams may be compressed
             (gzip, zstd, bz2).
         settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later

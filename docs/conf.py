@@ -1,0 +1,114 @@
+"""Sphinx: what `make docs` builds into out/docs."""
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "_ext"))
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import computed  # noqa: E402
+from directives import CommandHelp, Fields  # noqa: E402
+
+import xent  # noqa: E402
+
+project = "xent"
+release = version = xent.__version__
+copyright = "the authors of xent, BSD-3-Clause"  # noqa: A001  (Sphinx's name)
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+exclude_patterns = ["_ext"]
+suppress_warnings = ["config.cache"]
+
+myst_heading_anchors = 4
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+default_role = "code"  # `x` in docstrings
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_custom_sections = [("Source", "notes_style"), ("To reach", "notes_style")]
+napoleon_use_rtype = False
+
+nitpicky = True
+nitpick_ignore_regex = [  # types in signatures: of other libraries, and of modules that are not public
+    (r"py:(class|exc)", r"(torch|keras|jax|numpy|collections|os|pathlib|mlflow)\..*"),
+    ("py:class", r"xent\.(formulas|losses|report|scoring|sources)\..*"),
+    ("py:class", "Axes|Plots"),  # of matplotlib, which need not be there
+]
+
+PLAYGROUND = {
+    "tutorial/index": 'To try it by hand, move sliders on the <a href="../playground.html">playground</a>.',
+    "zh/tutorial/index": '想亲手试一试，可以在<a href="../playground.html">游乐场</a>里拖动滑块。',
+}
+
+html_theme = "furo"
+html_title = "xent"
+html_static_path = ["_static"]
+html_css_files = ["xent.css"]
+html_copy_source = False
+html_theme_options = {"top_of_page_buttons": []}
+
+
+def compute(app: Sphinx, name: str, source: list[str]) -> None:
+    """Numbers and tables as they are computed now."""
+    warn = logging.getLogger(__name__).warning
+    source[0] = computed.compute(source[0], lambda said: warn("%s; python docs/_ext/computed.py --write", said))
+
+
+def offer_playground(app: Sphinx, name: str, source: list[str]) -> None:
+    """A link to the page that `write_playground` writes; on GitHub there is none to link to."""
+    source[0] = source[0].replace("<!-- playground -->", PLAYGROUND.get(name, ""))
+
+
+def write_playground(app: Sphinx, error: Exception | None) -> None:
+    """What `xent explore` writes, beside the pages, in both languages."""
+    if error is None and app.builder.format == "html":
+        for language, folder in (("en", app.outdir), ("zh", app.outdir / "zh")):
+            xent.explore(folder / "playground.html", lang=language, open_browser=False)
+
+
+def draw(app: Sphinx) -> None:
+    """The pictures as they are drawn now."""
+    for path, picture in computed.figures.pictures(HERE).items():
+        if path.read_text(encoding="utf-8") != picture:
+            logging.getLogger(__name__).warning("%s is not what is drawn; python docs/_ext/computed.py --write", path)
+
+
+def inline(app: Sphinx, tree: nodes.document) -> None:
+    """SVG in the page itself, where its style gives it the colours of the theme, light or dark; no empty line ends a block."""
+    for image in list(tree.findall(nodes.image)):
+        if image["uri"].endswith(".svg"):
+            picture = (HERE / image["uri"]).read_text(encoding="utf-8")
+            picture = re.sub(r"<title>.*?</title>|<style>.*?</style>\n", "", picture, flags=re.DOTALL)
+            picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" ', 1)
+            image.replace_self(nodes.raw("", f'<div class="drawn">{picture}</div>', format="html"))
+    for block in tree.findall(nodes.literal_block):  # the line that ends a doctest in Markdown
+        block.rawsource = block.astext().rstrip("\n")
+        block[:] = [nodes.Text(block.rawsource)]
+
+
+def mark_chinese(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:
+    """Chinese pages say so, for fonts, hyphens and voices."""
+    if page.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
+def setup(app: Sphinx) -> None:
+    """What is ours."""
+    app.add_directive("xent-help", CommandHelp)
+    app.add_directive("xent-fields", Fields)
+    app.connect("builder-inited", draw)
+    app.connect("source-read", compute)
+    app.connect("source-read", offer_playground)
+    app.connect("doctree-read", inline)
+    app.connect("html-page-context", mark_chinese)
+    app.connect("build-finished", write_playground)
