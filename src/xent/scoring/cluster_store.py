@@ -10,7 +10,7 @@ from xent.scoring.spill import LEVELS, Partition, Scratch, Spool
 
 __all__ = ["ClusterStore", "cluster_parts"]
 
-_SHARE = 4  # what is added, what is merged, and Arrow's copies are held at a time
+_SHARE = 32  # of the memory is for what is held: to add it up takes some ten times as much again
 
 
 class ClusterStore:
