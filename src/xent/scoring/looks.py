@@ -63,7 +63,7 @@ class _MomentsAfter(NamedTuple):
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> list[Moments]:
         if workers is None:
-            workers = scoring_threads(brief=False)
+            workers = scoring_threads()
         try:
             return self.merge(ordered_map(self._looked, rows, workers))
         finally:

@@ -57,7 +57,7 @@ def total(
     """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
-        workers = scoring_threads(plan.brief)
+        workers = scoring_threads(long_calls=plan.brief and len(plan.classes) == 2)
     floor = 0.0
     worst: tuple[Worst, ...] = ()
     tallies: list[Tally] = []  # that no thread is adding to
