@@ -56,7 +56,7 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
     if plan.brief or sums.infinite_rows or not sums.grid:
         return None
     problem = Problem.of(plan, sums)
-    if not problem.parameters:
+    if not problem.told:
         return None
     curve = _curve(plan, sums)
     beta = lowest_point(curve)

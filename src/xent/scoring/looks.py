@@ -101,7 +101,7 @@ class _ScatterAt(NamedTuple):
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
         if workers is None:
-            workers = available_cpus() if threads_pay() else 1
+            workers = scoring_threads()
         vocabulary = Vocabulary(self.plan.classes)
         try:
             return self.merge(ordered_map(partial(self._looked, vocabulary), rows, workers))

@@ -22,6 +22,8 @@ Float64 = NDArray[np.float64]
 PASSES = 20
 LONGEST = 10.0  # step, in nats
 ENOUGH = 1e-8  # nats that a further step would gain
+EXPECTED = 5.0  # rows of a class that the predictions expect, for an offset of its own (Cochran 1954: χ² needs them)
+SEEN = 15.0  # rows of it that are enough however few were expected: by chance there would hardly be so many
 Found = tuple[float, Float64, Float64]  # value, slope and curvature
 Moments = dict[int, int]  # exact sums, as in Sums.moments
 
@@ -40,33 +42,52 @@ class Problem(NamedTuple):
     weight: float
     label_logit: float  # mean
     frequencies: Float64  # (classes,)
-    present: NDArray[np.bool_]  # classes that some label names; the others have no offset
+    told: bool  # whether labels name more than one class
+    own: NDArray[
+        np.bool_
+    ]  # (classes,): those with an offset of their own; the rest share one, 0 where differences matter
 
     @classmethod
     def of(cls, plan: Plan, sums: Sums) -> "Problem":
         """Of sums without infinite losses."""
         classes = len(plan.classes)
-        by_class = [sums.class_weight.get(code, 0) for code in range(classes)]
+        frequencies = np.array([sums.class_weight.get(code, 0) / sums.weight for code in range(classes)])
         several = plan.task == "multilabel"
-        return cls(
-            plan,
-            exact.to_float(sums.weight),
-            (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight,
-            np.array([weight / sums.weight for weight in by_class]),
-            np.array([0 < weight < sums.weight if several else weight > 0 for weight in by_class]),
-        )
+        places = np.arange(classes) * moments_count(2) + 4 if several else 3 + np.arange(classes)
+        expected = sums.rows * np.array([sums.moments.get(int(key), 0) / sums.weight for key in places])
+        seen = sums.rows * frequencies
+        if several:
+            own = _enough(np.minimum(expected, sums.rows - expected), np.minimum(seen, sums.rows - seen))
+            told = bool(np.any((frequencies > 0.0) & (frequencies < 1.0)))
+        else:
+            own = ~_pooled(expected, seen)
+            told = np.count_nonzero(frequencies) > 1
+        label_logit = (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight
+        return cls(plan, exact.to_float(sums.weight), label_logit, frequencies, told, own)
 
     @property
     def parameters(self) -> int:
         """How many offsets are free."""
-        return int(self.free("class bias").sum())
+        return int(self.own.sum())
 
     def free(self, kind: str) -> NDArray[np.bool_]:
-        """(1 + classes,): whether a kind of cure changes β, and which offsets; of a class only their differences."""
-        free = np.concatenate([[kind != "class bias"], self.present & (kind != "temperature")])
-        if self.plan.task != "multilabel":
-            free[1 + int(np.argmax(self.present))] = False
-        return free
+        """(1 + classes,): whether a kind of cure changes β, and which offsets."""
+        return np.concatenate([[kind != "class bias"], self.own & (kind != "temperature")])
+
+
+def _enough(expected: Float64, seen: Float64) -> NDArray[np.bool_]:
+    """Whether rows of a class are enough for an offset of its own."""
+    return (seen > 0.0) & ((expected >= EXPECTED) | (seen >= SEEN))
+
+
+def _pooled(expected: Float64, seen: Float64) -> NDArray[np.bool_]:
+    """The classes that share an offset, which is 0, as only differences matter: the rare ones, and others until they are enough."""
+    rarest_first = np.argsort(np.minimum(expected, seen), kind="stable")
+    alone = _enough(expected, seen)[rarest_first]
+    before = np.concatenate([[False], _enough(np.cumsum(expected[rarest_first]), np.cumsum(seen[rarest_first]))[:-1]])
+    pooled = np.empty(len(expected), bool)
+    pooled[rarest_first] = ~(alone & before)
+    return pooled
 
 
 def slope_and_curvature(problem: Problem, moments: Moments, cure: Cure) -> Found:
