@@ -28,8 +28,8 @@ from measure import extra_memory, kernels, report
 from scale_model import Cluster, Constants, attempt_seconds, merge_tree, simulate_map
 
 from xent import State
-from xent.scoring.limbs import layout_of, to_limbs
 from xent.scoring.parallel import available_cpus
+from xent.scoring.state_limbs import layout_of, to_limbs
 
 CASES = [(k, brief, 0) for k in (2, 10, 100, 1000) for brief in (True, False)] + [(10, False, 1000)]
 NUMBERS = 1 << 20  # in a batch

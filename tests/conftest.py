@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+for name in ("LC_ALL", "LC_MESSAGES"):  # commands speak the language of the environment; the tests read English
+    os.environ.pop(name, None)
+os.environ["LANG"] = "C.UTF-8"
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; its default is TensorFlow
 
 # The same examples in every run, so that a run tells about the change and not about luck; to look for new ones:

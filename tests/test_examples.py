@@ -10,7 +10,7 @@ import pytest
 from xent import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MODULES = [
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in sorted((ROOT / "src" / "xent").rglob("*.py"))
@@ -42,7 +42,7 @@ def consoles():
 def test_commands_in_pages(command, shown, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the pages are in English
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # the pages are in English where no --lang is given
     cli.main(shlex.split(command))
     printed = capsys.readouterr().out
     assert [line.rstrip() for line in printed.splitlines()] == [line.rstrip() for line in shown.splitlines()]

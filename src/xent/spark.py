@@ -51,8 +51,8 @@ def evaluate(
     """Judge the rows of a Spark DataFrame, classic or Connect.
 
     Each pass over the rows is a job: one if `brief`, some more for what the loss is made of. Cache the DataFrame if
-    its plan is dear. Its rows have no numbers, so the worst are listed without. However Spark cuts the rows, the sums
-    are the same, bit for bit; the p-values of cures are to 9 digits or so.
+    its plan is dear. Its rows have no numbers, so the worst are listed without. However Spark cuts the rows, all
+    else is the same, bit for bit.
 
     Args:
         frame: the DataFrame. Columns of Spark ML vectors are read as lists.

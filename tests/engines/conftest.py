@@ -78,6 +78,8 @@ def spark_sessions():
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "OFF",
         "spark.default.parallelism": 2,
+        "spark.sql.shuffle.partitions": 4,  # 200 would be 200 tasks, each of a tenth of a second, where there is no adapting
+        "spark.sql.adaptive.coalescePartitions.initialPartitionNum": 4,
     }
     session = SparkSession.builder.master("local[2,4]").config(map=settings).getOrCreate()  # local[2] does not retry
     connected = ConnectSession.builder.remote(f"sc://localhost:{port}").getOrCreate()
@@ -170,7 +172,7 @@ def folder(tmp_path_factory):
     """Parquet with many row groups, large CSV, and Arrow, which is never cut."""
     path = tmp_path_factory.mktemp("engines")
     for part in range(3):
-        pq.write_table(predictions(3000, part), path / f"part{part}.parquet", row_group_size=500)
+        pq.write_table(predictions(2500, part), path / f"part{part}.parquet", row_group_size=500)
         csv.write_csv(predictions(1000, part), path / f"part{part}.csv")
     pa.feather.write_feather(predictions(700, 7), path / "one.arrow", compression="uncompressed")
     return path

@@ -1,5 +1,7 @@
 """No text is missing in either language, each has the same blanks, and none is left over."""
 
+import copy
+import pickle
 import re
 import string
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xent
-from xent.texts.catalogue import CATALOGUES, LANGUAGES, language_of, text
+from xent.texts.catalogue import CATALOGUES, LANGUAGES, counted, language_of, said, sentence, text
 
 SOURCE = Path(__file__).parents[2] / "src" / "xent"
 NAMES = sorted(CATALOGUES["en"])
@@ -26,6 +28,7 @@ def test_both_languages_have_the_same_texts():
 def test_translations_have_the_same_blanks_and_are_in_their_language(name):
     english, chinese = CATALOGUES["en"][name], CATALOGUES["zh"][name]
     assert blanks(english) == blanks(chinese)
+    assert not re.search(r"[一-鿿）][,;:?!]", chinese)
     assert not re.search(r"[一-鿿，。；：？]", english)
     assert bool(english.strip()) == bool(chinese.strip()) or name == "space"
     if " " in english and "." in english and len(english) > 60:
@@ -42,19 +45,42 @@ def test_no_topic_writes_a_name_twice(lang):
 
 
 def test_every_text_is_used():
-    files = [path for part in ("explaining", "report") for path in (SOURCE / part).glob("*.py")]
-    files += [path for path in (SOURCE / "playground").iterdir() if path.suffix in {".js", ".jinja", ".py"}]
-    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
-    asked = set(
-        re.findall(r'["\']([a-z_0-9]+(?:\.[a-z_0-9]+)+|space|class|outcome|row|others|sum|mean|read)["\']', code)
-    )
-    patterns = [re.compile(re.sub(r"\\\{[^}]*\\\}", "[a-z_0-9.]*", re.escape(name)) + "$")
-                for name in re.findall(r'f"([a-z_.0-9]+\.[^"\s]*\{[^"\s]*\}[^"\s]*)"', code)]  # fmt: skip
-    joined = re.findall(r"`(explore\.[a-z_.]*)\$\{[^}]+\}([a-z_.]*)`", code)  # in JavaScript
-    joined += re.findall(r'"(explore\.[a-z_.]*)" ~ [\w.()|]+ ?(?:~ "([a-z_.]*)")?', code)  # in a template
-    patterns += [re.compile(f"{re.escape(first)}[a-z_0-9]+{re.escape(last)}$") for first, last in joined]
+    paths = [path for end in ("*.py", "*.jinja", "*.js") for path in SOURCE.rglob(end) if "texts" not in path.parts]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    asked = set(re.findall(r'["\']([a-z_0-9]+(?:\.[a-z_0-9]+)*)["\']', code))
+    asked |= {f"{name}.one" for name in re.findall(r'counted\(\s*"([a-z_.]+)"', code)}
+    asked |= {
+        f"{name}.one" for name in asked if name.startswith(("count.", "found.softmax", "found.sigmoid", "found.r"))
+    }
+    made = re.findall(r'f"((?:[a-z_0-9]*\.|\{one\}\.)(?:[a-z_0-9.]|\{[^}"]*\})*)"', code)  # f"unit.{unit}"
+    made += [f"{start}{{}}" for start in re.findall(r'"([a-z_.]+[._]?)" ~ ', code)]  # "unit." ~ unit
+    made += ["small_{}", "unit.{}"]
+    made += [
+        f"{start}{{}}{end}" for start, end in re.findall(r"`(explore\.[a-z_.]*)\$\{[^}]+\}([a-z_.]*)`", code)
+    ]  # in JavaScript
+    made += [
+        f"{start}{{}}{end}"
+        for start, end in re.findall(r'"(explore\.[a-z_.]*)" ~ [\w.()|]+ ?(?:~ "([a-z_.]*)")?', code)
+    ]
+    patterns = [re.compile(re.sub(r"\\\{[^}]*\\\}", "[a-z_0-9.]*", re.escape(name)) + "$") for name in made]
     unused = [name for name in NAMES if name not in asked and not any(one.match(name) for one in patterns)]
-    assert unused == []
+    assert not unused
+
+
+def test_what_templates_ask_for_is_there():
+    for path in SOURCE.rglob("*.jinja"):
+        for name in re.findall(r'(?:say|tell|there)\("([a-z_.0-9]+)"[,)]', path.read_text(encoding="utf-8")):
+            assert name in CATALOGUES["en"], (path.name, name)
+
+
+def test_a_sentence_is_text_that_can_be_said_in_the_other_language():
+    found = sentence("verdict.infinite", rows=counted("rows", 1), whole=1200)
+    assert isinstance(found, str)
+    assert said(found, "en") == found == str(found)
+    for copied in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert (copied, said(copied, "zh")) == (found, said(found, "zh"))
+    assert said((sentence("check.nan"), "x"), "en") == "no NaN, x"
+    assert said("no sentence", "zh") == "no sentence"
 
 
 def test_an_unknown_language_is_refused():

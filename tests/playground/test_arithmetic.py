@@ -10,6 +10,7 @@ import xent
 from xent.formulas import conventions, steps
 from xent.report.figures import figure, signed
 from xent.scoring.verdicts import RULE, rule_of_thumb
+from xent.texts.catalogue import text
 
 LEADS = [0.0, 0.5, 1.0, 8.0, 15.5, 16.0, 16.5, 17.0, 17.5, 20.0, 40.0, 88.0, 89.0, 100.0, 1000.0]
 
@@ -185,7 +186,7 @@ def test_moving_one_bar_keeps_the_sum_and_the_others_proportions(compute):
 
 def test_the_rule_of_thumb_has_the_librarys_words(compute):
     bounds = [bound for bound, _ in RULE]
-    words = [word for _, word in RULE] + ["something is broken"]
+    words = [text("en", word) for word in [*(word for _, word in RULE), "rule.broken"]]
     for nats in (0.001, 0.02, 0.049, 0.05, 0.19, 0.2, 0.25, 0.3, 0.9, 1.0, 1.9, 2.0, 50.0, math.inf):
         assert rule_of_thumb(nats).startswith(words[compute("arithmetic.below(x[0], x[1])", bounds, nats)] + " (")
 

@@ -175,6 +175,8 @@ def test_the_label_the_temperature_and_smoothing(show, numbers):
     found = numbers(page)
     assert found["logits.loss"][0] == pytest.approx(float(loss), rel=1e-13)
     for j in range(3):
+        p = math.exp(-float(xent.softmax_cross_entropy(z, [j])))
+        assert found[f"logits.softmax.{j}"] == (pytest.approx(p, rel=1e-12), figure(p))
         assert found[f"logits.gradient.{j}"][0] == pytest.approx(slopes["logits"][0, j] / 2, rel=1e-12)
     assert page.locator("#logits-lines .arrow.up").count() == 1  # the label's logit is moved up, the others down
     before = found["logits.softmax.0"], found["logits.plain.0"]

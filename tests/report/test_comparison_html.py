@@ -90,7 +90,7 @@ def test_it_has_the_numbers_of_the_json(comparison, page, same_number):
 def test_plots_have_names_and_scroll_regions_too(page):
     plots = [found for tag, found in page.elements if tag == "svg" and found.get("aria-hidden") != "true"]
     assert len(plots) >= 2
-    assert all(plot["role"] == "img" and len(plot["aria-label"]) > 20 for plot in plots)
+    assert all(plot["role"] == "img" and len(plot["aria-label"]) > 12 for plot in plots)
     for _, found in page.elements:
         if found.get("class") == "scroll":
             assert (found["tabindex"], found["role"]) == ("0", "region")

@@ -204,7 +204,7 @@ def test_every_plot_is_named_for_those_who_cannot_see_it(show, name):
     assert len(plots) >= (2 if name == "comparison" else 4)
     for plot in plots:
         assert plot.get_attribute("role") == "img"
-        assert len(plot.get_attribute("aria-label")) > 20
+        assert len(plot.get_attribute("aria-label")) > 12
         # What has the role of an image has no children for a screen reader, so nothing inside may take the focus.
         assert plot.query_selector("[tabindex], a, button") is None
 
@@ -251,7 +251,7 @@ def test_it_reads_without_scripts(show):
 def test_the_heat_table_can_be_read(show, scheme):
     page = show("overconfident", color_scheme=scheme)
     colours = page.eval_on_selector_all(
-        ".heat td",
+        "#en .heat td",
         """all => all.map(e => {
           const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
           const rgb = (colour) => { pixel.fillStyle = colour; pixel.fillRect(0, 0, 1, 1);
@@ -276,7 +276,7 @@ def luminance(rgb):
 def test_every_picture_can_be_stepped_through_by_keyboard(show, name):
     page = show(name)
     page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
-    plots = page.query_selector_all(".plot[tabindex]")
+    plots = page.query_selector_all("#en .plot[tabindex]")
     assert len(plots) >= 3
     for plot in plots:
         assert plot.get_attribute("role") == "group"
@@ -300,4 +300,63 @@ def test_the_reliability_of_two_classes_before_and_after_the_cure(show):
 
 def test_headers_of_the_heat_table_have_scopes(show):
     page = show("two")
-    assert page.eval_on_selector_all(".heat th", "all => all.map(e => e.scope)") == ["col"] * 3 + ["row"] * 2
+    assert page.eval_on_selector_all("#en .heat th", "all => all.map(e => e.scope)") == ["col"] * 3 + ["row"] * 2
+
+
+def shown_language(page):
+    """Which of the languages can be seen; never two of them."""
+    seen = [one for one in ("en", "zh") if page.is_visible(f"#{one} main")]
+    assert len(seen) == 1
+    return seen[0]
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("name", ["overconfident", "comparison"])
+def test_a_link_switches_the_language_and_the_address_keeps_it(show, name, scripts):
+    page = show(name, java_script_enabled=scripts)
+    assert shown_language(page) == "en"
+    page.click("text=中文")
+    assert shown_language(page) == "zh"
+    assert page.url.endswith("#zh")
+    page.reload()
+    assert shown_language(page) == "zh"
+    page.click("text=English")
+    assert shown_language(page) == "en"
+
+
+def test_the_switch_is_reached_by_keyboard_and_the_document_says_its_language(show):
+    page = show("overconfident")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.documentElement.lang === 'zh-Hans'")
+    assert shown_language(page) == "zh"
+    assert page.title() == "预测的交叉熵"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "English"
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_links_within_the_page_keep_its_language(show, scripts):
+    page = show("overconfident", java_script_enabled=scripts)
+    page.click("text=中文")
+    page.click("#zh .soft a")  # to the reliability of the cure
+    assert page.url.endswith("#h-reliable-zh")
+    assert shown_language(page) == "zh"
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_it_fits_a_phone_in_chinese_too(show, name):
+    page = show(name, viewport={"width": 360, "height": 780})
+    page.click("text=中文")
+    page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_page_opens_in_the_language_asked_for(browser, reports, tmp_path):
+    reports["ten"].html(tmp_path / "zh.html", lang="zh")
+    page = browser.new_page(java_script_enabled=False)
+    page.goto((tmp_path / "zh.html").as_uri())
+    assert shown_language(page) == "zh"
+    assert page.title() == "预测的交叉熵"
+    page.close()

@@ -20,9 +20,10 @@ from torch import distributed
 
 import xent
 from xent import State
-from xent.scoring.limbs import common_layout, from_limbs, layout_of, to_limbs
+from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.processes import _device
-from xent.scoring.sums import CLUSTER_FIELDS, MEAN_FIELDS, Sums
+from xent.scoring.state_limbs import common_layout, from_limbs, layout_of, to_limbs
+from xent.scoring.sums import MEAN_FIELDS, Sums
 
 CLASSES = ["ant", "bee", "cat", "dog"]
 SIZES = {
@@ -196,22 +197,20 @@ def test_numbers_are_where_the_group_adds_them(monkeypatch):
 
 
 numbers = st.one_of(st.integers(), st.integers(-(1 << 3000), 1 << 3000), st.integers(1, 9).map(lambda x: x << 1074))
-keys = st.sampled_from(["1", "2", '"x"'])
+keys = st.sampled_from(["[1]", "[2]", '["x"]'])
+entries = st.tuples(numbers, numbers, st.integers(0, 1 << 40))  # of a cluster
 
 
 @st.composite
 def any_sums(draw):
-    tuples = {
-        name: st.dictionaries(keys, st.tuples(*[numbers] * len(width)), max_size=3)
-        for name, width in {"groups": MEAN_FIELDS, "clusters": CLUSTER_FIELDS}.items()
-    }
     return Sums(
         rows=200 + draw(st.integers(0, 1 << 60)),
         loss=draw(numbers),
         hits=draw(numbers),
         moments=draw(st.dictionaries(st.integers(-9, 9), numbers.filter(bool), max_size=5)),
         bin_rows=draw(st.dictionaries(st.integers(-400, 9), st.integers(1, 1 << 50), max_size=5)),
-        **{name: draw(values) for name, values in tuples.items()},
+        groups=draw(st.dictionaries(keys, st.tuples(*[numbers] * len(MEAN_FIELDS)), max_size=3)),
+        clusters=ClusterSums.of(draw(st.dictionaries(keys, entries, max_size=3))),
     )
 
 

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import read_options
+from xent.commands.options import language, read_options
 from xent.errors import OptionError
+from xent.texts.catalogue import said
 
 if TYPE_CHECKING:
     from xent.report.model import Report
@@ -67,5 +68,5 @@ def worse(change: "Change | None", options: argparse.Namespace) -> int:
     """1 if the loss is worse and must not be; says in a line what was tested and found."""
     if change is None:
         return 0
-    sys.stderr.write(f"xent: {change}\n")
+    sys.stderr.write(f"xent: {said(change.spoken(), language(options))}\n")
     return 1 if options.fail_if_worse and change.outcome == "worse" else 0

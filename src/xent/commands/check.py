@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 import xent
-from xent.commands.options import add_columns, class_list, print_text, write_out
+from xent.commands.options import add_columns, add_language, class_list, language, print_text, write_out
 from xent.commands.progress import Progress
 from xent.commands.tokens import choices_or_files, is_token_log
 from xent.errors import OptionError
@@ -41,6 +41,7 @@ def add(commands: Any) -> None:
     reading.add_argument("--task", choices=("auto", "binary", "multiclass", "multilabel"), default="auto")
     shown = parser.add_argument_group("what to show")
     shown.add_argument("--json", action="store_true", help="print the findings as JSON in place of the text")
+    add_language(shown)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     if not options.json:
-        print_text(lambda console: print_checkup(checkup, console))
+        print_text(lambda console: print_checkup(checkup, console, language(options)))
     else:
         write_out(checkup.json())
     return 1 if checkup.serious else 0

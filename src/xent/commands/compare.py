@@ -11,6 +11,7 @@ from xent.commands.options import (
     add_memory,
     add_reading,
     add_shown,
+    language,
     print_text,
     read_options,
     refuse_to_overwrite,
@@ -21,6 +22,7 @@ from xent.commands.tokens import choices_or_files, is_token_log, refuse_for_toke
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
 from xent.report.numbers import decimals, p_value
+from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
     from xent.report.comparison import Comparison
@@ -82,9 +84,9 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     if options.html is not None:
-        found.html(options.html)
+        found.html(options.html, language(options))
     _show(found, options)
-    return _worse(found) if options.fail_if_worse else 0
+    return _worse(found, language(options)) if options.fail_if_worse else 0
 
 
 def _names(options: argparse.Namespace) -> list[str]:
@@ -115,28 +117,35 @@ def _of_tokens(options: argparse.Namespace) -> int:
     _show(found, options)
     worse = found.p_value is not None and found.p_value < 0.05 and (found.difference or 0.0) > 0.0
     if options.fail_if_worse and worse:
-        sys.stderr.write(f"xent: {names[0]} is worse than {names[1]} ({p_value(found.p_value)})\n")
+        say = speaker(language(options))
+        text = say("worse.tokens", first=names[0], second=names[1], p=p_value(found.p_value))
+        sys.stderr.write(f"xent: {text}\n")
         return 1
     return 0
 
 
 def _show(found: Any, options: argparse.Namespace) -> int:
-    from xent.report.token_report import TokenComparison, print_token_report
+    from xent.report.token_report import TokenComparison
+    from xent.report.token_text import print_token_comparison
 
     if options.json:
         write_out(found.json())
         return 0
-    shown = print_token_report if isinstance(found, TokenComparison) else print_comparison
-    print_text(lambda console: shown(found, console))
+    shown = print_token_comparison if isinstance(found, TokenComparison) else print_comparison
+    print_text(lambda console: shown(found, console, language(options)))
     return 0
 
 
-def _worse(found: "Comparison") -> int:
+def _worse(found: "Comparison", lang: str) -> int:
     """1 if the first model is worse than another, with a line for each."""
-    first = found.names[0]
+    say, first = speaker(lang), found.names[0]
     worse = [pair for pair in found.pairs if pair.first == first and pair.winner == pair.second]
     for pair in worse:
-        by = f" by {decimals(pair.difference)} {found.unit} per row, {p_value(pair.adjusted_p_value)}"
-        said = by if pair.interval is not None else ": its loss is infinite"
-        sys.stderr.write(f"xent: {first} is worse than {pair.second}{said}\n")
+        names = {"first": first, "second": pair.second}
+        if pair.interval is None:
+            text = say("worse.infinite", **names)
+        else:
+            p, unit = p_value(pair.adjusted_p_value), say(f"unit.{found.unit}")
+            text = say("worse.by", **names, difference=decimals(pair.difference), unit=unit, p=p)
+        sys.stderr.write(f"xent: {text}\n")
     return 1 if worse else 0

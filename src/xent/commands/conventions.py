@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import xent
-from xent.commands.explain import add_language, numbers, show
-from xent.texts.catalogue import language_of
+from xent.commands.explain import numbers, show
+from xent.commands.options import add_language, language
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         kind=options.kind,
         dtype=options.dtype,
         libraries=not options.by_formula,
-        lang=options.lang or language_of(os.environ),
+        lang=language(options),
     )
     return show(explanation, options)
 

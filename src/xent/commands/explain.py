@@ -1,17 +1,15 @@
 """`xent explain`: a cross-entropy step by step, with the numbers given."""
 
 import argparse
-import os
 from typing import Any
 
 import xent
-from xent.commands.options import class_list, print_text, write_out
+from xent.commands.options import add_language, class_list, language, print_text, write_out
 from xent.commands.tokens import choices_or_files, is_token_log
 from xent.errors import OptionError
 from xent.report.explanation_text import print_explanation
-from xent.texts.catalogue import LANGUAGES, language_of
 
-__all__ = ["EXAMPLES", "add", "add_language", "numbers", "run", "show"]
+__all__ = ["EXAMPLES", "add", "numbers", "run", "show"]
 
 EXAMPLES = """examples:
   xent explain --logits 4.334 2.90 0.01 --label 0 --names basketball tennis football
@@ -68,11 +66,6 @@ PAIRS = {
 }
 
 
-def add_language(parser: Any) -> None:
-    """The language of what is printed."""
-    parser.add_argument("--lang", choices=LANGUAGES, help="language of the text (that of LC_ALL, LC_MESSAGES or LANG)")
-
-
 def numbers(text: str) -> list[float]:
     """A number, or several joined by commas."""
     try:
@@ -99,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         **given,
         label=options.label,
         classes=class_list(options.classes),
-        lang=options.lang or language_of(os.environ),
+        lang=language(options),
     )
     return show(explanation, options)
 

@@ -1,14 +1,11 @@
 """`xent explore`: the playground, written and opened in a browser."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
-from xent.commands.explain import add_language
-from xent.commands.options import write_out
+from xent.commands.options import add_language, language, write_out
 from xent.playground.explore import PAGE, explore, show
-from xent.texts.catalogue import language_of
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -36,7 +33,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the page, say where it is, and open it."""
-    page = explore(Path(options.output), lang=options.lang or language_of(os.environ), open_browser=False)
+    page = explore(Path(options.output), lang=language(options), open_browser=False)
     write_out(f"The playground is in {page}")
     if not options.no_open and not show(page):
         write_out(f"No browser could be opened. Open this in one: {page.resolve().as_uri()}")

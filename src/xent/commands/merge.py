@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import add_shown, refuse_to_overwrite
+from xent.commands.options import add_shown, language, refuse_to_overwrite
 from xent.commands.shown import add_thresholds, missed, show
+from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
     from xent.scoring.state import State
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     refuse_to_overwrite(options.files, options.html)
     refuse_to_overwrite(options.files, options.output, "-o")
     files = names_of(options.files)
-    state = State.merge(_states(files), names=files)
+    state = State.merge(_states(files, language(options)), names=files)
     if options.output is not None:
         write_state(options.output, state)
     report = state.report(unit=options.unit)
@@ -53,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return missed(report, options)
 
 
-def _states(files: list[str]) -> "Iterator[State]":
+def _states(files: list[str], lang: str) -> "Iterator[State]":
     """One after the other, so that only one is in memory."""
     from xent.scoring.state_files import saved_state
 
@@ -62,5 +63,6 @@ def _states(files: list[str]) -> "Iterator[State]":
         saved = saved_state(file)
         same = seen.setdefault(saved.digest, file)
         if same != file and saved.state.rows:
-            sys.stderr.write(f"xent: {same} and {file} hold the same sums: are these the same rows twice?\n")
+            text = speaker(lang)("merge.same", first=same, second=file)
+            sys.stderr.write(f"xent: {text}\n")
         yield saved.state

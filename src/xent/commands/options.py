@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xent.errors import OptionError
+from xent.texts.catalogue import LANGUAGES, language_of
 
 __all__ = [
     "add_columns",
+    "add_language",
     "add_memory",
     "add_reading",
     "add_shown",
     "class_list",
+    "language",
     "number",
     "print_text",
     "read_options",
@@ -59,7 +62,20 @@ def add_shown(parser: argparse.ArgumentParser) -> Any:
     shown.add_argument("--unit", choices=("nats", "bits"), default="nats")
     shown.add_argument("--html", metavar="OUT", help="write the report as one self-contained page")
     shown.add_argument("--json", action="store_true", help="print the report as JSON in place of the text")
+    add_language(shown)
     return shown
+
+
+def add_language(group: Any) -> None:
+    """The language of what is printed; `language` settles it."""
+    group.add_argument(
+        "--lang", choices=LANGUAGES, help="language of what is shown (that of LC_ALL, LC_MESSAGES or LANG)"
+    )
+
+
+def language(options: argparse.Namespace) -> str:
+    """The language asked for, or that of the environment."""
+    return options.lang or language_of(os.environ)
 
 
 def read_options(options: argparse.Namespace) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import argparse
 from typing import Any
 
-from xent.commands.options import refuse_to_overwrite, write_out
+from xent.commands.options import add_language, language, refuse_to_overwrite, write_out
 from xent.commands.progress import Progress
+from xent.texts.catalogue import sentence, speaker
 
 __all__ = ["add", "run"]
 
@@ -28,6 +29,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--with", dest="report", required=True, metavar="REPORT", help="what xent score --json printed")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".parquet, .csv or .arrow")
     parser.add_argument("--prediction", metavar="NAMES", help="'p_*', or a,b,c, or one column")
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
             options.files, recipe, options.output, prediction=options.prediction, progress=progress
         )
     cure = recipe.cure
-    done = "as they were: the report recommends no cure" if cure is None else f"at temperature {cure.temperature:.4g}"
-    if cure is not None and any(cure.offsets):
-        done += " with class offsets"
-    write_out(f"{rows:,} rows {done}, in {options.output}")
+    name = "recalibrated.none" if cure is None else "recalibrated.offsets" if any(cure.offsets) else "recalibrated"
+    temperature = 1.0 if cure is None else cure.temperature
+    say = speaker(language(options))
+    write_out(say(name, rows=sentence("rows", count=rows), temperature=temperature, file=options.output))
     return 0

@@ -4,7 +4,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import number, print_text, share, write_out
+from xent.commands.options import language, number, print_text, share, write_out
+from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
     from xent.report.model import Report
@@ -23,25 +24,26 @@ def add_thresholds(parser: argparse.ArgumentParser) -> Any:
 def show(report: "Report", options: argparse.Namespace) -> None:
     """Write the page if one was asked for, and print the report."""
     if options.html is not None:
-        report.html(options.html)
+        report.html(options.html, language(options))
     if options.json:
         write_out(report.json())
         return
     from xent.report.text import print_report
 
-    print_text(lambda console: print_report(report, console))
+    print_text(lambda console: print_report(report, console, language(options)))
 
 
 def missed(report: "Report", options: argparse.Namespace) -> int:
     """1 if a threshold is missed, with a line that says which."""
-    found = []
+    say, found = speaker(language(options)), []
     if options.fail_above is not None and not report.loss <= options.fail_above:
-        found.append(f"the loss is {report.loss:.6g} {report.unit}, above {options.fail_above:g}")
+        unit = say(f"unit.{report.unit}")
+        found.append(say("missed.above", loss=report.loss, unit=unit, limit=options.fail_above))
     if options.fail_below_skill is not None and (report.skill is None or report.skill < options.fail_below_skill):
         if report.skill is None:
-            found.append("the skill is undefined, because only one class is present")
+            found.append(say("missed.skill.undefined"))
         else:
-            found.append(f"the skill is {report.skill:.6g}, below {options.fail_below_skill:g}")
+            found.append(say("missed.skill", skill=report.skill, limit=options.fail_below_skill))
     for text in found:
         sys.stderr.write(f"xent: {text}\n")
     return 1 if found else 0

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from xent.commands.options import language
+from xent.texts.catalogue import speaker
+
 __all__ = ["add", "kept"]
 
 
@@ -29,9 +32,7 @@ def kept(options: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(
-            f"xent: what is done is in {options.state}; the same command with --resume goes on from there\n"
-        )
+        sys.stderr.write(f"xent: {speaker(language(options))('kept', file=options.state)}\n")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -4,9 +4,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import print_text, write_out
+from xent.commands.options import language, print_text, write_out
 from xent.commands.progress import Progress
 from xent.errors import OptionError
+from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
     from xent.report.token_report import TokenReport
@@ -27,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, source: Any = None) -> int:
     """Score the files, or `source` in their place; show, and look at the threshold, which is on the number shown first."""
-    from xent.report.token_report import print_token_report
+    from xent.report.token_text import print_token_report
     from xent.scoring.tokens import score_tokens
 
     refuse_for_tokens(
@@ -47,8 +48,8 @@ def run(options: argparse.Namespace, source: Any = None) -> int:
     if options.json:
         write_out(report.json())
     else:
-        print_text(lambda console: print_token_report(report, console))
-    return _missed(report, getattr(options, "fail_above", None))
+        print_text(lambda console: print_token_report(report, console, language(options)))
+    return _missed(report, getattr(options, "fail_above", None), language(options))
 
 
 def refuse_for_tokens(options: argparse.Namespace, also: tuple[str, ...]) -> None:
@@ -87,12 +88,15 @@ def choices_or_files(files: list[str]) -> Any:
     return pa.concat_tables([log.choice_table()[0] for log in logs])
 
 
-def _missed(report: "TokenReport", limit: float | None) -> int:
+def _missed(report: "TokenReport", limit: float | None, lang: str) -> int:
     """1 if the number shown first is above the limit, with a line that says so."""
     if limit is None:
         return 0
-    name, value = report.headline
+    from xent.report.token_text import headline
+
+    value = report.headline[1]
     if value <= limit:
         return 0
-    sys.stderr.write(f"xent: the loss is {value:.6g} {name}, above {limit:g}\n")
+    text = speaker(lang)("missed.tokens", loss=headline(report, f"{value:.6g}"), limit=limit)
+    sys.stderr.write(f"xent: {text}\n")
     return 1

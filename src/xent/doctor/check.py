@@ -19,6 +19,7 @@ from xent.sources.known import layout_of
 from xent.sources.names import find_column
 from xent.sources.sql import Query
 from xent.sources.table import Table
+from xent.texts.catalogue import sentence
 
 __all__ = ["check"]
 
@@ -85,7 +86,7 @@ def check(
     findings = sorted([*broken, *verdict.findings], key=lambda one: ORDER[one.severity])
     notes = list(columns.notes)
     if key is not None:
-        notes.append(f"ids from column {key!r}" + ("" if on else " (guessed)"))
+        notes.append(sentence("note.ids" if on else "note.ids.guessed", name=repr(key)))
     return Checkup(
         source=_named(source),
         serious=any(one.severity == "serious" for one in findings),

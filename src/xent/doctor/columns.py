@@ -11,6 +11,7 @@ from xent.report.checkup import Finding
 from xent.report.numbers import decimals
 from xent.scoring.assignment import assignment
 from xent.scoring.confusion_costs import Evidence, evidence, log_choices
+from xent.texts.catalogue import sentence
 
 __all__ = ["MOST_CLASSES", "misaligned_rows", "own_columns", "permuted_columns"]
 
@@ -44,7 +45,7 @@ def permuted_columns(
     judged = [(cycle, _judged(table, matched, own, best, cycle)) for cycle in _cycles(wanted)]
     moved = [(cycle, found) for cycle, found in judged if found.likely]
     if not moved:
-        fine = "no other order of the columns fits much better"
+        fine = sentence("fine.permuted_columns")
         return [finding("fine", "permuted-columns", fine)] if table.rows.sum() >= 30 else []
     now = float(table.of("sums", own).sum() / table.rows[own >= 0].sum())
     reordering = Reordering(
@@ -132,16 +133,12 @@ def misaligned_rows(table: CostTable, matched: Matched) -> list[Finding]:
         return []
     now, squares, rows = table.of("sums", own), table.of("squares", own), float(table.rows[own >= 0].sum())
     others = _anyones(table, own, rows)
-    for name, other in (("before", "above"), ("after", "below")):
+    for name in ("before", "after"):
         found = evidence(now, table.of(name, own), squares + table.of(f"{name}_squares", own), rows, 1.0)
         if found.sure and found.then < SHIFTED * others:
-            message = (
-                f"labels look shifted by one row: with the predictions of the row {other} each they would give "
-                f"{decimals(found.then)} instead of {decimals(found.now)} nats."
-            )
-            return [
-                finding("serious", "shifted-rows", message, "join labels and predictions by an id, not by position.")
-            ]
+            losses = {"then": decimals(found.then), "now": decimals(found.now)}
+            message = sentence(f"found.shifted_rows.{name}", **losses)
+            return [finding("serious", "shifted-rows", message, sentence("change.join_by_id"))]
     return []
 
 

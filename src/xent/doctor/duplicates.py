@@ -8,9 +8,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
-from xent.doctor.findings import Places, finding, times, verb
+from xent.doctor.findings import Places, finding
 from xent.report.checkup import Finding, Severity
 from xent.sources.arrays import numpy_array
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["Hashes", "duplicate_ids", "duplicate_rows", "hash_ids", "hash_rows"]
 
@@ -100,21 +101,23 @@ def duplicate_rows(hashes: Hashes, continuous: bool) -> list[Finding]:
     if not continuous:
         return []  # round numbers, decisions and the same everywhere repeat by themselves
     if found is None:
-        return [finding("fine", "duplicated-rows", "no row occurs twice")]
+        return [finding("fine", "duplicated-rows", sentence("fine.duplicated_rows"))]
     rows = hashes.places.rows
-    again = f"{verb(found.extra, 'repeat')} the label and predictions of an earlier one"
-    message = f"{times(found.extra)} of {rows:,} {again}; first {_two(found)}"
-    step = "remove the copies: they count twice, and make the interval too narrow."
+    message = counted("found.duplicated_rows", found.extra, rows=rows, first=_two(found))
+    step = sentence("change.remove_copies")
     if found.extra < 0.01 * rows:
         return [finding("fine", "duplicated-rows", message)]
     few = found.distinct < 0.1 * rows
     if few:
-        message = f"only {times(found.distinct, 'different row')} among {rows:,}, as of a small decision tree; first "
-        message += f"{_two(found)} are alike"
-        step = "if the model is no such tree, check that examples do not occur several times."
+        message = counted("found.few_different_rows", found.distinct, rows=rows, first=_two(found))
+        step = sentence("change.check_examples")
     severity: Severity = "serious" if found.extra + found.groups > 0.5 * rows and not few else "worth a look"
     source, row = found.first
-    return [Finding(severity, "duplicated-rows", f"{message}.", step, found.extra, row, source or None)]
+    return [
+        Finding(
+            severity, "duplicated-rows", sentence("finding.end", text=message), step, found.extra, row, source or None
+        )
+    ]
 
 
 def duplicate_ids(hashes: Hashes, name: str, missing: int) -> list[Finding]:
@@ -122,18 +125,20 @@ def duplicate_ids(hashes: Hashes, name: str, missing: int) -> list[Finding]:
     found = hashes.repeats()
     result = []
     if missing:
-        message = f"{times(missing)} of {hashes.places.rows:,} {verb(missing, 'have', 'has')} no {name!r}."
-        result.append(finding("worth a look", "missing-ids", message, "give each row its id.", rows=missing))
+        message = counted("found.missing_ids", missing, rows=hashes.places.rows, name=repr(name))
+        result.append(finding("worth a look", "missing-ids", message, sentence("change.give_ids"), rows=missing))
     if found is None:
-        return result or [finding("fine", "duplicated-ids", f"every {name!r} occurs once")]
-    message = f"{times(found.extra)} of {hashes.places.rows:,} {verb(found.extra, 'have', 'has')} an id ({name!r}) that an earlier row has; first {_two(found)}."
-    step = "keep one row for each id, or name the column that tells rows apart with --on."
+        return result or [finding("fine", "duplicated-ids", sentence("fine.duplicated_ids", name=repr(name)))]
+    rows = hashes.places.rows
+    message = counted("found.duplicated_ids", found.extra, rows=rows, name=repr(name), first=_two(found))
+    step = sentence("change.keep_one")
     first = found.first
     return [*result, Finding("serious", "duplicated-ids", message, step, found.extra, first[1], first[0] or None)]
 
 
-def _two(found: Repeats) -> str:
+def _two(found: Repeats) -> Sentence:
     (source, row), (other, again) = found.first, found.again
-    if source == other:
-        return f"rows {row} and {again}" + (f" of {source}" if source else "")
-    return f"row {row} of {source} and row {again} of {other}"
+    if source != other:
+        return sentence("rows.two_files", row=row, source=source, again=again, other=other)
+    both = sentence("rows.two", row=row, again=again)
+    return sentence("place.of", place=both, source=source) if source else both

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.checks.predictions import MOST, SUM_TOLERANCE, Place
-from xent.doctor.findings import Tally, finding, times, verb
+from xent.doctor.findings import Tally, finding
 from xent.report.checkup import Finding
 from xent.scoring.confusion_costs import row_totals
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["Entries", "Sums"]
 
@@ -45,35 +46,34 @@ class Entries:
         if logits and block.ndim == 2:
             self.impossible.add((wide == -np.inf).all(axis=1), place)
 
-    def _cell(self, block: Float64, marked: NDArray[np.bool_], index: int) -> str:
+    def _cell(self, block: Float64, marked: NDArray[np.bool_], index: int) -> Sentence:
         row = block[index]
         column = int(np.argmax(marked[index]))
         name = repr(self.names[column]) if column < len(self.names) > 1 else str(column)
-        return f"{row[column]:.6g} in column {name if len(row) > 1 else repr(self.names[0])}"
+        return sentence("cell", value=f"{row[column]:.6g}", name=name if len(row) > 1 else repr(self.names[0]))
 
     def findings(self, rows: int, missing: int) -> list[Finding]:
         """What was found; `missing` values are told elsewhere."""
-        kind = self.kind.replace("_", "-")
-        allowed = {"logits": f"within ±{MOST:g}", "log_probabilities": "0 or less"}.get(self.kind, "in [0, 1]")
-        remove = "remove these rows, or mend the model that made them."
+        kind = sentence(f"kind.{self.kind}")
+        range_ = {"logits": "range.logits", "log_probabilities": "range.logs"}.get(self.kind, "range.probabilities")
+        allowed = sentence(range_, most=f"{MOST:g}")
         cases = [
-            ("nan-predictions", self.nan if not missing else Tally(), "NaN", remove),
-            ("infinite-predictions", self.infinite, "infinite values", "mend the model that made them."),
-            ("negative-predictions", self.negative, f"negative values ({kind} are 0 or more)", "pass --kind logits if "
-             "these are logits, or --kind log_probabilities if they are logs."),
-            ("predictions-above-range", self.above, f"values out of range ({kind} must be {allowed})", "check which "
-             "columns hold the predictions, and their kind (--kind)."),
-            ("impossible-rows", self.impossible, "no finite logit, so that every class is impossible,", "give at least "
-             "one class a finite logit."),
+            ("nan-predictions", self.nan if not missing else Tally(), "NaN", "change.remove_or_mend"),
+            ("infinite-predictions", self.infinite, sentence("what.infinite"), "change.mend"),
+            ("negative-predictions", self.negative, sentence("what.negative", kind=kind), "change.kind_of_negative"),
+            ("predictions-above-range", self.above, sentence("what.out_of_range", kind=kind, allowed=allowed),
+             "change.check_columns"),
+            ("impossible-rows", self.impossible, sentence("what.impossible"), "change.finite_logit"),
         ]  # fmt: skip
         found = []
         for name, tally, what, step in cases:
             if tally.rows:
-                detail = f", {tally.detail}" if tally.detail else ""
-                message = f"{what} in {times(tally.rows)} of {rows:,}; first {tally.where}{detail}."
-                found.append(finding("serious", name, message, step, tally))
+                where = tally.where
+                first = sentence("first_with", where=where, detail=tally.detail) if tally.detail else where
+                message = sentence("found.values", what=what, of=counted("rows", tally.rows), rows=rows, first=first)
+                found.append(finding("serious", name, message, sentence(step), tally))
         if not found and not missing:
-            found.append(finding("fine", "entries", "no NaN, no infinite and no impossible value"))
+            found.append(finding("fine", "entries", sentence("fine.entries")))
         return found
 
 
@@ -84,7 +84,7 @@ class Sums:
         self.kind, self.distributions = kind, distributions
         self.off, self.empty, self.like_probabilities, self.not_close = Tally(), Tally(), Tally(), Tally()
         self.least, self.most = math.inf, -math.inf
-        self.worst, self.worst_at = 0.0, ""
+        self.worst, self.worst_at = 0.0, sentence("row.none")
         self.seen = self.columns = 0
 
     def add(self, block: Float64, place: Place) -> None:
@@ -101,14 +101,16 @@ class Sums:
             inside = ((block >= 0.0) & (block <= 1.0)).all(axis=1)
             self.like_probabilities.add(inside & known & (off <= SUM_TOLERANCE), place)
             return
-        self.off.add(off > SUM_TOLERANCE, place, lambda row: f"which sums to {sums[row]:.6g}")
+        self.off.add(off > SUM_TOLERANCE, place, lambda row: sentence("which_sums", total=f"{sums[row]:.6g}"))
         self.not_close.add(off > CLOSE, place)
         self.empty.add(known & (sums <= 0.0), place)
         if known.any():
             self.least, self.most = min(self.least, float(sums[known].min())), max(self.most, float(sums[known].max()))
             if off.max() > self.worst:
                 self.worst, row = float(off.max()), int(np.argmax(off))
-                self.worst_at = place.row(row)
+                row += place.first_row
+                of_file = sentence("row.of_file", row=row, source=place.source)
+                self.worst_at = of_file if place.source else sentence("row", index=row)
 
     def _look_like_probabilities(self, block: Float64, place: Place) -> None:
         """Logits that need not sum to 1 as probabilities."""
@@ -124,36 +126,38 @@ class Sums:
         if self.kind not in ("probabilities", "log_probabilities") or not self.seen:
             return []
         if not self.off.rows:
-            return [finding("fine", "sums", f"rows sum to 1 (at most {self.worst:.1g} off)")]
-        spread = f"sums run from {self.least:.6g} to {self.most:.6g}"
-        step = "pass --normalize to divide each row by its sum"
+            return [finding("fine", "sums", sentence("fine.sums", off=f"{self.worst:.1g}"))]
+        spread = sentence("sums.spread", least=f"{self.least:.6g}", most=f"{self.most:.6g}")
+        step = sentence("change.normalize")
         if self.empty.rows:
-            step += (
-                f", but first mend {times(self.empty.rows)} whose sum is 0 (first {self.empty.where}), which it cannot"
-            )
+            empty = {"rows": counted("rows", self.empty.rows), "first": self.empty.where}
+            step = sentence("change.normalize.but", step=step, **empty)
         if self.off.rows > 0.9 * self.seen and self.most <= 1.0 + SUM_TOLERANCE and self.least < 1.0 - CLOSE:
-            what, name = " but to less: a column seems to be missing", "missing-column"
-            step = "give every class its column; if they are all there, pass --normalize"
+            what, name = sentence("sums.less"), "missing-column"
+            step = sentence("change.every_column")
         elif self.not_close.rows > 0.5 * self.seen and self.most - self.least > CLOSE:
-            what, name = ": these look like separate scores, one class against the rest", "one-against-rest"
-            step += "; or pass --task multilabel if a row can have several labels"
+            what, name = sentence("sums.separate"), "one-against-rest"
+            step = sentence("change.or_multilabel", step=step)
         elif rounding is not None and self.worst <= 0.51 * rounding * self.columns:
-            what, name = f", because of rounding to {rounding:g}", "sums"
+            what, name = sentence("sums.rounding", step=f"{rounding:g}"), "sums"
         else:
-            what, name = "", "sums"
-        message = (
-            f"{times(self.off.rows)} of {rows:,} {verb(self.off.rows, 'do', 'does')} not sum to 1 (within {SUM_TOLERANCE:g})"
-            f"{what}; {spread}; first {self.off.where}, {self.off.detail}; the largest deviation is {self.worst:.4g}, "
-            f"{self.worst_at}."
+            what, name = sentence("sums.plain"), "sums"
+        message = counted(
+            "found.sums",
+            self.off.rows,
+            rows=rows,
+            tolerance=f"{SUM_TOLERANCE:g}",
+            what=what,
+            spread=spread,
+            first=sentence("first_with", where=self.off.where, detail=self.off.detail),
+            worst=f"{self.worst:.4g}",
+            at=self.worst_at,
         )
-        return [finding("serious", name, message, f"{step}.", self.off)]
+        return [finding("serious", name, message, sentence("finding.end", text=step), self.off)]
 
 
 def _twice(tally: Tally, rows: int, columns: int) -> Finding:
     """Probabilities that would be read as logits."""
-    what, function = ("in [0, 1], summing to 1", "softmax") if columns > 1 else ("in [0, 1]", "sigmoid")
-    return finding(
-        "serious", "softmax-twice",
-        f"{times(tally.rows)} of {rows:,} {verb(tally.rows, 'are', 'is')} probabilities already ({what}), but would be read "
-        f"as logits: a second {function} flattens them.", "pass --kind probabilities.", tally,
-    )  # fmt: skip
+    name = "found.softmax_twice" if columns > 1 else "found.sigmoid_twice"
+    message = counted(name, tally.rows, rows=rows)
+    return finding("serious", "softmax-twice", message, sentence("change.kind_probabilities"), tally)

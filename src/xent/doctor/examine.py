@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xent.checks.predictions import MOST, Place
 from xent.doctor.duplicates import Hashes, duplicate_ids, duplicate_rows, hash_ids, hash_rows
 from xent.doctor.entries import Entries, Sums
-from xent.doctor.findings import Tally, finding, times
+from xent.doctor.findings import Tally, finding
 from xent.doctor.kinds import Settled, as_legal, settle
 from xent.doctor.one_label import OneLabel
 from xent.doctor.reading import Reader
@@ -22,6 +22,7 @@ from xent.scoring.plan import Label
 from xent.sources.columns import Columns
 from xent.sources.table import Batch
 from xent.sources.types import is_list, value_type
+from xent.texts.catalogue import counted, sentence
 
 __all__ = ["Examination", "Verdict"]
 
@@ -132,12 +133,11 @@ class Examination:
     def _weight_findings(self) -> list[Finding]:
         tally, told = self.bad_weights, self.weights.missing.rows + self.weights.text.rows
         if tally.rows > told:
-            message = f"weights that are negative, NaN, infinite, too small or too large in {times(tally.rows)} of "
-            message += f"{self.rows:,}; first {tally.where}, {tally.detail}."
-            step = "use 0 to leave a row out, and numbers above 0 otherwise."
-            return [finding("serious", "weights", message, step, tally)]
+            first = sentence("first_with", where=tally.where, detail=tally.detail)
+            message = sentence("found.weights", of=counted("rows", tally.rows), rows=self.rows, first=first)
+            return [finding("serious", "weights", message, sentence("change.weights"), tally)]
         if not self.some_weight:
-            return [finding("serious", "weights", "the weight is 0 in every row.", "give some rows a weight above 0.")]
+            return [finding("serious", "weights", sentence("found.no_weight"), sentence("change.some_weight"))]
         return []
 
 

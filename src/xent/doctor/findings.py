@@ -7,8 +7,9 @@ import numpy as np
 
 from xent.checks.predictions import Place
 from xent.report.checkup import Finding, Severity
+from xent.texts.catalogue import Sentence, sentence
 
-__all__ = ["Places", "Tally", "finding", "from_error", "spoken", "times", "verb"]
+__all__ = ["Places", "Tally", "finding", "from_error", "spoken"]
 
 
 class Tally:
@@ -29,11 +30,12 @@ class Tally:
         self.rows += found
 
     @property
-    def where(self) -> str:
+    def where(self) -> Sentence:
         """The first row, in words."""
         if self.first is None:
-            return "no row"
-        return f"row {self.first[1]}" + (f" of {self.first[0]}" if self.first[0] else "")
+            return sentence("row.none")
+        row = sentence("row", index=self.first[1])
+        return sentence("place.of", place=row, source=self.first[0]) if self.first[0] else row
 
 
 class Places:
@@ -69,18 +71,8 @@ def from_error(name: str, error: Exception) -> Finding:
     return Finding("serious", name, " ".join(message.split()), " ".join(change.split()), None, None, None)
 
 
-def verb(count: int, many: str, one: str = "") -> str:
-    """The word that goes with so many: "hold" or "holds"."""
-    return many if count != 1 else one or f"{many}s"
-
-
-def times(count: int, what: str = "row") -> str:
-    """ "1 row", "1,234 rows"."""
-    plural = f"{what[:-1]}ies" if what.endswith("ry") else f"{what}es" if what.endswith("s") else f"{what}s"
-    return f"{count:,} {what if count == 1 else plural}"
-
-
 def spoken(names: Any, most: int = 8) -> str:
     """Names after commas, the first few of them."""
     shown = [str(name) for name in names]
-    return ", ".join(shown[:most]) + (f", … ({len(shown):,} in all)" if len(shown) > most else "")
+    listed = ", ".join(shown[:most])
+    return sentence("spoken", names=listed, count=len(shown)) if len(shown) > most else listed

@@ -9,6 +9,7 @@ from xent.doctor.findings import finding, from_error
 from xent.errors import ProbabilityError
 from xent.report.checkup import Finding
 from xent.scoring.kinds import guess_kind
+from xent.texts.catalogue import sentence
 
 __all__ = ["Settled", "as_legal", "settle"]
 
@@ -36,21 +37,21 @@ def settle(block: Float64, told: str, by_names: str | None, columns: tuple[str, 
     """
     good = block[~np.isnan(block.reshape(len(block), -1)).any(axis=1)]
     found: list[Finding] = []
-    kind, how = told, "as told"
+    kind, how = told, "told"
     if told == "auto":
-        kind, how = by_names or "", "by their name"
+        kind, how = by_names or "", "named"
     if not kind:
-        how = "by their values"
+        how = "guessed"
         try:
             kind = guess_kind(good, distributions) if good.size else "probabilities"
         except ProbabilityError as error:
-            kind, how = "logits", "a guess"
+            kind, how = "logits", "a_guess"
             found.append(from_error("ambiguous-kind", error))
     if kind == "probabilities" and good.size:
         kind = _percents_or_counts(good, distributions)
         found += _of_another_kind(kind, good)
     found += _badly_named(kind, by_names, columns)
-    return Settled(kind, f"predictions are {kind.replace('_', '-')} ({how})", tuple(found))
+    return Settled(kind, sentence(f"note.kind.{how}", kind=sentence(f"kind.{kind}")), tuple(found))
 
 
 def _percents_or_counts(block: Float64, distributions: bool) -> str:
@@ -73,21 +74,18 @@ def _percents_or_counts(block: Float64, distributions: bool) -> str:
 def _of_another_kind(kind: str, block: Float64) -> list[Finding]:
     single = block.ndim == 1
     if kind == "percents":
-        step = "divide them by 100" + ("." if single else ", or pass --normalize.")
-        sums = "reach up to 100" if single else "rows sum to 100"
-        message = f"predictions are percents, not probabilities: they {sums}, such as {_shown(block)}."
-        return [finding("serious", "percents", message.replace("they rows", "rows"), step)]
+        step = sentence("change.divide_by_100" if single else "change.divide_by_100.or")
+        message = sentence("found.percents.single" if single else "found.percents", shown=_shown(block))
+        return [finding("serious", "percents", message, step)]
     if kind == "counts":
-        message = f"predictions are counts, not probabilities: whole numbers, such as {_shown(block)}."
-        return [finding("serious", "counts", message, "divide each row by its sum, which --normalize does.")]
+        message = sentence("found.counts", shown=_shown(block))
+        return [finding("serious", "counts", message, sentence("change.divide_by_sum"))]
     with np.errstate(invalid="ignore"):
         outside = ((block < 0.0) | (block > 1.001)).reshape(len(block), -1).any(axis=1)
     if outside.mean() > 0.5:
-        return [finding(
-            "serious", "logits-as-probabilities",
-            f"predictions are outside [0, 1] in {100 * outside.mean():.0f} % of the first rows, such as "
-            f"{_shown(block[outside])}: these look like logits.", "pass --kind logits.",
-        )]  # fmt: skip
+        shown = _shown(block[outside])
+        message = sentence("found.logits", share=f"{100 * outside.mean():.0f}", shown=shown)
+        return [finding("serious", "logits-as-probabilities", message, sentence("change.kind_logits"))]
     return []
 
 
@@ -97,11 +95,8 @@ def _badly_named(kind: str, by_names: str | None, columns: tuple[str, ...]) -> l
         name.lower().startswith(("p_", "prob_", "proba_")) or name.lower() in ("p", "probability") for name in columns
     )
     if named_p and kind in ("logits", "log_probabilities") and by_names is None:
-        spoken = kind.replace("_", "-")
-        return [finding(
-            "worth a look", "misnamed-columns", f"columns are named like probabilities ({columns[0]}), but hold {spoken}.",
-            f"pass --kind {kind} to be sure, or rename the columns.",
-        )]  # fmt: skip
+        message = sentence("found.misnamed", name=columns[0], kind=sentence(f"kind.{kind}"))
+        return [finding("worth a look", "misnamed-columns", message, sentence("change.misnamed", kind=kind))]
     return []
 
 

@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
-from xent.doctor.findings import Tally, finding, from_error, spoken, times, verb
+from xent.doctor.findings import Tally, finding, from_error, spoken
 from xent.errors import LabelError, XentError
 from xent.report.checkup import Finding
 from xent.scoring.classes import Resolved, resolve
 from xent.scoring.labels import Vocabulary, as_number, in_order, kind_of
 from xent.scoring.plan import Label
 from xent.sources.arrays import numpy_array
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["NOTHING", "LabelBook", "Matched", "label_findings", "match"]
 
@@ -102,7 +103,7 @@ class Matched(NamedTuple):
     class_of: NDArray[np.int64]  # the class of each label of the book; −1 for none
     error: XentError | None  # where `xent score` would refuse to match them
     note: str
-    warning: str | None
+    warning: Sentence | None
 
 
 NOTHING = Matched((), (), np.zeros(0, np.int64), None, "", None)
@@ -146,11 +147,8 @@ def label_findings(book: LabelBook, matched: Matched, rows: int) -> list[Finding
     """What is wrong with labels of one class a row."""
     found = []
     if book.missing.rows:
-        found.append(finding(
-            "serious", "missing-labels",
-            f"{times(book.missing.rows)} of {rows:,} {verb(book.missing.rows, 'have', 'has')} no label (null, empty or NaN); first {book.missing.where}.",
-            "remove the rows without a label.", book.missing,
-        ))  # fmt: skip
+        message = counted("found.missing_labels", book.missing.rows, rows=rows, first=book.missing.where)
+        found.append(finding("serious", "missing-labels", message, sentence("change.missing_labels"), book.missing))
     fractions = [label for label in book.labels if isinstance(label, float)]
     if fractions or book.more.rows:
         found.append(_not_classes(book, fractions))
@@ -160,7 +158,8 @@ def label_findings(book: LabelBook, matched: Matched, rows: int) -> list[Finding
         found += _unknown(book, matched)
     found += _like_missing(book)
     if matched.warning:
-        found.append(finding("worth a look", "order-of-columns", matched.warning.rstrip("."), ""))
+        message = sentence("found.order_of_columns", **matched.warning.values)
+        found.append(finding("worth a look", "order-of-columns", message, ""))
     return found + _absent(book, matched, rows)
 
 
@@ -172,11 +171,9 @@ def _like_missing(book: LabelBook) -> list[Finding]:
     if not words or len(words) == len(book.labels) or tally.rows > 0.5 * book.counts.sum():
         return []
     tally.first = book.first[book.codes_of[words[0]]]
-    return [finding(
-        "worth a look", "labels-like-missing",
-        f"{times(tally.rows)} {verb(tally.rows, 'have', 'has')} the label {spoken(map(repr, words))}, which is taken for a "
-        f"class; first {tally.where}.", "remove these rows if it stands for a missing label.", tally,
-    )]  # fmt: skip
+    labels = spoken(map(repr, words))
+    message = counted("found.labels_like_missing", tally.rows, labels=labels, first=tally.where)
+    return [finding("worth a look", "labels-like-missing", message, sentence("change.labels_like_missing"), tally)]
 
 
 def _not_classes(book: LabelBook, fractions: list[Any]) -> Finding:
@@ -185,14 +182,11 @@ def _not_classes(book: LabelBook, fractions: list[Any]) -> Finding:
     tally.first = book.first[book.codes_of[wrong[0]]]
     tally.rows = int(sum(book.counts[book.codes_of[label]] for label in wrong))
     if not fractions:
-        what = f"there are more than {MOST_LABELS:,} different labels: these look like ids or measurements, not classes"
-        return finding("serious", "labels-are-no-classes", what, "choose another column with --label.")
-    step = "choose another column with --label; for soft labels give each class a column (--label 'y_*')."
-    return finding(
-        "serious", "fractional-labels",
-        f"labels are fractions in {times(tally.rows)}: first {tally.where}, {wrong[0]:g}; a label names a class.",
-        step, tally,
-    )  # fmt: skip
+        what = sentence("found.no_classes", most=MOST_LABELS)
+        return finding("serious", "labels-are-no-classes", what, sentence("change.other_label"))
+    first = sentence("first_with", where=tally.where, detail=f"{wrong[0]:g}")
+    message = sentence("found.fractional_labels", rows=counted("rows", tally.rows), first=first)
+    return finding("serious", "fractional-labels", message, sentence("change.other_label.soft"), tally)
 
 
 def _refused(book: LabelBook, error: XentError) -> Finding:
@@ -213,35 +207,34 @@ def _unknown(book: LabelBook, matched: Matched) -> list[Finding]:
     tally.first = book.first[book.codes_of[labels[0]]]
     names = [str(name) for name in matched.classes]
     if not all(as_number(label) is not None for label in labels):
-        hint, step = _meant(labels, names), "correct the labels, or add a prediction column for each of them."
+        hint, step = _meant(labels, names), sentence("change.unknown_labels")
     else:
         hint, step = _counted(book, matched, labels, names)
-    return [finding(
-        "serious", "unknown-labels",
-        f"{times(tally.rows)} {verb(tally.rows, 'have', 'has')} a label that names no prediction column: {spoken(map(repr, labels))}; first "
-        f"{tally.where}; the columns are {spoken(names)}" + (f" ({hint})." if hint else "."),
-        step, tally,
-    )]  # fmt: skip
+    shown = {"labels": spoken(map(repr, labels)), "first": tally.where, "names": spoken(names)}
+    hint = sentence("in_brackets", text=hint) if hint else ""
+    message = counted("found.unknown_labels", tally.rows, **shown, hint=hint)
+    return [finding("serious", "unknown-labels", message, step, tally)]
 
 
-def _meant(labels: list[Any], names: list[str]) -> str:
+def _meant(labels: list[Any], names: list[str]) -> Any:
     """Labels and the columns whose names are like them."""
     folded = [_folded(name) for name in names]
     near = [(label, difflib.get_close_matches(_folded(label), folded, 1)) for label in labels[:8]]
-    return ", ".join(f"{label!r} may be {names[folded.index(found[0])]!r}" for label, found in near if found)
+    return tuple(
+        sentence("may_be", label=repr(label), name=repr(names[folded.index(found[0])]))
+        for label, found in near
+        if found
+    )
 
 
-def _counted(book: LabelBook, matched: Matched, labels: list[Any], names: list[str]) -> tuple[str, str]:
+def _counted(book: LabelBook, matched: Matched, labels: list[Any], names: list[str]) -> tuple[Any, Sentence]:
     """Whether numbers start at 1 where 0 is meant, and what to do."""
     size = len(names)
     from_zero = matched.warning is not None or names == [str(i) for i in range(size)]
     if from_zero and labels == [size] and not book.counts[matched.class_of == 0].sum():
         every = ",".join(map(str, range(1, size + 1))) if size <= 12 else f"1,2,…,{size}"
-        return (
-            f"no row has label 0 and some have {size}: labels seem to count from 1",
-            f"subtract 1 from the labels, or pass --classes {every} if the first column is class 1.",
-        )
-    return "", "correct the labels, or add a prediction column for each of them."
+        return sentence("labels_from_1", size=size), sentence("change.labels_from_1", every=every)
+    return "", sentence("change.unknown_labels")
 
 
 def _folded(name: Any) -> str:
@@ -250,17 +243,13 @@ def _folded(name: Any) -> str:
 
 def _absent(book: LabelBook, matched: Matched, rows: int) -> list[Finding]:
     if len(book.labels) == 1:
-        return [finding(
-            "worth a look", "one-class", f"only one class is present: every label is {book.labels[0]!r}.",
-            "check the label column: with one class there is nothing to compare the loss with.", rows=rows,
-        )]  # fmt: skip
+        message = sentence("found.one_class", label=repr(book.labels[0]))
+        return [finding("worth a look", "one-class", message, sentence("change.one_class"), rows=rows)]
     present = set(matched.class_of.tolist())
     absent = [label for code, label in enumerate(matched.classes) if code not in present]
     if absent and matched.error is None:
-        return [finding(
-            "worth a look", "absent-classes", f"no row has the label {spoken(absent)}, which has a prediction column.",
-            "check that the rows are all there, and that the labels are written like the columns.", rows=0,
-        )]  # fmt: skip
+        message = sentence("found.absent_classes", labels=spoken(absent))
+        return [finding("worth a look", "absent-classes", message, sentence("change.absent_classes"), rows=0)]
     if book.type is not None and pa.types.is_floating(book.type) and all(isinstance(v, int) for v in book.labels):
-        return [finding("fine", "float-labels", "labels are whole numbers, written as floats")]
+        return [finding("fine", "float-labels", sentence("fine.float_labels"))]
     return []

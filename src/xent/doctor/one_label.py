@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
 from xent.doctor.columns import misaligned_rows, own_columns, permuted_columns
-from xent.doctor.findings import finding, times
+from xent.doctor.findings import finding
 from xent.doctor.labels import NOTHING, LabelBook, Matched, label_findings, match
 from xent.doctor.table import CostTable
 from xent.doctor.verdicts import (
@@ -28,6 +28,7 @@ from xent.report.numbers import decimals
 from xent.scoring.confusion_costs import class_costs
 from xent.scoring.plan import Label
 from xent.sources.columns import Columns
+from xent.texts.catalogue import counted, sentence
 
 __all__ = ["Answers", "OneLabel"]
 
@@ -90,8 +91,8 @@ class OneLabel:
     def finish(self, rows: int) -> Answers:
         """What was found."""
         if self.type is not None or self.table is None:
-            message = f"column {self.columns.labels[0]!r} is of type {self.type}, which is no label."
-            wrong = finding("serious", "label-type", message, "choose another column with --label.")
+            message = sentence("found.label_type", name=repr(self.columns.labels[0]), type=self.type)
+            wrong = finding("serious", "label-type", message, sentence("change.other_label"))
             return Answers([wrong], (), None, None, 0, 0, ())
         if not self.book.labels:
             return Answers(label_findings(self.book, NOTHING, rows), (), None, None, 0, 0, ())
@@ -120,7 +121,7 @@ class OneLabel:
         if one.name not in ("labels-from-1", "labels-and-columns") or not matched.classes or not self.table.complete:
             return one
         cost = float(self.table.of("sums", own).sum() / max(self.table.rows.sum(), 1))
-        return replace(one, message=f"{one.message} In sorted order the loss would be {decimals(cost)} nats.")
+        return replace(one, message=sentence("found.in_sorted_order", message=one.message, loss=decimals(cost)))
 
     def _shares(self, own: Int64) -> tuple[float, ...]:
         """How frequent the class of each column of costs is; that of the second, of a single column."""
@@ -135,14 +136,18 @@ class OneLabel:
         names = self.columns.predictions
         if self.table is None or self.compared < 10 or len(self.book.labels) < 2 or len(names) != np.size(self.equal):
             return []
-        same = {name: "is the label itself" for name, equal in zip(names, self.equal, strict=True) if equal}
-        same |= {
-            names[i]: "is 1 for the rows of its class and 0 for all others" for i in leaked_columns(self.table, own)
-        }
-        return [finding(
-            "serious", "leaked-column", f"prediction column {name!r} {what}, in all {times(self.compared)}.",
-            f"leave it out: name the prediction columns with --prediction, without {name!r}.", rows=self.compared,
-        ) for name, what in same.items()]  # fmt: skip
+        same = {name: "found.leaked_column" for name, equal in zip(names, self.equal, strict=True) if equal}
+        same |= {names[i]: "found.leaked_column.of_class" for i in leaked_columns(self.table, own)}
+        return [
+            finding(
+                "serious",
+                "leaked-column",
+                sentence(what, name=repr(name), rows=counted("rows", self.compared)),
+                sentence("change.leaked_column", name=repr(name)),
+                rows=self.compared,
+            )
+            for name, what in same.items()
+        ]
 
 
 def _complaints(found: list[Finding]) -> set[str]:

@@ -10,10 +10,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
-from xent.doctor.findings import Tally, finding, times, verb
+from xent.doctor.findings import Tally, finding
 from xent.report.checkup import Finding
 from xent.sources.arrays import numpy_array
 from xent.sources.types import is_list, is_numeric, is_text
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Part", "Reader"]
 
@@ -46,7 +47,7 @@ class Reader:
     def __init__(self, what: str, names: Sequence[str]) -> None:
         self.what, self.names = what, tuple(names)
         self.missing, self.text, self.ragged = Tally(), Tally(), Tally()
-        self.type: str | None = None  # of a column that cannot hold numbers
+        self.type: tuple[str, str] | None = None  # name and type of a column that cannot hold numbers
         self.size: int | None = None  # of lists
         self.as_text: str | None = None  # a column of texts
         self.single_precision = True
@@ -70,11 +71,13 @@ class Reader:
 
     def _lists(self, column: Any, place: Place) -> Float64:
         sizes = numpy_array(pc.fill_null(pc.list_value_length(column), -1)).astype(np.int64)
-        self._missing.append(Marks(np.flatnonzero(sizes < 0), f"column {self.names[0]!r}"))
+        self._missing.append(Marks(np.flatnonzero(sizes < 0), sentence("column.named", name=repr(self.names[0]))))
         if self.size is None:
             given = sizes[sizes >= 0]
             self.size = max(int(np.bincount(given).argmax()), 1) if len(given) else 1
-        self.ragged.add((sizes >= 0) & (sizes != self.size), place, lambda row: f"a list of {sizes[row]}")
+        self.ragged.add(
+            (sizes >= 0) & (sizes != self.size), place, lambda row: sentence("a_list", size=int(sizes[row]))
+        )
         right = sizes == self.size
         flat = _plain(column.filter(pa.array(right)).flatten())
         values = np.full((len(column), self.size), np.nan)
@@ -86,12 +89,12 @@ class Reader:
         """The values of a column, which are in these `rows` (values,)."""
         if column.null_count:
             missing = column.is_null().to_numpy(zero_copy_only=False)
-            self._missing.append(Marks(rows[missing], f"column {name!r}"))
+            self._missing.append(Marks(rows[missing], sentence("column.named", name=repr(name))))
         if is_text(column.type):
             return self._from_text(column.to_pylist(), name, rows)
         if not is_numeric(column.type):
             if not pa.types.is_null(column.type):
-                self.type = f"column {name!r} is of type {column.type}"
+                self.type = (name, str(column.type))
             return np.full(len(column), np.nan)
         self.single_precision &= column.type in (pa.float32(), pa.float16())
         if pa.types.is_boolean(column.type):
@@ -104,37 +107,35 @@ class Reader:
         values = np.array([_number(text) for text in texts], np.float64).reshape(len(texts))
         wrong = np.isnan(values) & np.array([text is not None and not _is_nan(text) for text in texts], np.bool_)
         if wrong.any():
-            self._texts.append(Marks(rows[wrong], f"{texts[int(np.argmax(wrong))]!r} in column {name!r}"))
+            detail = sentence("cell", value=repr(texts[int(np.argmax(wrong))]), name=repr(name))
+            self._texts.append(Marks(rows[wrong], detail))
         return values
 
     def findings(self, rows: int) -> list[Finding]:
         """What was wrong with the columns themselves."""
         found = []
         if self.type is not None:
-            found.append(finding(
-                "serious", f"{self.what}-type", f"{self.type}, which is no number.",
-                f"choose another column with --{self.what}, or write numbers.",
-            ))  # fmt: skip
+            name, kind = self.type
+            message = sentence("found.type", name=repr(name), type=kind)
+            found.append(finding("serious", f"{self.what}-type", message, sentence("change.type", what=self.what)))
         if self.missing.rows:
-            found.append(self._finding(
-                f"missing-{self.what}s", self.missing, rows, f"a missing {self.what} (null or empty)",
-                f"fill in the {self.what}s, or remove these rows; xent guesses no value.",
-            ))  # fmt: skip
+            step = sentence(f"change.missing.{self.what}")
+            found.append(self._finding(f"missing-{self.what}s", self.missing, rows, f"found.missing.{self.what}", step))
         if self.text.rows:
             step = _text_step(self.text.detail)
-            found.append(self._finding(f"text-{self.what}s", self.text, rows, f"a {self.what} that is no number", step))
+            found.append(self._finding(f"text-{self.what}s", self.text, rows, f"found.text.{self.what}", step))
         elif self.as_text is not None:
-            message = f"column {self.as_text!r} holds numbers, but as text."
-            found.append(finding("serious", f"text-{self.what}s", message, "write the column as numbers.", rows=rows))
+            message = sentence("found.numbers_as_text", name=repr(self.as_text))
+            found.append(finding("serious", f"text-{self.what}s", message, sentence("change.as_numbers"), rows=rows))
         if self.ragged.rows:
-            what = f"a list of another length than {self.size}"
-            step = "give every row one prediction per class."
-            found.append(self._finding("ragged-lists", self.ragged, rows, what, step))
+            step = sentence("change.ragged_lists")
+            found.append(self._finding("ragged-lists", self.ragged, rows, "found.ragged_lists", step))
         return found
 
-    def _finding(self, name: str, tally: Tally, rows: int, what: str, step: str) -> Finding:
-        has = verb(tally.rows, "have", "has")
-        message = f"{times(tally.rows)} of {rows:,} {has} {what}: first {tally.where}, {tally.detail}."
+    def _finding(self, name: str, tally: Tally, rows: int, what: str, step: Sentence) -> Finding:
+        first = sentence("first_with", where=tally.where, detail=tally.detail)
+        has = {"rows": rows, "first": first, "size": self.size}
+        message = sentence(f"{what}.one" if tally.rows == 1 else what, count=tally.rows, **has)
         return finding("serious", name, message, step, tally)
 
 
@@ -146,13 +147,13 @@ def _count(tally: Tally, marks: list[Marks], rows: int, place: Place) -> None:
     tally.add(marked, place, lambda row: next(mark.detail for mark in marks if row in mark.rows))
 
 
-def _text_step(detail: str) -> str:
+def _text_step(detail: str) -> Sentence:
     text = detail.split("' in column")[0].strip("'\"")
     if "," in text and not math.isnan(_number(text.replace(",", ".", 1))):
-        return "write numbers with a decimal point, not a comma."
+        return sentence("change.decimal_point")
     if text.endswith("%"):
-        return "write probabilities, not percents: 0.25, not 25%."
-    return "correct these values, or choose other columns with --prediction, --label or --weight."
+        return sentence("change.no_percents")
+    return sentence("change.correct_values")
 
 
 def _number(text: str | None) -> float:

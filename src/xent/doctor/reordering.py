@@ -9,6 +9,7 @@ from xent.report.numbers import decimals
 from xent.scoring.classes import by_name
 from xent.scoring.labels import as_number
 from xent.scoring.plan import Label
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["Reordering", "in_words"]
 
@@ -32,31 +33,33 @@ def in_words(found: Reordering) -> Finding:
     """The finding."""
     severity: Severity = "serious" if found.sure else "worth a look"
     classes, last = found.classes, len(found.classes) - 1
-    would = f"would give {decimals(max(found.then, 0.0))} instead of {decimals(found.now)} nats"
-    step = f"if so, {_step(found)}."
+    would = sentence("would_give", then=decimals(max(found.then, 0.0)), now=decimals(found.now))
+    step = sentence("change.if_so", step=_step(found))
     if found.single:
-        message = (
-            f"the prediction column looks like the probability of {classes[0]!r}, not of {classes[1]!r}: that {would}."
-        )
+        message = sentence("found.inverted", first=repr(classes[0]), second=repr(classes[1]), would=would)
         return finding(severity, "inverted-probability", message, step)
     shift = _shift(found)
     if shift:
         return finding(severity, "shifted-labels", *_shifted(found, shift, would))
     if last > 1 and all(found.wanted.get(code, code) == last - code for code in range(last + 1)):
-        return finding(severity, "permuted-columns", f"columns look reversed: the opposite order {would}.", step)
-    parts = "; ".join(_cycle([classes[code] for code in cycle]) for cycle in found.cycles[:6])
-    return finding(severity, "permuted-columns", f"columns look permuted: {parts} {would}.", step)
+        return finding(severity, "permuted-columns", sentence("found.reversed", would=would), step)
+    parts = _cycle([classes[code] for code in found.cycles[0]])
+    for cycle in found.cycles[1:6]:
+        parts = sentence("clauses", first=parts, second=_cycle([classes[code] for code in cycle]))
+    return finding(severity, "permuted-columns", sentence("found.permuted", parts=parts, would=would), step)
 
 
-def _cycle(labels: list[Label]) -> str:
+def _cycle(labels: list[Label]) -> Sentence:
     if len(labels) == 2:
-        return f"{labels[0]} and {labels[1]} swapped"
-    holds = [f"that of {other} holding {label}" for label, other in zip(labels, [*labels[1:], labels[0]], strict=True)]
-    return (
-        f"the column{', '.join(holds).removeprefix('that')}"
-        if len(holds) <= 12
-        else f"{spoken(labels)} moved in a ring"
+        return sentence("cycle.two", first=labels[0], second=labels[1])
+    if len(labels) > 12:
+        return sentence("cycle.ring", labels=spoken(labels))
+    pairs = zip(labels, [*labels[1:], labels[0]], strict=True)
+    first, *others = (
+        sentence("cycle.column" if i == 0 else "cycle.that", other=other, label=label)
+        for i, (label, other) in enumerate(pairs)
     )
+    return sentence("cycle", parts=(first, *others))
 
 
 def _shift(found: Reordering) -> int:
@@ -71,27 +74,34 @@ def _shift(found: Reordering) -> int:
     return 0 if by else shift - size if shift > size // 2 else shift
 
 
-def _shifted(found: Reordering, shift: int, would: str) -> tuple[str, str]:
+def _shifted(found: Reordering, shift: int, would: Sentence) -> tuple[Sentence, Sentence]:
     """What happened, and what to do."""
     size, by = len(found.classes), abs(shift)
     label, other = (found.classes[by], found.classes[0]) if shift < 0 else (found.classes[0], found.classes[by])
-    message = f"labels look shifted by {'one' if by == 1 else by}: label {label} fits the column of {other}, and so on, which {would}."
+    message = counted("found.shifted_labels", by, label=label, other=other, would=would)
     over = set(range(by)) if shift < 0 else set(range(size - by, size))
-    around = f" (modulo {size})" if over & found.present else ""
-    edit = f"subtract {by} from the labels{around}" if shift < 0 else f"add {by} to the labels{around}"
-    return message, f"if so, {edit}, or {_step(found)}." if around else f"if so, {edit}."
+    edit = sentence("step.subtract" if shift < 0 else "step.add", by=by)
+    if not over & found.present:
+        return message, sentence("change.if_so", step=edit)
+    return message, sentence("change.if_so.modulo", edit=edit, size=size, step=_step(found))
 
 
-def _step(found: Reordering) -> str:
+def _step(found: Reordering) -> Sentence:
     """Rename columns where their names decide, or give the classes in their order."""
     classes, columns = found.classes, found.columns
     if found.single:
         if found.names and str(classes[1]) == found.names[0]:
-            return f"rename column {columns[0]!r} after class {classes[0]!r}, or write 1 − p"
-        return f"pass --classes {classes[1]},{classes[0]}, or write 1 − p"
+            return sentence("step.rename_one", column=repr(columns[0]), name=repr(classes[0]))
+        return sentence("step.classes_or_inverse", classes=f"{classes[1]},{classes[0]}")
     order = by_name(classes, found.names)
     if order is not None and len(columns) == len(classes):
         pairs = [(columns[order[other]], columns[order[code]]) for code, other in sorted(found.wanted.items())]
-        return f"rename the columns: {spoken([f'{now} to {then}' for now, then in pairs], 12)}"
+        if len(pairs) > 12:
+            return sentence("step.rename.more", names=_renamed(pairs[:12]), count=len(pairs))
+        return sentence("step.rename", names=_renamed(pairs))
     at = {found.wanted.get(code, code): label for code, label in enumerate(classes)}
-    return f"pass --classes {','.join(str(at[code]) for code in range(len(classes)))}"
+    return sentence("step.classes", classes=",".join(str(at[code]) for code in range(len(classes))))
+
+
+def _renamed(pairs: list[tuple[str, str]]) -> tuple[Sentence, ...]:
+    return tuple(sentence("step.rename.pair", now=now, then=then) for now, then in pairs)

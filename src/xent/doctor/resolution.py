@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
-from xent.doctor.findings import Tally, finding, spoken, times, verb
+from xent.doctor.findings import Tally, finding, spoken
 from xent.report.checkup import Finding, Severity
 from xent.scoring.confusion_costs import smallest_loss
+from xent.texts.catalogue import counted, sentence
 
 __all__ = ["Resolution"]
 
@@ -84,51 +85,44 @@ class Resolution:
         if self.rows >= 10:
             found += self._constant_columns()
         if self.hard.rows == self.rows and self.rows >= 10:
-            found.append(finding(
-                "serious", "class-decisions",
-                f"all {self.rows:,} rows are 0 or 1: these are decisions for a class, not probabilities; every wrong one "
-                "costs infinitely much.", "write probabilities (predict_proba in place of predict).", self.hard,
-            ))  # fmt: skip
+            message = sentence("found.class_decisions", rows=self.rows)
+            found.append(finding("serious", "class-decisions", message, sentence("change.probabilities"), self.hard))
         elif self.hard.rows > 0.2 * self.rows:
-            found.append(finding(
-                "worth a look", "hard-rows", f"{times(self.hard.rows)} of {self.rows:,} are exactly 0 and 1; first "
-                f"{self.hard.where}.", "write probabilities with more digits, or before they are rounded.", self.hard,
-            ))  # fmt: skip
+            hard = counted("rows", self.hard.rows)
+            message = sentence("found.hard_rows", of=hard, rows=self.rows, first=self.hard.where)
+            found.append(finding("worth a look", "hard-rows", message, sentence("change.more_digits"), self.hard))
         return found + self._rounding(zeros, ones)
 
     def _constant(self, frequencies: tuple[float, ...]) -> Finding:
         assert self.first is not None
-        message = f"all {self.rows:,} rows have the same predictions: {spoken([f'{v:.4g}' for v in self.first], 6)}"
-        step = "check that the model's output was written, and not a default."
+        shown = {"rows": self.rows, "values": spoken([f"{v:.4g}" for v in self.first], 6)}
         if len(frequencies) == len(self.first) and np.allclose(frequencies, self.first, rtol=0.0, atol=5e-3):
-            step = "nothing, if this is meant as the baseline: its skill is 0."
-            message += ", which are the class frequencies"
-            return finding("worth a look", "constant-predictions", f"{message}.", step, rows=self.rows)
+            message, step = sentence("found.constant.frequencies", **shown), sentence("change.constant.baseline")
+            return finding("worth a look", "constant-predictions", message, step, rows=self.rows)
         severity: Severity = "serious" if self.rows >= 10 else "worth a look"
-        return finding(severity, "constant-predictions", f"{message}.", step, rows=self.rows)
+        message, step = sentence("found.constant", **shown), sentence("change.constant")
+        return finding(severity, "constant-predictions", message, step, rows=self.rows)
 
     def _constant_columns(self) -> list[Finding]:
         same = np.flatnonzero(self.low == self.high)
         if not same.size or len(self.low) == 1:
             return []
         name = self.names[int(same[0])] if len(self.names) == len(self.low) else str(same[0])
-        others = f" (and {len(same) - 1} others)" if len(same) > 1 else ""
-        return [finding(
-            "worth a look", "constant-column", f"column {name!r} is {self.low[same[0]]:.4g} in every row{others}.",
-            "check that the column was filled.", rows=self.rows,
-        )]  # fmt: skip
+        others = sentence("and_others", count=len(same) - 1) if len(same) > 1 else ""
+        message = sentence("found.constant_column", name=repr(name), value=f"{self.low[same[0]]:.4g}", others=others)
+        return [finding("worth a look", "constant-column", message, sentence("change.constant_column"), rows=self.rows)]
 
     def _rounding(self, zeros: int, ones: int) -> list[Finding]:
         step = self.step
         if step is None:
             return []
         decimal = round(1.0 / step) in {10**i for i in range(1, 7)}
-        votes = "" if decimal else f" (as shares of {round(1.0 / step)} votes are)"
-        advice = "write probabilities with all their digits" + ("." if decimal else ", if they have more.")
-        message = f"probabilities are multiples of {step:g}{votes}: the smallest loss they can express other than 0 is "
-        message += f"{smallest_loss(step):.2g} nats"
+        votes = "" if decimal else sentence("votes", count=round(1.0 / step))
+        advice = sentence("change.all_digits" if decimal else "change.all_digits.if")
+        message = sentence("found.rounding", step=f"{step:g}", votes=votes, least=f"{smallest_loss(step):.2g}")
         if zeros or ones:
-            message += f"; {times(zeros)} {verb(zeros, 'give')} exactly 0 to the truth, and {ones:,} exactly 1"
+            extremes = counted("found.rounding.extremes", zeros, ones=ones)
+            message = sentence("clauses", first=message, second=extremes)
         if step < 1e-3 and not zeros:
             return [finding("fine", "rounding", message)]
-        return [finding("worth a look", "rounding", f"{message}.", advice, rows=self.rows)]
+        return [finding("worth a look", "rounding", sentence("finding.end", text=message), advice, rows=self.rows)]

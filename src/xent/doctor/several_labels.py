@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from xent.checks.predictions import SUM_TOLERANCE, Place
 from xent.doctor.columns import permuted_columns
-from xent.doctor.findings import Tally, finding, spoken, times
+from xent.doctor.findings import Tally, finding, spoken
 from xent.doctor.labels import Matched
 from xent.doctor.one_label import Answers
 from xent.doctor.reading import Reader
@@ -21,6 +21,7 @@ from xent.scoring.confusion_costs import CAP, class_costs, label_costs
 from xent.scoring.plan import Label
 from xent.scoring.prepare import guess_task
 from xent.sources.columns import Columns
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["SeveralLabels"]
 
@@ -54,12 +55,14 @@ class SeveralLabels:
         missing = np.isnan(targets).any(axis=1)
         self.outside.add(
             ~missing & ~((targets >= 0.0) & (targets <= 1.0)).all(axis=1), place,
-            lambda row: f"which holds {spoken([f'{v:g}' for v in targets[row]], 5)}",
+            lambda row: sentence("which_holds", values=spoken([f"{v:g}" for v in targets[row]], 5)),
         )  # fmt: skip
         with np.errstate(invalid="ignore", over="ignore"):
             sums = targets.sum(axis=1)
         if self.task != "multilabel":
-            self.sums.add(np.abs(sums - 1.0) > SUM_TOLERANCE, place, lambda row: f"which sums to {sums[row]:.6g}")
+            self.sums.add(
+                np.abs(sums - 1.0) > SUM_TOLERANCE, place, lambda row: sentence("which_sums", total=f"{sums[row]:.6g}")
+            )
         good = ((targets >= 0.0) & (targets <= 1.0)).all(axis=1) & ~np.isnan(block).any(axis=1)
         if self.order is not None and self.shape[1] <= MOST_COLUMNS and self.shape[0] == self.shape[1]:
             self._add(kind, targets, block, good, weights, place)
@@ -128,12 +131,12 @@ class SeveralLabels:
             matched = Matched(classes, tuple(range(size)), np.arange(size), None, "", None)
             found += permuted_columns(self.table, matched, self.columns.predictions, self.columns.class_names)
         elif len(classes) != size:
-            message = f"classes has {len(classes)} entries, but labels and predictions have {size} columns."
-            found.append(finding("serious", "labels-and-columns", message, "pass one class a column with --classes."))
+            message = sentence("found.classes_and_columns", count=len(classes), columns=size)
+            found.append(finding("serious", "labels-and-columns", message, sentence("change.class_a_column")))
         found += infinite_rows(self.infinite, rows) if self.used else []
         known = self.used == rows and self.weight > 0.0 and not {one.name for one in found} & REFUSED
         task = "binary" if self.task == "multiclass" and size == 2 else self.task
-        note = f"one column a class in labels and predictions; the task is {task}"
+        note = sentence("note.task", note=sentence("note.columns"), task=sentence(f"task.{task}"))
         loss = self.loss / self.weight if known else None
         if loss is not None and loss <= CERTAIN:
             found.append(perfect(rows, size > 1))
@@ -142,25 +145,24 @@ class SeveralLabels:
     def _targets(self, rows: int) -> list[Finding]:
         found = []
         if self.outside.rows:
-            found.append(finding(
-                "serious", "labels-out-of-range", f"labels are outside [0, 1] in {times(self.outside.rows)} of {rows:,}; first "
-                f"{self.outside.where}, {self.outside.detail}.", "write 0, 1, or a share between them.", self.outside,
-            ))  # fmt: skip
+            message = self._counted("found.labels_out_of_range", self.outside, rows)
+            found.append(finding("serious", "labels-out-of-range", message, sentence("change.shares"), self.outside))
         if self.sums.rows:
-            found.append(finding(
-                "serious", "label-sums", f"labels do not sum to 1 in {times(self.sums.rows)} of {rows:,}; first "
-                f"{self.sums.where}, {self.sums.detail}.", "pass --task multilabel if a row can have several labels.", self.sums,
-            ))  # fmt: skip
+            message = self._counted("found.label_sums", self.sums, rows)
+            found.append(finding("serious", "label-sums", message, sentence("change.multilabel"), self.sums))
         if self.shape is not None and (self.shape[0] != self.shape[1] or self.order is None):
-            what = f"labels have {self.shape[0]} columns and predictions {self.shape[1]}"
+            what = sentence("found.columns", labels=self.shape[0], predictions=self.shape[1])
             if self.shape[0] == self.shape[1]:
-                what = f"label columns are named {spoken(self.columns.label_names)}, predictions {spoken(self.columns.class_names)}"
-            step = "give each class a column in both, of the same name: --label 'y_*' --prediction 'p_*'."
-            found.append(finding("serious", "labels-and-columns", f"{what}.", step))
+                names = {"labels": spoken(self.columns.label_names), "predictions": spoken(self.columns.class_names)}
+                what = sentence("found.column_names", **names)
+            found.append(finding("serious", "labels-and-columns", what, sentence("change.column_in_both")))
         empty = [name for name, count in zip(self.columns.labels, self.present, strict=False) if not count]
         if empty and len(self.columns.labels) == len(self.present):
-            found.append(finding(
-                "worth a look", "absent-classes", f"no row has the label of {spoken(empty)}.",
-                "check that the rows are all there.", rows=0,
-            ))  # fmt: skip
+            message = sentence("found.absent_labels", names=spoken(empty))
+            found.append(finding("worth a look", "absent-classes", message, sentence("change.rows_there"), rows=0))
         return found
+
+    @staticmethod
+    def _counted(name: str, tally: Tally, rows: int) -> Sentence:
+        first = sentence("first_with", where=tally.where, detail=tally.detail)
+        return sentence(name, of=counted("rows", tally.rows), rows=rows, first=first)

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.doctor.findings import Tally, finding, times, verb
+from xent.doctor.findings import Tally, finding
 from xent.doctor.table import NEVER, CostTable
 from xent.report.checkup import Finding
 from xent.scoring.confusion_costs import beats_chance
+from xent.texts.catalogue import counted, sentence
 
 __all__ = [
     "certain_rows",
@@ -45,13 +46,9 @@ def infinite_tally(table: CostTable, own: Int64) -> Tally:
 def infinite_rows(tally: Tally, rows: int) -> list[Finding]:
     """What a tally of them means."""
     if not tally.rows:
-        return [finding("fine", "infinite-loss", "no row gives the truth probability 0")]
-    return [finding(
-        "serious", "infinite-loss",
-        f"{times(tally.rows)} of {rows:,} {verb(tally.rows, 'give')} the truth probability 0, so that the "
-        f"loss is infinite; first {tally.where}.",
-        "pass --clip 1e-7 to bound such costs at 16.1 nats, or write probabilities that are never 0.", tally,
-    )]  # fmt: skip
+        return [finding("fine", "infinite-loss", sentence("fine.infinite_loss"))]
+    message = counted("found.infinite_loss", tally.rows, rows=rows, first=tally.where)
+    return [finding("serious", "infinite-loss", message, sentence("change.clip"), tally)]
 
 
 def certain_rows(table: CostTable, own: Int64) -> int:
@@ -71,8 +68,7 @@ def perfect(rows: int, several: bool) -> Finding:
     """Predictions that are never wrong and never in doubt; `several` classes occur."""
     return finding(
         "serious" if rows >= 10 and several else "worth a look", "leaked-label",
-        f"all {times(rows)} give the truth probability 1: the predictions are the labels.",
-        "check that the label is not among the columns of predictions, and was not known to the model.", rows=rows,
+        sentence("found.leaked_label", rows=counted("rows", rows)), sentence("change.leaked_label"), rows=rows,
     )  # fmt: skip
 
 
@@ -101,25 +97,18 @@ def unrelated(table: CostTable, own: Int64) -> list[Finding]:
     known = float(table.of("sums", own).sum()) / rows
     spread = float(table.of("squares", own).sum()) / rows - known**2
     if beats_chance(anyone - known, spread, rows):
-        return [finding("fine", "related", "predictions know something of the labels")]
-    return [finding(
-        "worth a look", "unrelated-predictions",
-        f"predictions fit their own labels {'hardly' if known < anyone else 'no'} better ({known:.3f} nats) than labels of "
-        f"other rows ({anyone:.3f} nats).",
-        "check that labels and predictions are in the same order of rows.", rows=rows,
-    )]  # fmt: skip
+        return [finding("fine", "related", sentence("fine.related"))]
+    name = "found.unrelated.hardly" if known < anyone else "found.unrelated.no"
+    message = sentence(name, own=f"{known:.3f}", others=f"{anyone:.3f}")
+    return [finding("worth a look", "unrelated-predictions", message, sentence("change.same_order"), rows=rows)]
 
 
 def size_findings(rows: int, classes: int) -> list[Finding]:
     """Too few rows to say much."""
     if rows < 30:
-        return [finding(
-            "worth a look", "few-rows", f"there {'is' if rows == 1 else 'are'} only {times(rows)}: the loss of so few is mostly chance.",
-            "collect more, and look at the interval of xent score.", rows=rows,
-        )]  # fmt: skip
+        message = counted("found.few_rows", rows)
+        return [finding("worth a look", "few-rows", message, sentence("change.collect"), rows=rows)]
     if classes > rows:
-        return [finding(
-            "worth a look", "more-classes-than-rows", f"there are {classes:,} classes and only {times(rows)}: most classes are not tried.",
-            "collect more rows, or score groups of classes.", rows=rows,
-        )]  # fmt: skip
+        message = sentence("found.more_classes", classes=classes, rows=counted("rows", rows))
+        return [finding("worth a look", "more-classes-than-rows", message, sentence("change.collect_rows"), rows=rows)]
     return []

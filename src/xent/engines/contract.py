@@ -92,9 +92,9 @@ def gathered(results: Iterable[Result], merge: Callable[[Sequence[Result]], Resu
     return held[0] if len(held) == 1 else merge(held)
 
 
-def tasks_of(count: int) -> list[range]:
-    """Fragments in order, by number, as tasks: one each, or several where there are very many."""
-    each = max(1, -(-count // MOST_TASKS))
+def tasks_of(count: int, each: int = 1) -> list[range]:
+    """Fragments in order, by number, as tasks of so many each, or more where there are very many."""
+    each = max(each, -(-count // MOST_TASKS))
     return [range(start, min(start + each, count)) for start in range(0, count, each)]
 
 

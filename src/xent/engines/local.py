@@ -1,6 +1,8 @@
 """This machine: threads, or processes, over fragments."""
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -24,8 +26,9 @@ class Local:
 
     Args:
         workers: how many; None takes all CPUs that this process may use.
-        processes: instead of threads. Each loads xent anew (half a second); it pays where Numba is not installed, as
-            NumPy's short calls share one lock. A process that is killed is replaced, and its fragments tried again.
+        processes: instead of threads; it pays where Numba is not installed, as NumPy's short calls share one lock.
+            They take a second or two to start, once, and then wait for more until this process ends. One that is killed
+            is replaced, and its fragments tried again.
 
     Raises:
         OptionError: `workers` is no whole number above 0.
@@ -72,14 +75,13 @@ class Local:
             size = 1 if done < alone_until else self.size
             under_way = 1 if done < alone_until else 2 * self.size
             stop = alone_until if done < alone_until else len(fragments)
-            # Not a fork: it would copy locks that threads of Arrow or Numba hold.
-            pool = ProcessPoolExecutor(size, mp_context=multiprocessing.get_context("spawn"))
             try:
-                with pool:
-                    for indices, result in _ordered(pool, under_way, attempt, work, fragments, range(done, stop)):
-                        yield indices, result
-                        done, failures = done + 1, 0
+                pool = _processes(size)
+                for indices, result in _ordered(pool, under_way, attempt, work, fragments, range(done, stop)):
+                    yield indices, result
+                    done, failures = done + 1, 0
             except BrokenProcessPool as error:
+                _forget(size, pool)
                 failures += done < alone_until
                 alone_until = max(alone_until, min(done + under_way, len(fragments)))
                 if failures == RETRIES:
@@ -87,6 +89,34 @@ class Local:
                         f"the process that had {named(fragments[done : done + 1])} died {RETRIES} times, with nothing else "
                         "under way: it was killed, perhaps for want of memory.\nGive it more memory."
                     ) from error
+
+
+_lock = threading.Lock()
+_kept: dict[
+    tuple[int, int], ProcessPoolExecutor
+] = {}  # by size, and by whose they are: forks of this process have none
+
+
+def _processes(size: int) -> ProcessPoolExecutor:
+    """So many processes, which are there for later calls too."""
+    with _lock:
+        if (size, os.getpid()) not in _kept:
+            # Not forks of this process: they would copy locks that threads of Arrow or Numba hold. A server that has loaded
+            # xent and has no threads forks them, where there are forks.
+            way = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+            context = multiprocessing.get_context(way)
+            if way == "forkserver":
+                context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
+            _kept[size, os.getpid()] = ProcessPoolExecutor(size, mp_context=context)
+        return _kept[size, os.getpid()]
+
+
+def _forget(size: int, pool: ProcessPoolExecutor) -> None:
+    """It has lost a process, and takes no more work."""
+    with _lock:
+        if _kept.get((size, os.getpid())) is pool:
+            del _kept[size, os.getpid()]
+    pool.shutdown()
 
 
 def _here(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:

@@ -16,6 +16,7 @@ __all__ = ["RESULTS", "Spark", "collected", "merged_by_place", "result_batch", "
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
 RESULTS = "place long, result binary"  # what partitions are told apart by, and pickles
+EACH = 4  # fragments of a task, 128 MB as Spark's own are: a task takes a tenth of a second or more beside the work
 _RAISED = re.compile(r"^xent\.errors\.EngineError: (.*)", re.MULTILINE)
 _DIED = re.compile(r"Task (\d+) in stage \S+ failed \d+ times, most recent failure: ([^\n]*)")
 
@@ -45,28 +46,61 @@ class Spark:
             MissingPackageError: Spark is not installed.
         """
         session = self.session or session_at(self.address)
-        tasks = tasks_of(len(fragments))
-        pickles = [pickle.dumps((some, fragments[some.start : some.stop])) for some in tasks]
-        places = pa.array(range(len(tasks)), pa.int64())
-        table = session.createDataFrame(pa.table({"place": places, "result": pa.array(pickles, pa.binary())}))
-        # By range each task is a partition of its own, with its number, however often it is tried.
-        frame = table.repartitionByRange(len(tasks), "place").mapInArrow(_Working(Task(work, merge)), RESULTS)
+        tasks = tasks_of(len(fragments), EACH)
+        frame = _worked(session, Task(work, merge), [fragments[some.start : some.stop] for some in tasks])
         if len(tasks) > FAN_IN:
             frame = merged_by_place(frame, merge, min(FAN_IN, -(-len(tasks) // FAN_IN)))
-        names = [named(fragments[some.start : some.stop]) for some in tasks]
-        for some, result in collected(frame, names):
-            yield [index for indices in some for index in indices], result
+        try:
+            found = list(_collected(frame))
+        except _DeathError as death:
+            some = tasks[death.task] if death.task < len(tasks) else range(0)
+            _name_the_killer(session, Task(work, merge), fragments[some.start : some.stop], death)
+        for places, result in found:
+            yield [index for place in places for index in tasks[place]], result
+
+
+class _DeathError(Exception):
+    """A task whose worker died at each try."""
+
+    def __init__(self, task: int, what: str) -> None:
+        super().__init__(what)
+        self.task = task
+
+    def of(self, whose: str) -> EngineError:
+        """What to say of it."""
+        return EngineError(
+            f"the worker that {whose} died, and so did those that tried again: {self}\n"
+            "Give workers more memory, if they were killed for want of it."
+        )
+
+
+def _worked(session: Any, task: Task, parts: Sequence[Sequence[Any]]) -> Any:
+    """A table of RESULTS, a row and a partition for each of the parts, which has its number however often it is tried."""
+    work = _Working(task, [pickle.dumps(part) for part in parts])
+    return session.range(0, len(parts), 1, len(parts)).mapInArrow(work, RESULTS)
+
+
+def _name_the_killer(session: Any, task: Task, suspects: Sequence[Any], death: _DeathError) -> NoReturn:
+    """Try the fragments of a task whose worker died one by one: Spark tells the number of the task alone."""
+    try:
+        if suspects:
+            list(_collected(_worked(session, task, [[fragment] for fragment in suspects])))
+    except _DeathError as again:
+        raise again.of(f"had {named([suspects[again.task]])}") from death
+    raise death.of("had several fragments, or merged results,") from death
 
 
 @dataclass(frozen=True)
 class _Working:
-    """A partition of the table of fragments → that of their results."""
+    """A partition with the number of a part → what its fragments give."""
 
     task: Task
+    parts: list[bytes]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for place, (indices, fragments) in _rows(batches):
-            yield result_batch(place, ([indices], self.task(fragments)))
+        for batch in batches:
+            for place in batch.column(0).to_pylist():
+                yield result_batch(place, ([place], self.task(pickle.loads(self.parts[place]))))
 
 
 @dataclass(frozen=True)
@@ -115,29 +149,33 @@ def merged_by_place(frame: Any, merge: Callable[[Sequence[Any]], Any], partition
     return places.mapInArrow(_Merging(merge), RESULTS)
 
 
-def collected(frame: Any, names: Sequence[str] = ()) -> Iterator[tuple[list[Any], Any]]:
+def collected(frame: Any) -> Iterator[tuple[list[int], Any]]:
     """The rows of a table of RESULTS: what each is of, and a result.
 
     Raises:
-        EngineError: the job failed; names the task, from `names` if these are given.
+        EngineError: the job failed.
     """
+    try:
+        yield from _collected(frame)
+    except _DeathError as death:
+        raise death.of(f"had task {death.task}") from death
+
+
+def _collected(frame: Any) -> Iterator[tuple[list[int], Any]]:
     try:
         rows = frame.collect()
     except Exception as error:
-        _refuse(error, names)
+        _refuse(error)
     for row in rows:
         yield pickle.loads(row["result"])
 
 
-def _refuse(error: Exception, names: Sequence[str]) -> NoReturn:
+def _refuse(error: Exception) -> NoReturn:
     text = str(error)
     if raised := _RAISED.search(text):
         raise EngineError(raised[1]) from error
-    if (died := _DIED.search(text)) and int(died[1]) < len(names):
-        raise EngineError(
-            f"the worker that had {names[int(died[1])]} died, and so did those that tried again: {died[2]}\n"
-            "Give workers more memory, if they were killed for want of it."
-        ) from error
+    if died := _DIED.search(text):
+        raise _DeathError(int(died[1]), died[2]) from error
     if "No module named 'xent'" in text:
         raise EngineError(f"Spark's workers have no xent.\n{SHIP}") from error
     raise EngineError(f"Spark gave up the job: {text[:1000]}") from error

@@ -20,7 +20,7 @@ from xent.scoring.plan import Plan
 from xent.scoring.prepare import open_data, prepare
 from xent.scoring.totals import as_chunk
 from xent.sources.csv_text import settling
-from xent.texts.catalogue import speaker
+from xent.texts.catalogue import said, speaker
 
 __all__ = ["explain_row"]
 
@@ -51,7 +51,7 @@ def explain_row(source: Any, row: Any, unit: str, lang: str, options: dict[str, 
     found = settling(partial(_find, source, int(row), options))
     say = speaker(lang)
     name, inside = found.place.source, found.place.first_row
-    notes = [*found.notes]
+    notes = [said(note, lang) for note in found.notes]
     if name:
         word = "file.row" if inside == row else "file.row.of_several"
         notes.insert(0, say(word, row=row, inside=inside, source=name))

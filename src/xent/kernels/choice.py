@@ -75,12 +75,12 @@ def _compiled() -> ModuleType:
     return score_numba
 
 
-def scoring_threads(brief: bool) -> int:
-    """How many threads score: all CPUs; without Numba few, as NumPy's calls hand the interpreter's one lock round.
+def scoring_threads(long_calls: bool = False) -> int:
+    """How many threads score: all CPUs; without Numba one, or few where NumPy's calls are long.
 
-    Only the calls that score (`brief`) are long enough for that; those of the survey would spend their time waiting.
+    Each call ends in a wait for the interpreter's one lock, so that threads with short ones pay more than they gain.
     """
-    few = _NUMPY_THREADS if brief else 1
+    few = _NUMPY_THREADS if long_calls else 1
     return available_cpus() if numba_installed() else min(few, available_cpus())
 
 

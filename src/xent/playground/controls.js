@@ -26,11 +26,12 @@ const nameOf = (names, i, kind) => {
 };
 const listed = (names) => names.join(say("explore.comma"));
 
-// A number with its full precision beside it: data-key says which, data-value is it.
+// A number with its full precision beside it: data-key says which, data-value is it. A narrow column breaks it at its power.
 const show = (element, key, value, text = figures.figure(value)) => {
   element.dataset.key = key;
   element.dataset.value = value;
-  element.textContent = text;
+  const [digits, power] = text.split("×");
+  element.replaceChildren(digits, ...(power ? [make("wbr"), `×${power}`] : []));
 };
 
 // `at` gives the share of the track where a value stands, `from` the value at a share.

@@ -67,7 +67,7 @@ def playground(lang: str = "en") -> str:
     Raises:
         OptionError: `lang` is none of the languages.
     """
-    say = speaker(lang)
+    speaker(lang)  # refuses what is no language
     rule = [bound for bound, _ in RULE]
     presets = json.loads(resources.files("xent.playground").joinpath("presets.json").read_text(encoding="utf-8"))
     texts = {code: {name: one for name, one in all_.items() if name.startswith("explore.")}
@@ -83,11 +83,10 @@ def playground(lang: str = "en") -> str:
         "clips": clips,
         "counts": CLASSES,
     }
-    return filled(
+    found = filled(
         "playground/page.html.jinja",
-        lang=lang,
+        lang,
         languages=[(code, NAMES[code]) for code in CATALOGUES],
-        say=say,
         texts=texts,
         parts=PARTS,
         presets=presets,
@@ -97,3 +96,4 @@ def playground(lang: str = "en") -> str:
         ways=("exact", "shifted", "textbook"),
         data=data,
     )
+    return str(found)

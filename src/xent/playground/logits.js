@@ -79,7 +79,7 @@ const logits = (() => {
     }
     if (temperature !== 1) parts.push(say("explore.logits.temperature.text"));
     if (smoothing > 0) parts.push(say("explore.logits.smoothing.text"));
-    return parts.join(" ");
+    return parts.join(say("explore.space"));
   };
   const update = () => {
     const { z, label, temperature, smoothing } = own();

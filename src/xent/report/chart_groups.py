@@ -6,6 +6,7 @@ from typing import NamedTuple
 from xent.report.axes import Tick, ticks
 from xent.report.model import GroupReport, Report
 from xent.report.typeset import name
+from xent.texts.catalogue import sentence
 
 __all__ = ["GroupBar", "GroupBars", "called", "group_bars"]
 
@@ -38,8 +39,8 @@ class GroupBars(NamedTuple):
 def called(found: GroupReport) -> str:
     """A group's name, also of those that have none."""
     if found.pooled:
-        return f"{found.pooled:,} small groups"
-    return "(missing)" if found.group is None else name(found.group)
+        return sentence("small_groups.bare", count=found.pooled)
+    return sentence("group.missing") if found.group is None else name(found.group)
 
 
 def group_bars(report: Report) -> GroupBars | None:

@@ -4,7 +4,9 @@ import math
 from typing import NamedTuple
 
 from xent.report.axes import Tick, ticks
+from xent.report.breakdown import parts
 from xent.report.model import Report, Rung
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Fall", "Waterfall", "cured", "offset_rungs", "waterfall"]
 
@@ -12,7 +14,7 @@ __all__ = ["Fall", "Waterfall", "cured", "offset_rungs", "waterfall"]
 class Fall(NamedTuple):
     """One bar."""
 
-    name: str
+    name: Sentence
     position: int  # in report.ladder
     part: float  # of the loss, in the report's unit; below 0 if a cure that was fitted on other rows does harm here
     start: float  # where the bar above ends, percent
@@ -32,17 +34,16 @@ def waterfall(report: Report) -> Waterfall | None:
     """None where there is no ladder, or no loss to take apart."""
     if not report.ladder or not 0.0 < report.loss < math.inf:
         return None
-    parts = [(i, rung.name, rung.part) for i, rung in enumerate(report.ladder) if rung.part is not None]
-    second = "temperature" if "class bias" in {name for _, name, _ in parts} else "class bias"
-    names = {"both": second, "refinement": "what remains"}
+    found = parts(report)
+    found[-1] = (found[-1][0], sentence("part.remains"), found[-1][2])
     left = [report.loss]
-    for _, _, part in parts[:-1]:
+    for _, _, part in found[:-1]:
         left.append(max(0.0, left[-1] - part))
     left.append(0.0)  # the last is what remains, down to nothing
     top = 1.02 * max(left)
     falls = tuple(
-        Fall(names.get(name, name), i, part, 100.0 * a / top, 100.0 * min(a, b) / top, 100.0 * abs(a - b) / top)
-        for (i, name, part), a, b in zip(parts, left, left[1:], strict=False)
+        Fall(name, i, part, 100.0 * a / top, 100.0 * min(a, b) / top, 100.0 * abs(a - b) / top)
+        for (i, name, part), a, b in zip(found, left, left[1:], strict=False)
     )
     return Waterfall(100.0 * report.loss / top, falls, ticks(top))
 

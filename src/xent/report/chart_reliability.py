@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from xent.formulas.cures import recalibrated
 from xent.report.model import Cure, Reliability, ReliabilityBin, Report
-from xent.report.typeset import name, percent
+from xent.report.typeset import name
+from xent.texts.catalogue import sentence
 
 __all__ = ["Plots", "ReliabilityPlot", "Spot", "after_cure", "reliability"]
 
@@ -33,7 +34,6 @@ class ReliabilityPlot(NamedTuple):
     isotonic: str
     points: str  # the spots as one path of dots
     moved: str  # the same after the cure, "" if that is not known
-    said: str  # for those who cannot see it
 
 
 class Plots(NamedTuple):
@@ -78,21 +78,20 @@ def plot(report: Report, position: int) -> ReliabilityPlot:
         Spot(100.0 * one.predicted, 100.0 * one.observed, max(2.5, 9.0 * math.sqrt(one.weight / most)), one, after)
         for one, after in zip(curve.bins, after_cure(report, curve), strict=True)
     )
-    things = "label" if report.task == "multilabel" else "class"
-    called = "the likeliest class" if curve.of is None else name(curve.of)
+    things = "label.named" if report.task == "multilabel" else "class.named"
+    called = sentence("likeliest") if curve.of is None else name(curve.of)
     upper = [(one.predicted, one.high) for one in curve.bins]
     lower = [(one.predicted, one.low) for one in reversed(curve.bins)]
     moved = [(one.after, one.found.observed) for one in spots if one.after is not None]
     return ReliabilityPlot(
         position=position,
-        about=called if curve.of is None else f"{things} {called}",
+        about=called if curve.of is None else sentence(things, name=called),
         name=called,
         spots=spots,
         band=_path([*upper, *lower]) + "Z",
         isotonic=_path([(one.predicted, one.fitted) for one in curve.bins]),
         points="".join(f"M{_at(one.predicted, one.observed)}h0" for one in curve.bins),
         moved="".join(f"M{_at(x, y)}h0" for x, y in moved),
-        said="; ".join(f"given {percent(one.predicted)}, happened {percent(one.observed)}" for one in curve.bins),
     )
 
 

@@ -1,16 +1,20 @@
 """What `xent check` says: plain frozen data, as text and as JSON."""
 
-import io
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from xent.report import json
+from xent.report.lines import broken, shown_in
 from xent.report.numbers import decimals
+from xent.texts.catalogue import counted, said, sentence, speaker
 
 __all__ = ["Checkup", "ColumnsRead", "Finding", "Severity", "print_checkup"]
 
 Label = str | int | float | bool
 Severity = Literal["serious", "worth a look", "fine"]
+WIDTH = 120
+SEVERITIES = {"serious": "checkup.serious", "worth a look": "checkup.look"}
 MARKS = {"serious": ("✗", "bold red"), "worth a look": ("!", "yellow"), "fine": ("✓", "green")}
 
 
@@ -54,53 +58,61 @@ class Checkup:
 
     def __str__(self) -> str:
         """The checkup as the command prints it, without colours."""
-        from rich.console import Console
+        return self.text()
 
-        buffer = io.StringIO()
-        print_checkup(self, Console(file=buffer, width=120, color_system=None, legacy_windows=False))
-        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+    def text(self, lang: str = "en") -> str:
+        """The checkup as the command prints it, in a language: "en" or "zh"."""
+        return shown_in(WIDTH, lambda console: print_checkup(self, console, lang))
 
     def json(self) -> str:
         """The checkup as JSON: keys are the attribute names, infinity is "inf", unknown is null."""
         return json.render(self)
 
 
-def print_checkup(checkup: Checkup, console: Any) -> None:
+def print_checkup(checkup: Checkup, console: Any, lang: str = "en") -> None:
     """Print a checkup on a rich console, in colour where it has any."""
     from rich.table import Table
     from rich.text import Text
 
-    console.print(Text(_headline(checkup), "bold"))
+    say = speaker(lang)
+    console.print(Text(_headline(checkup, lang), "bold"))
+    width = console.width - 2
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
     for one in checkup.findings:
         if one.severity != "fine":
             mark, style = MARKS[one.severity]
-            grid.add_row(Text(mark, style), Text.assemble((f"{one.name}: ", style), one.message))
+            text = Text(broken(f"{one.name}: {said(one.message, lang)}", width))
+            text.stylize(style, 0, len(one.name) + 1)
+            grid.add_row(Text(mark, style), text)
             if one.change:
-                grid.add_row("", Text(f"→ {one.change}"))
-    fine = [one.message for one in checkup.findings if one.severity == "fine"]
+                grid.add_row("", Text(broken(f"→ {said(one.change, lang)}", width)))
+    fine = [said(one.message, lang) for one in checkup.findings if one.severity == "fine"]
     if fine:
-        grid.add_row(Text(*MARKS["fine"]), Text("; ".join(fine), "dim"))
+        grid.add_row(Text(*MARKS["fine"]), Text(broken(say("checkup.and").join(fine), width), "dim"))
     for note in checkup.notes:
-        grid.add_row("", Text(f"read: {note}", "dim"))
+        grid.add_row("", Text(broken(say("read.note", note=note), width), "dim"))
     console.print(grid)
 
 
-def _headline(checkup: Checkup) -> str:
+def _headline(checkup: Checkup, lang: str) -> str:
+    say = speaker(lang)
     parts = []
     if checkup.rows is not None:
-        parts.append(f"{checkup.rows:,} row{'' if checkup.rows == 1 else 's'}")
+        parts.append(counted("rows", checkup.rows))
     if checkup.classes:
-        parts.append(f"{len(checkup.classes):,} {'labels' if checkup.task == 'multilabel' else 'classes'}")
+        several = checkup.task == "multilabel"
+        parts.append(sentence("checkup.labels" if several else "checkup.classes", count=len(checkup.classes)))
     if checkup.kind is not None:
-        parts.append(checkup.kind.replace("_", "-"))
-    loss = (
-        "no loss"
-        if checkup.loss is None
-        else f"loss {decimals(checkup.loss)} nats".replace("infinite nats", "infinite")
-    )
-    counts = {word: sum(one.severity == word for one in checkup.findings) for word in ("serious", "worth a look")}
-    verdict = ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "nothing to complain of"
-    return f"{checkup.source or 'table'}: {', '.join([*parts, loss])}: {verdict}"
+        parts.append(sentence(f"kind.{checkup.kind}"))
+    if checkup.loss is None:
+        parts.append(sentence("checkup.no_loss"))
+    elif math.isinf(checkup.loss):
+        parts.append(sentence("checkup.loss.infinite"))
+    else:
+        parts.append(sentence("checkup.loss", loss=decimals(checkup.loss)))
+    counts = {word: sum(one.severity == word for one in checkup.findings) for word in SEVERITIES}
+    found = tuple(sentence(SEVERITIES[word], count=count) for word, count in counts.items() if count)
+    source = checkup.source or sentence("checkup.table")
+    return say("checkup", source=source, parts=tuple(parts), verdict=found or sentence("checkup.nothing"))

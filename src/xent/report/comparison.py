@@ -76,11 +76,15 @@ class Comparison:
 
     def __str__(self) -> str:
         """The comparison as the command prints it, without colours."""
-        return comparison_text.render(self)
+        return self.text()
 
-    def html(self, path: str | os.PathLike[str]) -> None:
-        """Write the comparison as one self-contained page."""
-        comparison_html.write(self, path)
+    def text(self, lang: str = "en") -> str:
+        """The comparison as the command prints it, in a language: "en" or "zh"."""
+        return comparison_text.render(self, lang=lang)
+
+    def html(self, path: str | os.PathLike[str], lang: str = "en") -> None:
+        """Write the comparison as one self-contained page, which opens in a language and can switch to the other."""
+        comparison_html.write(self, path, lang)
 
     def json(self) -> str:
         """The comparison as JSON: keys are the attribute names, infinity is "inf", undefined is null."""

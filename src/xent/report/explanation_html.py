@@ -45,7 +45,7 @@ def render(explanation: "Explanation") -> str:
         }
         for step in explanation.steps
     ]
-    return filled("explanation.html.jinja", explanation=explanation, drawn=drawn)
+    return str(filled("explanation.html.jinja", explanation.lang, explanation=explanation, drawn=drawn))
 
 
 def _cells(table: Table) -> dict[str, object]:

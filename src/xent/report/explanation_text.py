@@ -1,9 +1,9 @@
 """An explanation on a terminal: each step with its reasons, its table and its bars."""
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from xent.report.figures import figure, is_figure
+from xent.report.lines import wrapped
 from xent.report.steps import Bars, Cell, Table
 from xent.texts.catalogue import text
 
@@ -15,10 +15,6 @@ __all__ = ["print_explanation"]
 WIDEST = 100  # columns: longer lines of text are hard to read
 LONGEST_BAR = 40
 INDENT = 3
-WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
-CLOSING = r"[，。：；？！、）”》]"
-# a wide character, or a word, with the opening marks before it and the closing ones and spaces behind it
-PIECES = re.compile(rf"[（“《]*(?:(?!{CLOSING}){WIDE}|(?:(?!{WIDE}|[“”]|\s).)+){CLOSING}*\s*|{CLOSING}+\s*|\s+|.")
 
 
 def print_explanation(explanation: "Explanation", console: Any) -> None:
@@ -48,20 +44,7 @@ def print_explanation(explanation: "Explanation", console: Any) -> None:
     if explanation.notes:
         console.print()
     for note in explanation.notes:
-        write(f"{text(explanation.lang, 'read')}: {note}", "dim")
-
-
-def wrapped(paragraph: str, width: int) -> list[str]:
-    """Lines of at most that many columns, broken at spaces and, as Chinese is written, between characters."""
-    from rich.cells import cell_len
-
-    lines, line = [], ""
-    for piece in PIECES.findall(paragraph):
-        if line and cell_len((line + piece).rstrip()) > width:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece if line else piece.lstrip()
-    return [*lines, line.rstrip()]
+        write(text(explanation.lang, "read.note", note=note), "dim")
 
 
 def shown(cell: Cell) -> str:

@@ -8,18 +8,20 @@ from xent.report.chart_groups import group_bars
 from xent.report.chart_ladder import cured, offset_rungs, waterfall
 from xent.report.chart_reliability import reliability
 from xent.report.model import Report
-from xent.report.pages import filled, write_page
+from xent.report.pages import page, write_page
 from xent.report.remarks import alarm, findings
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["render", "write"]
 
 
-def render(report: Report) -> str:
-    """The page, as one string of HTML that asks for no other file."""
-    return filled(
+def render(report: Report, lang: str = "en") -> str:
+    """The page, as one string of HTML that asks for no other file and opens in a language."""
+    return page(
         "page.html.jinja",
+        lang,
+        _title(report),
         report=report,
-        title=_title(report),
         alarm=alarm(report),
         findings=findings(report),
         ruler=charts.ruler(report),
@@ -35,18 +37,19 @@ def render(report: Report) -> str:
     )
 
 
-def write(report: Report, path: str | os.PathLike[str]) -> None:
+def write(report: Report, path: str | os.PathLike[str], lang: str = "en") -> None:
     """Write the page to a file.
 
     Raises:
+        OptionError: `lang` is none of the languages.
         SourceError: the file cannot be written, as where its directory does not exist.
     """
-    write_page(render(report), path)
+    write_page(render(report, lang), path)
 
 
-def _title(report: Report) -> str:
+def _title(report: Report) -> Sentence:
     sources = list(dict.fromkeys(row.source for row in report.worst if row.source))
     if not sources:
-        return "predictions"
+        return sentence("page.title")
     first = os.path.basename(sources[0]) or sources[0]
-    return first if len(sources) == 1 else f"{first} and others"
+    return sentence("page.title.of" if len(sources) == 1 else "page.title.of_several", source=first)

@@ -193,9 +193,13 @@ class Report:
 
     def __str__(self) -> str:
         """The report as the command prints it, without colours."""
+        return self.text()
+
+    def text(self, lang: str = "en") -> str:
+        """The report as the command prints it, in a language: "en" or "zh"."""
         from xent.report import text  # loads rich
 
-        return text.render(self)
+        return text.render(self, lang=lang)
 
     def recalibrate(self, predictions: Any) -> Any:
         """Predictions cured as the ladder recommends; as they are if it recommends nothing.
@@ -228,11 +232,11 @@ class Report:
 
         return Plots(self)
 
-    def html(self, path: str | os.PathLike[str]) -> None:
-        """Write the report as one self-contained page."""
+    def html(self, path: str | os.PathLike[str], lang: str = "en") -> None:
+        """Write the report as one self-contained page, which opens in a language and can switch to the other."""
         from xent.report import html  # loads jinja2
 
-        html.write(self, path)
+        html.write(self, path, lang)
 
     def log_to_mlflow(self, prefix: str = "xent/", run_id: str | None = None, page: bool = True, step: int = 0) -> str:
         """Log to MLflow: numbers as its metrics, words as tags, the report as JSON and as a page.

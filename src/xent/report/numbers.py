@@ -2,6 +2,8 @@
 
 import math
 
+from xent.texts.catalogue import sentence
+
 __all__ = ["decimals", "p_value", "percent"]
 
 
@@ -10,7 +12,7 @@ def decimals(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
-        return "infinite" if value > 0 else "−infinite"
+        return sentence("infinite") if value > 0 else sentence("infinite.below")
     size = abs(value)
     if size >= 1e6 or 0.0 < size < 0.01:
         text = f"{value:.3g}"
@@ -39,7 +41,7 @@ def percent(share: float | None) -> str:
 def p_value(p: float | None) -> str:
     """ "p = 0.031", "p < 0.001"."""
     if p is None or math.isnan(p):
-        return "p unknown"
+        return sentence("p.unknown")
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"

@@ -43,4 +43,13 @@
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
   for (const event of ["scroll", "resize"]) addEventListener(event, place, { passive: true });
+  // The style shows the language that the address asks for (#en, #zh); the title and the document's language follow.
+  const follow = () => {
+    hide();
+    const said = [...document.querySelectorAll(".said")].find((one) => one.getClientRects().length);
+    document.title = said.dataset.title;
+    document.documentElement.lang = said.lang;
+  };
+  addEventListener("hashchange", follow);
+  follow();
 })();

@@ -1,20 +1,38 @@
-"""Pages from templates: one file each, which asks for no other."""
+"""Pages from templates: one file each, which asks for no other and says everything in each language."""
 
 import os
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
 from xent.errors import SourceError
 from xent.report.typeset import FILTERS
+from xent.texts.catalogue import CATALOGUES, LANGUAGES, Sentence, said, speaker
 
-__all__ = ["filled", "write_page"]
+__all__ = ["filled", "page", "write_page"]
 
 
-def filled(template: str, **what: Any) -> str:
+def page(template: str, lang: str, title: Sentence, **what: Any) -> str:
+    """A page that opens in `lang` and can switch to the other languages: the template's blanks filled in each.
+
+    Raises:
+        OptionError: `lang` is none of the languages.
+    """
+    speaker(lang)  # refuses what is no language
+    order = (lang, *(one for one in LANGUAGES if one != lang))
+    bodies = [
+        {"lang": one, "title": said(title, one), "body": filled(template, one, title=title, **what)} for one in order
+    ]
+    return str(filled("layout.html.jinja", lang, bodies=bodies, languages=LANGUAGES))
+
+
+def filled(template: str, lang: str, **what: Any) -> Any:
     """A template with its blanks filled, as one string of HTML; of this folder, or "folder/template" of another."""
-    return str(_templates().get_template(template).render(version=_version(), **what))
+    from markupsafe import Markup
+
+    return Markup(_templates(lang).get_template(template).render(**what))
 
 
 def write_page(page: str, path: str | os.PathLike[str]) -> None:
@@ -33,8 +51,9 @@ def write_page(page: str, path: str | os.PathLike[str]) -> None:
         ) from error
 
 
-@lru_cache(maxsize=1)
-def _templates() -> Any:
+@lru_cache(maxsize=len(LANGUAGES))
+def _templates(lang: str) -> Any:
+    """Templates in which `say` and every sentence that is put out are in that language."""
     import jinja2  # not before a page is asked for: `import xent` stays light
 
     def load(name: str) -> str:
@@ -47,9 +66,21 @@ def _templates() -> Any:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=partial(said, lang=lang),
     )
-    environment.filters |= FILTERS
+    environment.filters |= FILTERS | {"said": partial(said, lang=lang)}
+    environment.globals |= {"say": _teller(lang), "lang": lang, "in_language": _teller, "version": _version()}
     return environment
+
+
+def _teller(lang: str) -> Callable[..., Any]:
+    """The text of a name as HTML, which leaves markup that is filled in as it is."""
+    from markupsafe import Markup, escape
+
+    def tell(name: str, /, **values: Any) -> Any:
+        return Markup(escape(CATALOGUES[lang][name])).format(**{key: said(one, lang) for key, one in values.items()})
+
+    return tell
 
 
 def _version() -> str:

@@ -4,7 +4,8 @@ import math
 
 from xent.report.chart_ladder import cured
 from xent.report.model import Report
-from xent.report.typeset import SPACE, likely, number, percent
+from xent.report.typeset import likely, number, percent
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["alarm", "findings"]
 
@@ -12,78 +13,74 @@ ENOUGH = 100  # rows, to speak of the worst hundredth or of what is not shown
 CONCENTRATED = 0.5  # of the loss in the worst tenth of the rows: few rows cost much, rather than all a little
 
 
-def alarm(report: Report) -> str | None:
-    """What to say when the choices are good and the probabilities are not.
+def alarm(report: Report) -> tuple[Sentence, ...]:
+    """What to say when the choices are good and the probabilities are not, in one sentence or several.
 
     That is: the choices beat the most frequent class, but the loss does not beat the baseline. No calibrated model
     does that; whether it is too sure or too timid shows in how few rows carry the loss.
     """
     if report.skill is None or report.task == "multilabel":
-        return None
+        return ()
     most = max(found.frequency for found in report.by_class)
     if report.accuracy <= most:
-        return None
-    choices = (
-        f"The choices are good, the probabilities are not. {percent(report.accuracy)} of the rows are predicted right "
-        f"(always naming the most frequent class: {percent(most)}), yet "
-    )
-    if math.isinf(report.loss):
-        return (
-            f"{choices}what happened was ruled out with probability 0 at least once, and one such row makes the loss "
-            "infinite."
-        )
-    against = _against_baseline(report)
-    return None if against is None else f"{choices}{against} {_cure(report)}".strip()
+        return ()
+    against = sentence("alarm.infinite") if math.isinf(report.loss) else _against_baseline(report)
+    if against is None:
+        return ()
+    choices = sentence("alarm", right=percent(report.accuracy), most=percent(most), against=against)
+    return (choices,) if math.isinf(report.loss) else (choices, *_cure(report))
 
 
-def _against_baseline(report: Report) -> str | None:
+def _against_baseline(report: Report) -> Sentence | None:
     """That the loss is no better than the baseline; None if it is, or if there are too few rows to tell."""
     if report.skill_interval is None:
         return None
-    baseline = f"the baseline of {number(report.baseline)} {report.unit}, which takes no model at all."
+    baseline = {"baseline": number(report.baseline), "unit": sentence(f"unit.{report.unit}")}
     if report.skill_interval[1] < 0.0:
-        return f"the loss is above {baseline}"
+        return sentence("alarm.above", **baseline)
     if report.skill_interval[0] <= 0.0 and report.rows >= ENOUGH:
-        return f"the loss is not shown to be below {baseline}"
+        return sentence("alarm.not_below", **baseline)
     return None
 
 
-def _cure(report: Report) -> str:
+def _cure(report: Report) -> tuple[Sentence, ...]:
     """What the choices and the probabilities have to do with each other, and what to do about it."""
     worst = report.share_of_worst_10_percent or 0.0
     rung = cured(report)
     sure = worst >= CONCENTRATED if rung is None else (rung.temperature or 0.0) > 1.0
-    said = ""
+    found = []
     if sure and worst >= CONCENTRATED:
-        said = (
-            f"The model is overconfident: nearly certain even where it is wrong, so that the worst 10{SPACE}% of the "
-            f"rows carry {percent(worst)} of the loss. "
-        )
+        found.append(sentence("alarm.overconfident.worst", worst=percent(worst)))
     elif sure:
-        said = "The model is overconfident. "
+        found.append(sentence("alarm.overconfident"))
     if rung is not None:
-        return f"{said}Recalibrating would lower the loss to {number(rung.loss)} {report.unit}."
-    return f"{said}Recalibrating may lower it." if report.ladder is None else said.strip()
+        unit = sentence(f"unit.{report.unit}")
+        found.append(sentence("alarm.recalibrate", loss=number(rung.loss), unit=unit))
+    elif report.ladder is None:
+        found.append(sentence("alarm.may_recalibrate"))
+    return tuple(found)
 
 
-def findings(report: Report) -> list[str]:
+def findings(report: Report) -> list[Sentence]:
     """The numbers as sentences."""
-    things = "labels" if report.task == "multilabel" else "rows"
-    right = f"{percent(report.accuracy)} of the {things} are predicted right"
+    right = sentence(
+        "finding.right.labels" if report.task == "multilabel" else "finding.right.rows", share=percent(report.accuracy)
+    )
     if math.isinf(report.loss):
-        without = f"Without the rows of infinite loss ({report.infinite:,} of {report.rows:,}), the mean would be "
-        return [f"{right}."] + (
-            [] if report.finite_loss is None else [f"{without}{number(report.finite_loss)} {report.unit}."]
-        )
-    typical = f"a typical row gave what happened a probability of {likely(report.typical_probability)}"
-    return [f"{right}, and {typical} (geometric mean).", *_concentration(report)]
+        if report.finite_loss is None:
+            return [sentence("finding.end", text=right)]
+        unit = sentence(f"unit.{report.unit}")
+        mean = number(report.finite_loss)
+        without = sentence("finding.finite", count=report.infinite, rows=report.rows, mean=mean, unit=unit)
+        return [sentence("finding.end", text=right), without]
+    typical = sentence("finding.typical", right=right, typical=likely(report.typical_probability))
+    return [typical, *_concentration(report)]
 
 
-def _concentration(report: Report) -> list[str]:
+def _concentration(report: Report) -> list[Sentence]:
     """How much of the loss the worst rows carry, where there are rows enough to speak of such a part."""
-    parts = [
-        f"the worst {part}{SPACE}% of the rows carry {percent(share)}"
-        for part, share in ((1, report.share_of_worst_1_percent), (10, report.share_of_worst_10_percent))
-        if share is not None and report.rows * part >= ENOUGH
-    ]
-    return [" of the loss, ".join(parts).capitalize() + (" of the loss." if len(parts) == 1 else ".")] if parts else []
+    shares = ((1, report.share_of_worst_1_percent), (10, report.share_of_worst_10_percent))
+    found = [(part, percent(share)) for part, share in shares if share is not None and report.rows * part >= ENOUGH]
+    if len(found) == 2:
+        return [sentence("finding.worst.both", one=found[0][1], ten=found[1][1])]
+    return [sentence("finding.worst", part=part, share=share) for part, share in found]

@@ -6,6 +6,7 @@ from typing import Any
 
 from xent.report import numbers
 from xent.report.model import Label
+from xent.texts.catalogue import counted, sentence
 
 __all__ = [
     "FILTERS", "SPACE", "at", "count", "exact", "likely", "name", "number", "percent", "probability", "rows", "short",
@@ -58,13 +59,15 @@ def count(value: float) -> str:
 
 def rows(value: float) -> str:
     """1 row, 2 rows."""
-    return f"{count(value)} row{'' if value == 1 else 's'}"
+    if isinstance(value, int):
+        return counted("rows", value)
+    return sentence("rows.weighed", count=count(value))
 
 
 def name(label: Label | tuple[Label, ...]) -> str:
     """A class, or those that apply to one row."""
     if isinstance(label, tuple):
-        return ", ".join(map(name, label)) or "none"
+        return ", ".join(map(name, label)) or sentence("none")
     return str(label) if str(label).strip() else repr(label)
 
 

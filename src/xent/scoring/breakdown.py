@@ -5,6 +5,7 @@ numbers one by one, cut to the same whole multiples, so that a weight of 1 chang
 """
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -96,8 +97,13 @@ def _slopes(seen: "_Rows", beta: float, offsets: Array) -> tuple[Array, Array]:
     z = seen.z.astype(np.float64)
     w = beta * z + offsets[:, None]
     shares = np.exp(w - w.max(axis=0))
-    away = shares / shares.sum(axis=0) - seen.targets
-    return (away * z).sum(axis=0), away
+    away = shares / _in_order(shares) - seen.targets
+    return _in_order(away * z), away
+
+
+def _in_order(values: Array) -> Array:
+    """Sums over the classes (classes, rows): NumPy's own adds in an order that depends on whether there are more rows."""
+    return reduce(np.add, values)
 
 
 class _Rows(NamedTuple):

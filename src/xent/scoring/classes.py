@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from xent.errors import LabelError, OptionError
 from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of, text_forms
 from xent.scoring.plan import Label, listed
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Resolved", "by_name", "resolve"]
 
@@ -15,8 +16,8 @@ class Resolved(NamedTuple):
 
     classes: tuple[Label, ...]
     order: tuple[int, ...]  # of the prediction columns; (0,) for a single one
-    note: str
-    warning: str | None = None  # where the match is a guess that a wrong order would not contradict
+    note: Sentence
+    warning: Sentence | None = None  # where the match is a guess that a wrong order would not contradict
 
 
 def resolve(
@@ -52,8 +53,8 @@ def resolve(
         found = distinct(first_labels)
         if all(isinstance(v, int) and 0 <= v < columns for v in found):
             if kind == "boolean" and columns == 2:
-                return Resolved((False, True), order, "no column names: column 0 is False, column 1 is True")
-            return Resolved(tuple(range(columns)), order, "no column names: column j is class j")
+                return Resolved((False, True), order, sentence("note.no_names.booleans"))
+            return Resolved(tuple(range(columns)), order, sentence("note.no_names"))
     return _sorted(first_labels, all_labels, order)
 
 
@@ -77,7 +78,7 @@ def _sorted(first: Any, all_labels: Callable[[], list[Any]], order: tuple[int, .
             f"labels name {len(found)} class{'' if len(found) == 1 else 'es'} ({_shown(found)}), but predictions have {size} columns, not named after "
             "them.\nPass classes=[...] (--classes) with every class in the order of the columns."
         )
-    return Resolved(tuple(found), order, f"classes matched to columns in sorted order: {_shown(found)}")
+    return Resolved(tuple(found), order, sentence("note.sorted", classes=_shown(found)))
 
 
 def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: int) -> Resolved:
@@ -90,17 +91,17 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
             )
         if names and str(classes[0]) == names[0]:
             classes = classes[::-1]
-        return Resolved(classes, order, f"the prediction column speaks of class {classes[1]!r} (as given)")
+        return Resolved(classes, order, sentence("note.single.given", name=repr(classes[1])))
     matched = by_name(classes, names)
     if matched is not None:
-        return Resolved(classes, matched, "classes matched to columns by name")
+        return Resolved(classes, matched, sentence("note.classes_by_name"))
     if len(classes) != columns:
         raise OptionError(
             f"classes has {len(classes)} entries ({_shown(classes)}), but predictions have {columns} columns. "
             "Pass one class a column, in their order."
         )
-    named = f", whatever their names ({_shown(names)})" if names else ""
-    return Resolved(classes, order, f"classes matched to columns in the order given{named}")
+    note = sentence("note.order_given.named", names=_shown(names)) if names else sentence("note.order_given")
+    return Resolved(classes, order, note)
 
 
 def by_name(classes: Sequence[Label], names: Sequence[str] | None) -> tuple[int, ...] | None:
@@ -119,18 +120,18 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
     kind = kind_of(first)
     if kind == "text":
         if set(distinct(first)) & set(names):
-            return Resolved(names, order, "labels matched to columns by name")
+            return Resolved(names, order, sentence("note.by_name"))
         found = _found(first, all_labels, len(order))
         matched = by_name(tuple(found), names)
         if matched is not None:  # "0.0" is the column 0
-            return Resolved(tuple(found), matched, "labels matched to columns by name")
+            return Resolved(tuple(found), matched, sentence("note.by_name"))
         if _whole_numbers(names) != list(order):
             raise LabelError(
                 f"no label is named like a prediction column: labels are {_shown(found)}, columns {_shown(names)}.\n"
                 "Name the columns after the labels, or pass classes=[...] (--classes) with a label for each column."
             )
         resolved = _sorted(first, all_labels, order)
-        return resolved._replace(note=resolved.note + f" (columns are numbered {_shown(names)})")
+        return resolved._replace(note=sentence("note.numbered", note=resolved.note, names=_shown(names)))
     if kind == "boolean":
         matched = by_name((False, True), names)
         if matched is None:
@@ -138,17 +139,13 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
                 f"labels are False and True, and no prediction column is named so: {_shown(names)}.\n"
                 "Pass classes=[False, True] (--classes False,True) in the order of the columns, or text labels."
             )
-        return Resolved((False, True), matched, "labels matched to columns by name")
+        return Resolved((False, True), matched, sentence("note.by_name"))
     numbers = _whole_numbers(names)
     if numbers is not None:
         ascending = tuple(sorted(order, key=lambda i: numbers[i]))
-        return Resolved(tuple(numbers[i] for i in ascending), ascending, "labels matched to columns by name")
-    note = f"labels are numbers and columns have names: label j is the column at position j, {_shown(names)}"
-    warning = (
-        f"labels are numbers, but columns are named {_shown(names)}: label 0 was taken for {names[0]}, and so on in the "
-        "order of the columns. If that is another order, everything here is wrong; classes=[...] (--classes) settles it."
-    )
-    return Resolved(names, order, note, warning)
+        return Resolved(tuple(numbers[i] for i in ascending), ascending, sentence("note.by_name"))
+    note = sentence("note.by_position", names=_shown(names))
+    return Resolved(names, order, note, sentence("warning.by_position", names=_shown(names), first=names[0]))
 
 
 def _whole_numbers(names: tuple[str, ...]) -> list[int] | None:
@@ -165,7 +162,7 @@ def _single(names: tuple[str, ...] | None, first: Any, all_labels: Callable[[], 
         classes: tuple[Label, ...] = (False, True) if kind == "boolean" else (0, 1)
         if name in text_forms(classes[0]):
             classes = classes[::-1]
-        return Resolved(classes, (0,), f"the prediction column speaks of class {classes[1]!r}")
+        return Resolved(classes, (0,), sentence("note.single", name=repr(classes[1])))
     found = _found(first, all_labels, 2)
     if found == [1, 2]:
         raise LabelError(
@@ -187,8 +184,8 @@ def _single(names: tuple[str, ...] | None, first: Any, all_labels: Callable[[], 
         )
     if str(found[0]) == name:
         found = found[::-1]
-    how = "by name" if str(found[1]) == name else "the last of the labels in sorted order"
-    return Resolved(tuple(found), (0,), f"the prediction column speaks of class {found[1]!r} ({how})")
+    how = "note.single.by_name" if str(found[1]) == name else "note.single.last"
+    return Resolved(tuple(found), (0,), sentence(how, name=repr(found[1])))
 
 
 def _refuse_fractions(labels: Any) -> None:

@@ -20,6 +20,7 @@ from xent.scoring.memory_limit import memory_limit
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Kind, Label, Task
 from xent.scoring.prepare import Prepared, prepare
+from xent.texts.catalogue import sentence
 
 __all__ = ["compare"]
 
@@ -107,8 +108,8 @@ def compare(
     unused = _unused_id(opened) if labels is None and on is None else None
     if unused is None:
         return found
-    text = f"all tables have a column {unused!r}, but rows were matched by position. If it names them, pass on={unused!r} (--on {unused})."
-    return replace(found, warnings=(*found.warnings, text))
+    warning = sentence("warning.unused_id", name=repr(unused), flag=unused)
+    return replace(found, warnings=(*found.warnings, warning))
 
 
 def _unused_id(opened: Sequence[Any]) -> str | None:
@@ -159,12 +160,12 @@ def _judged(gathered: Gathered, prepared: Sequence[Prepared], base: float | None
         )
         for at, (i, j) in enumerate(sums.couples)
     ])  # fmt: skip
-    key = "position" if on is None else repr(on) if isinstance(on, str) else "on="
-    notes = [f"rows matched by {key}", *gathered.notes, *_together(names, [one.notes for one in prepared])]
+    key = sentence("key.position") if on is None else repr(on) if isinstance(on, str) else "on="
+    notes = [sentence("note.matched", key=key), *gathered.notes, *_together(names, [one.notes for one in prepared])]
     if gathered.crowded:
-        notes.append(f"more than {MOST_RESAMPLED:,} classes and groups to test: Student's t also for those of few rows")
+        notes.append(sentence("note.crowded", most=MOST_RESAMPLED))
     if models[0].several:
-        notes.append("rows have several labels or shares of them, so there is no split by class")
+        notes.append(sentence("note.no_split"))
     rows = sums.models[0].rows
     return Comparison(
         names=names,
@@ -185,17 +186,14 @@ def _judged(gathered: Gathered, prepared: Sequence[Prepared], base: float | None
 
 def _found(model: ModelRows) -> list[str]:
     """What scoring a model's rows came upon."""
-    total, found = model.rows, []
+    total, found = model.rows, list[str]()
     clipped, normalized, like_probabilities = model.counts
     if clipped:
-        found.append(f"clip changed the loss of {clipped:,} of {total:,} rows")
+        found.append(sentence("compared.clipped", count=clipped, rows=total))
     if normalized:
-        found.append(f"{normalized:,} of {total:,} rows did not sum to 1 and were divided by their sum, as asked")
+        found.append(sentence("compared.normalized", count=normalized, rows=total))
     if 10 * like_probabilities > 9 * total:
-        found.append(
-            f"{like_probabilities:,} of {total:,} rows of logits are already probabilities: softmax was probably "
-            'applied twice; pass kind="probabilities" (--kind probabilities)'
-        )
+        found.append(sentence("compared.softmax_twice", count=like_probabilities, rows=total))
     return found
 
 
@@ -204,5 +202,5 @@ def _together(names: Sequence[str], texts: Sequence[Sequence[str]]) -> list[str]
     found: list[str] = []
     for text in dict.fromkeys(itertools.chain.from_iterable(texts)):
         of = [name for name, own in zip(names, texts, strict=True) if text in own]
-        found.append(text if len(of) == len(names) else f"{', '.join(of)}: {text}")
+        found.append(text if len(of) == len(names) else sentence("of_models", names=", ".join(of), text=text))
     return found

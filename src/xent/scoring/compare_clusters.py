@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xent.scoring.key_limbs import from_limbs, limb_sums
+from xent.scoring.keyed_columns import KEYS, floats_in, limb_columns, summed
 from xent.scoring.moments import Moments, sum_draws
 from xent.scoring.pairing import Paired
 from xent.scoring.spill import LEVELS, Partition, Spool
@@ -18,8 +18,6 @@ __all__ = ["ClusterDraws", "Draws", "paired_of", "record_of"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-_KEYS = ("cluster", "class", "group")
-_ANY = 34  # of the limbs, where all are 0: a column tells that there are sums
 
 
 class Draws(NamedTuple):
@@ -82,19 +80,19 @@ class ClusterDraws:
             yield from self._of_partition(partition)
 
     def _of_partition(self, partition: Partition) -> Iterator[Draws]:
-        summed: list[pa.Table] = []
+        tables: list[pa.Table] = []
         splittable = partition.path is not None and partition.spool.level < LEVELS
         for batch in partition.batches():
-            summed.append(self._summed(paired_of(batch)))
-            if sum(table.nbytes for table in summed[1:]) > summed[0].nbytes:
-                summed = [_merged(summed, _KEYS)]
-            if splittable and sum(table.nbytes for table in summed) > self.budget:
-                summed.clear()
+            tables.append(self._summed(paired_of(batch)))
+            if sum(table.nbytes for table in tables[1:]) > tables[0].nbytes:
+                tables = [summed(tables, KEYS)]
+            if splittable and sum(table.nbytes for table in tables) > self.budget:
+                tables.clear()
                 for finer in partition.split():
                     yield from self._of_partition(finer)
                 return
-        if summed:
-            yield from self._drawn(_merged(summed, _KEYS))
+        if tables:
+            yield from self._drawn(summed(tables, KEYS))
 
     def _summed(self, paired: Paired) -> pa.Table:
         """Sums by cluster, class and group: exact, in limbs."""
@@ -118,27 +116,27 @@ class ClusterDraws:
             "rows": pa.array(np.bincount(codes, minlength=count)),
         }
         if paired.weights is not None:
-            columns |= _limb_columns("w", paired.weights, codes, count)
+            columns |= limb_columns("w", paired.weights, codes, count)
         pairs = [_difference(paired.nats[i], paired.nats[j]) for i, j in self.couples]
         for name, values in chain(
             ((f"m{i}", nats) for i, nats in enumerate(paired.nats)), ((f"p{i}", d) for i, d in enumerate(pairs))
         ):
             finite = np.where(np.isfinite(values), values, 0.0)  # where one is not, nothing is tested
             totals = finite if paired.weights is None else paired.weights * finite
-            columns |= _limb_columns(name, totals, codes, count)
+            columns |= limb_columns(name, totals, codes, count)
         return pa.table(columns)
 
-    def _drawn(self, summed: pa.Table) -> Iterator[Draws]:
-        models = sorted({name.partition(":")[0] for name in summed.column_names if name[0] == "m"})
-        whole = _merged([summed], _KEYS[:1])
+    def _drawn(self, table: pa.Table) -> Iterator[Draws]:
+        models = sorted({name.partition(":")[0] for name in table.column_names if name[0] == "m"})
+        whole = summed([table], KEYS[:1])
         self.clusters += whole.num_rows
-        weighted = any(name.startswith("w:") for name in summed.column_names)
+        weighted = any(name.startswith("w:") for name in table.column_names)
         quantities = [(0, int(name[1:]), name) for name in models]
         quantities += [(1, i, f"p{i}") for i in range(len(self.couples))]
         yield from self._moments(whole, quantities, None, weighted)
         for family, name in ((2, "class"), (3, "group")):
             if self.slices[name] is not None:
-                by_slice = _merged([summed], ("cluster", name))
+                by_slice = summed([table], ("cluster", name))
                 of_pairs = [(family, i, f"p{i}") for i in range(len(self.couples))]
                 yield from self._moments(by_slice, of_pairs, name, weighted)
 
@@ -146,37 +144,14 @@ class ClusterDraws:
         self, table: pa.Table, quantities: Sequence[tuple[int, int, str]], by: str | None, weighted: bool
     ) -> Iterator[Draws]:
         rows = numpy_array(table.column("rows").combine_chunks())
-        sizes = _floats(table, "w") if weighted else rows.astype(np.float64)
+        sizes = floats_in(table, "w") if weighted else rows.astype(np.float64)
         codes = np.zeros(len(rows), np.int64) if by is None else numpy_array(table.column(by).combine_chunks())
         count = int(codes.max()) + 1
         for family, quantity, name in quantities:
             keep = self.keep or by is None
-            yield Draws(family, quantity, sum_draws(_floats(table, name), sizes, codes, count, keep))
+            yield Draws(family, quantity, sum_draws(floats_in(table, name), sizes, codes, count, keep))
 
 
 def _difference(first: Float64, second: Float64) -> Float64:
     with np.errstate(invalid="ignore"):
         return first - second
-
-
-def _limb_columns(name: str, values: Float64, codes: Int64, count: int) -> dict[str, pa.Array]:
-    limbs = limb_sums(values, codes, count)
-    return {f"{name}:{j}": pa.array(column) for j, column in (limbs or {_ANY: np.zeros(count, np.int64)}).items()}
-
-
-def _floats(table: pa.Table, name: str) -> Float64:
-    limbs = {
-        int(column.partition(":")[2]): numpy_array(table.column(column).combine_chunks())
-        for column in table.column_names
-        if column.startswith(f"{name}:")
-    }
-    return from_limbs(limbs, table.num_rows)
-
-
-def _merged(tables: Sequence[pa.Table], keys: Sequence[str]) -> pa.Table:
-    """One row a key, everything else added up; a column that a table lacks is 0 there."""
-    table = pa.concat_tables(tables, promote_options="default")
-    sums = [name for name in table.column_names if name not in _KEYS]
-    found = table.group_by(list(keys)).aggregate([(name, "sum") for name in sums])
-    columns = {key: found.column(key) for key in keys}
-    return pa.table(columns | {name: found.column(f"{name}_sum").fill_null(0) for name in sums})

@@ -20,6 +20,7 @@ from xent.scoring.pairing import Paired, pair, pieces_of
 from xent.scoring.pairing_faults import Faults
 from xent.scoring.plan import Label
 from xent.scoring.spill import Scratch, Spool
+from xent.texts.catalogue import sentence
 
 __all__ = ["MOST_RESAMPLED", "Gathered", "gather"]
 
@@ -87,7 +88,7 @@ def _match_as_text(models: Sequence[ModelRows], on: str | None) -> list[str]:
         return []
     for model in models:
         model.text_keys = True
-    return [f"{on!r} is numbers in some models and text in others: matched as text"]
+    return [sentence("note.match_as_text", key=repr(on))]
 
 
 def _key_type(model: Model) -> pa.DataType:
@@ -183,13 +184,13 @@ class _Gathering:
     def _holders(self) -> list[str]:
         """What not all models have, and whose is taken."""
         weighted = [model for model in self.models if model.weighted]
-        notes = []
+        notes: list[str] = []
         if 0 < len(weighted) < len(self.models):
-            notes.append(f"weights are those of {weighted[0].name}")
+            notes.append(sentence("note.weights_of", name=weighted[0].name))
         for name in ("cluster", "group"):
             found = [one for one in self.models if name in one.model.data.keys]
             if 0 < len(found) < len(self.models):
-                notes.append(f"{name}s are those of {found[0].name}")
+                notes.append(sentence(f"note.{name}s_of", name=found[0].name))
         return notes
 
 

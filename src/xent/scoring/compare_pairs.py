@@ -13,6 +13,7 @@ from xent.scoring.compare_sums import Tally
 from xent.scoring.means import FEW, Mean, mean_of_moments
 from xent.scoring.plan import Label
 from xent.scoring.tails import benjamini_hochberg, holm
+from xent.texts.catalogue import sentence
 
 __all__ = ["LEVEL", "SMALL", "Slices", "adjusted", "model_loss", "pair_difference", "slices_of"]
 
@@ -42,10 +43,12 @@ def slices_of(counts: Int64, names: Sequence[Label | None], word: str) -> Slices
     if small.sum() < 2 or (word == "classes" and present.sum() <= MANY):
         small[:] = False
     of_code = np.cumsum(present & ~small) - 1
-    kept = ["(missing)" if names[i] is None else names[i] for i in np.flatnonzero(present & ~small).tolist()]
+    kept = [
+        sentence("group.missing") if names[i] is None else names[i] for i in np.flatnonzero(present & ~small).tolist()
+    ]
     if small.any():
         of_code[small] = len(kept)
-        kept.append(f"({int(small.sum()):,} small {word})")
+        kept.append(sentence(f"small_{word}", count=int(small.sum())))
     return Slices(tuple(name for name in kept if name is not None), np.maximum(of_code, 0))
 
 

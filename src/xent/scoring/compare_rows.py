@@ -105,7 +105,7 @@ class ModelRows:
         """
         self._start()
         data, prepared = self.model.data, self.model.prepared
-        workers = scoring_threads(brief=True)
+        workers = scoring_threads()
         scorer = _Scorer(self.model, self._with_keys, self.on)
         try:
             parts = ordered_map(scorer.score, data.batches(prepared.order), workers)

@@ -11,6 +11,7 @@ from xent.scoring.token_costs import sum_tokens
 from xent.scoring.token_sums import Document, TokenSums
 from xent.scoring.tokens import open_tokens
 from xent.sources.token_rows import UNITS
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["compare_sums", "compare_tokens"]
 
@@ -145,29 +146,26 @@ def _refuse_other_text(document: str, ours: Document, theirs: Document, names: t
         )
 
 
-def _verdict(found: Difference, names: tuple[str, str]) -> str:
+def _verdict(found: Difference, names: tuple[str, str]) -> Sentence:
     if found.interval is None:
         if math.isinf(found.mean):
-            return (
-                f"{names[0] if found.mean < 0 else names[1]} is better: the other gave probability 0 to what happened"
-            )
-        return "no verdict: a single document, or infinite costs in both, say nothing about the difference"
+            return sentence("token_verdict.infinite", name=names[0] if found.mean < 0 else names[1])
+        return sentence("token_verdict.none")
     if found.interval[1] < 0.0:
-        return f"{names[0]} is better"
+        return sentence("token_verdict.better", name=names[0])
     if found.interval[0] > 0.0:
-        return f"{names[1]} is better"
-    return "no difference is shown: 0 lies in the interval"
+        return sentence("token_verdict.better", name=names[1])
+    return sentence("token_verdict.open")
 
 
-def _warnings(first: TokenSums, second: TokenSums, common: list[str], infinite: tuple[bool, ...]) -> tuple[str, ...]:
+def _warnings(
+    first: TokenSums, second: TokenSums, common: list[str], infinite: tuple[bool, ...]
+) -> tuple[Sentence, ...]:
     pairs = [(first.documents[name], second.documents[name]) for name in common]
     apart = sum(one.unscored_bytes != other.unscored_bytes for one, other in pairs)
     found = []
     if apart:
-        found.append(
-            f"{apart:,} of {len(common):,} documents begin with an unscored token of another length in each log; those "
-            "bytes are left out of each model's own mean."
-        )
+        found.append(sentence("warning.unscored_lengths", count=apart, documents=len(common)))
     if any(infinite):
-        found.append("a log-probability of −∞ makes the mean of its model infinite.")
+        found.append(sentence("warning.infinite_mean"))
     return tuple(found)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from xent.report.comparison import ModelLoss, PairDifference
 from xent.report.comparison_text import rounded
 from xent.report.numbers import decimals, p_value
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["best_of", "verdict"]
 
@@ -19,85 +20,94 @@ def best_of(losses: Sequence[ModelLoss], pairs: Sequence[PairDifference]) -> str
     return None
 
 
-def verdict(losses: Sequence[ModelLoss], pairs: Sequence[PairDifference], unit: str, rows: int) -> str:
+def verdict(losses: Sequence[ModelLoss], pairs: Sequence[PairDifference], unit: str, rows: int) -> Sentence:
     """One sentence that rests on the interval and the adjusted p-values."""
-    return _of_two(pairs[0], unit, rows) if len(pairs) == 1 else _of_many(losses, pairs, unit, rows)
+    spoken = sentence(f"unit.{unit}")
+    return _of_two(pairs[0], spoken, rows) if len(pairs) == 1 else _of_many(losses, pairs, spoken, rows)
 
 
-def _of_two(pair: PairDifference, unit: str, rows: int) -> str:
+def _of_two(pair: PairDifference, unit: Sentence, rows: int) -> Sentence:
     if pair.ties == rows:
-        return "identical: every row costs both the same, the difference is exactly 0" + _both_infinite(pair)
+        infinite = counted("rows", pair.infinite_first)
+        return sentence("compared.same.infinite", rows=infinite) if pair.infinite_first else sentence("compared.same")
     if pair.infinite_first or pair.infinite_second:
         return _infinite(pair, unit, rows)
     if pair.interval is None:
-        return "no verdict: a single row or cluster cannot tell how far the difference is chance"
+        return sentence("compared.single_row")
     if pair.winner is not None:
-        return f"{pair.winner} is better: {_less(pair, unit)}"
-    low, high = pair.interval
-    difference = f"{pair.first} − {pair.second} is {decimals(pair.difference)} {unit} per row"
-    said = f"no difference shown: {difference} ({decimals(low)} to {decimals(high)}), {p_value(pair.adjusted_p_value)}"
+        return sentence("compared.better", name=pair.winner, less=_less(pair, unit))
+    numbers = {
+        "difference": decimals(pair.difference),
+        "unit": unit,
+        "low": decimals(pair.interval[0]),
+        "high": decimals(pair.interval[1]),
+        "p": p_value(pair.adjusted_p_value),
+    }
+    said = sentence("compared.open", first=pair.first, second=pair.second, **numbers)
     if pair.rows_needed is None or pair.rows_needed <= rows:  # the latter of few rows, or of many pairs
         return said
-    return f"{said}; about {rounded(pair.rows_needed)} rows would settle a difference of this size (80 % power)"
+    return sentence("compared.open.needed", open=said, rows=rounded(pair.rows_needed))
 
 
-def _less(pair: PairDifference, unit: str) -> str:
+def _less(pair: PairDifference, unit: Sentence) -> Sentence:
     """What the winner of a pair costs less."""
     if pair.difference is None or pair.interval is None or math.isinf(pair.difference):
-        return "the other's loss is infinite"
+        return sentence("compared.other_infinite")
     sign = 1.0 if pair.difference > 0.0 else -1.0
-    low, high = sorted(sign * end for end in pair.interval)
-    return (
-        f"{decimals(abs(pair.difference))} {unit} per row less ({decimals(low)} to {decimals(high)}), "
-        f"{p_value(pair.adjusted_p_value)}"
-    )
+    low, high = (decimals(end) for end in sorted(sign * end for end in pair.interval))
+    less = decimals(abs(pair.difference))
+    return sentence("compared.less", less=less, unit=unit, low=low, high=high, p=p_value(pair.adjusted_p_value))
 
 
-def _both_infinite(pair: PairDifference) -> str:
-    return f" ({_rows(pair.infinite_first)} infinite for both)" if pair.infinite_first else ""
-
-
-def _infinite(pair: PairDifference, unit: str, rows: int) -> str:
+def _infinite(pair: PairDifference, unit: Sentence, rows: int) -> Sentence:
     """Counts, and the difference where there is one."""
     counts = {pair.first: pair.infinite_first, pair.second: pair.infinite_second}
     more, fewer = sorted(counts, key=lambda name: -counts[name])
-    of_fewer = f"in {counts[fewer]:,}" if counts[fewer] else "in none"
-    said = f"{more} gave probability 0 to what happened in {_rows(counts[more])} of {rows:,}, {fewer} {of_fewer}"
+    of_fewer = sentence("compared.in", count=counts[fewer]) if counts[fewer] else sentence("compared.in_none")
+    zero = sentence(
+        "compared.zero", more=more, rows=counted("rows", counts[more]), whole=rows, fewer=fewer, some=of_fewer
+    )
     if pair.winner is not None:
-        said += f", so {pair.winner} is better, however well {more} does elsewhere"
+        said = sentence("compared.zero.winner", zero=zero, winner=pair.winner, more=more)
     else:
-        said += ": both losses are infinite, and their means say nothing"
+        said = sentence("compared.zero.both", zero=zero)
     if pair.finite_difference is None:
         return said
     sign = pair.finite_difference if more == pair.first else -pair.finite_difference
-    word = "the same" if not sign else f"{decimals(abs(sign))} {unit} {'more' if sign > 0.0 else 'less'}"
-    return f"{said}; over the {_rows(pair.finite_rows)} where both are finite, {more} costs {word} on average"
+    costs = "compared.costs.same" if not sign else "compared.costs.more" if sign > 0.0 else "compared.costs.less"
+    of_more = sentence(costs, by=decimals(abs(sign)), unit=unit)
+    finite = counted("rows", pair.finite_rows)
+    return sentence("compared.finite", said=said, rows=finite, more=more, costs=of_more)
 
 
-def _of_many(losses: Sequence[ModelLoss], pairs: Sequence[PairDifference], unit: str, rows: int) -> str:
+def _of_many(losses: Sequence[ModelLoss], pairs: Sequence[PairDifference], unit: Sentence, rows: int) -> Sentence:
     best = best_of(losses, pairs)
     if all(pair.ties == rows for pair in pairs):
-        return "identical: every row costs all of them the same, every difference is exactly 0"
+        return sentence("compared.same.many")
     if best is not None:
-        parts = [
-            f"than {_other(pair, best)}: {_less(pair, unit)}" for pair in pairs if best in (pair.first, pair.second)
-        ]
-        return f"{best} is better {'; '.join(parts[:3])}" + (f"; and than {len(parts) - 3} more" * (len(parts) > 3))
+        mine = [pair for pair in pairs if best in (pair.first, pair.second)]
+        parts = tuple(sentence("compared.than", name=_other(pair, best), less=_less(pair, unit)) for pair in mine[:3])
+        more = (sentence("compared.and_more", count=len(mine) - 3),) if len(mine) > 3 else ()
+        return sentence("compared.best", best=best, than=_clauses((*parts, *more)))
     leader = min(losses, key=lambda one: (one.loss, one.infinite)).name
     equals = [_other(pair, leader) for pair in pairs if leader in (pair.first, pair.second) and pair.winner is None]
     worse = [one.name for one in losses if one.name != leader and one.name not in equals]
-    said = f"no single best model: {leader} costs least, but is not shown to be better than {_listed(equals)}"
-    return said + (f"; it is better than {_listed(worse)}" if worse else "")
+    said = sentence("compared.no_best", leader=leader, names=_listed(equals))
+    return sentence("compared.no_best.but", no_best=said, names=_listed(worse)) if worse else said
+
+
+def _clauses(parts: Sequence[Sentence]) -> Sentence:
+    """With semicolons between them."""
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = sentence("clauses", first=joined, second=part)
+    return joined
 
 
 def _other(pair: PairDifference, name: str) -> str:
     return pair.second if pair.first == name else pair.first
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = list(names[:5]) + ([f"{len(names) - 5} more"] if len(names) > 5 else [])
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
+def _listed(names: Sequence[str]) -> Sentence | str:
+    shown = [*names[:5], *([sentence("more", count=len(names) - 5)] if len(names) > 5 else [])]
+    return shown[0] if len(shown) == 1 else sentence("or", first=tuple(shown[:-1]), last=shown[-1])

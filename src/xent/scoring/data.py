@@ -265,7 +265,9 @@ class InFiles:
         """Whole files where some may be skipped: their rows are all in, or all out."""
         target = WHOLE if self._skip else FRAGMENT_BYTES
         found = () if self._files is None else self._files.fragments(self._columns, target)
-        return list(found if isinstance(self.engine, Local) else map(sendable, found))
+        if not isinstance(self.engine, Local):
+            return [sendable(fragment, same_machine=False) for fragment in found]
+        return [sendable(fragment, same_machine=True) for fragment in found] if self.engine.processes else list(found)
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

@@ -20,6 +20,7 @@ from xent.scoring.plan import Plan
 from xent.scoring.reliability import reliabilities
 from xent.scoring.sums import Sums, Worst
 from xent.scoring.uncertainty import Uncertain, cluster_moments
+from xent.texts.catalogue import sentence
 
 __all__ = [
     "causes",
@@ -79,10 +80,7 @@ def left_out(plan: Plan) -> tuple[str, ...]:
     """What is not kept of so many classes, as its size grows with their square."""
     if plan.brief or plan.task == "multilabel" or len(plan.classes) <= MOST_CLASSES:
         return ()
-    return (
-        f"{len(plan.classes):,} classes: above {MOST_CLASSES} classes the confusion matrix and the class offsets are left "
-        "out, and reliability is of the likeliest class alone",
-    )
+    return (sentence("note.many_classes", classes=len(plan.classes), most=MOST_CLASSES),)
 
 
 def _cost(nats: float, shown: Callable[[float], float]) -> float | None:

@@ -10,6 +10,7 @@ from xent.scoring.ladder import LEVEL, Ladder, Step
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 from xent.scoring.tails import chi_squared_tail
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["cure_of", "diagnosis", "recommended"]
 
@@ -48,58 +49,65 @@ def cure_of(step: Step | None) -> Cure | None:
     return Cure(math.inf if step.cure.beta == 0.0 else 1.0 / step.cure.beta, tuple(step.cure.offsets.tolist()))
 
 
-def diagnosis(plan: Plan, sums: Sums, ladder: Ladder | None, step: Step | None) -> str:
+def diagnosis(plan: Plan, sums: Sums, ladder: Ladder | None, step: Step | None) -> Sentence:
     """One sentence or two."""
     if ladder is None:
-        if plan.brief:
-            return "not looked into, as asked: leave out brief=True (--brief) to know"
-        if sums.infinite_rows:
-            return "no temperature and no class offset makes an infinite loss finite: see the warning"
-        present = sum(sums.class_weight.get(code, 0) > 0 for code in range(len(plan.classes)))
-        if present < 2 and plan.task != "multilabel":
-            return "only one class is present, so calibration cannot be told"
-        return "the logits are too far apart for a temperature of 16: divide them all by 100, say, and score again"
-    if step is None and any(one.cure.beta >= HIGHEST and one.p_value < LEVEL for one in ladder.steps.values()):
-        return "underconfident, and no mistake tells by how much: ever larger logits would cost less" + _missing(ladder)
+        return sentence(f"diagnosis.{_why_none(plan, sums)}")
+    found = _of_ladder(plan, sums, ladder, step)
+    return found if "both" in ladder.steps else sentence("diagnosis.without_offsets", diagnosis=found)
+
+
+def _why_none(plan: Plan, sums: Sums) -> str:
+    """Why there is no ladder."""
+    if plan.brief:
+        return "brief"
+    if sums.infinite_rows:
+        return "infinite"
+    present = sum(sums.class_weight.get(code, 0) > 0 for code in range(len(plan.classes)))
+    return "one_class" if present < 2 and plan.task != "multilabel" else "far_apart"
+
+
+def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sentence:
     if step is None:
-        return "well calibrated: nothing significant to cure" + _missing(ladder)
+        endless = any(one.cure.beta >= HIGHEST and one.p_value < LEVEL for one in ladder.steps.values())
+        return sentence("diagnosis.endless" if endless else "diagnosis.calibrated")
     share = percent(step.gain / ladder.loss)
     if step.gain < SMALL * ladder.loss:
-        return f"well calibrated: what a cure would remove is significant, but only {share} % of the loss" + _missing(
-            ladder
-        )
+        return sentence("diagnosis.small", share=share)
+    temperature, bias = _temperature(step), _bias(plan, sums)
     one = "label" if plan.task == "multilabel" else "class"
-    causes = [words for words in (_temperature(step), _bias(plan, sums, step)) if words]
+    offsets = sentence(f"cure.offsets.{one}")
+    causes = {
+        "temperature": temperature,
+        "class bias": bias,
+        "both": sentence("causes", first=temperature, second=bias),
+    }[step.name]
     cure = {
         "temperature": _division(step),
-        "class bias": f"adding an offset to each {one}",
-        "both": f"{_division(step)} and adding an offset to each {one}",
+        "class bias": offsets,
+        "both": sentence("cures", first=_division(step), second=offsets),
     }[step.name]
-    return f"{' and '.join(causes)}: {cure} removes {share} % of the loss ({p_value(step.p_value)}){_missing(ladder)}"
+    return sentence("diagnosis.cure", causes=causes, cure=cure, share=share, p=p_value(step.p_value))
 
 
-def _temperature(step: Step) -> str:
-    beta = step.cure.beta
-    if step.name == "class bias":
-        return ""
-    if beta == 0.0:
-        return "no information in the predictions"
-    return "overconfident" if beta < 1.0 else "underconfident"
-
-
-def _division(step: Step) -> str:
+def _temperature(step: Step) -> Sentence:
     beta = step.cure.beta
     if beta == 0.0:
-        return "making all predictions alike"
+        return sentence("cause.no_information")
+    return sentence("cause.overconfident" if beta < 1.0 else "cause.underconfident")
+
+
+def _division(step: Step) -> Sentence:
+    beta = step.cure.beta
+    if beta == 0.0:
+        return sentence("cure.alike")
     if beta < 1.0:
-        return f"dividing the logits by {decimals(1.0 / beta)}" + (" or more" if beta <= LOWEST else "")
-    return f"multiplying the logits by {decimals(beta)}"
+        return sentence("cure.divide.more" if beta <= LOWEST else "cure.divide", by=decimals(1.0 / beta))
+    return sentence("cure.multiply", by=decimals(beta))
 
 
-def _bias(plan: Plan, sums: Sums, step: Step) -> str:
+def _bias(plan: Plan, sums: Sums) -> Sentence:
     """Which class is predicted too often or too rarely: the one whose mean probability is furthest from its frequency."""
-    if step.name == "temperature":
-        return ""
     several = plan.task == "multilabel"
     count, first = (moments_count(2), 4) if several else (1, 3)
     excess = [
@@ -109,9 +117,5 @@ def _bias(plan: Plan, sums: Sums, step: Step) -> str:
     worst = max(range(len(excess)), key=lambda code: abs(excess[code]))
     if not several and len(plan.classes) == 2:
         worst = 1
-    often = "too often" if excess[worst] > 0.0 else "too rarely"
-    return f"predicts {'label' if several else 'class'} {plan.classes[worst]} {often}"
-
-
-def _missing(ladder: Ladder) -> str:
-    return "" if "both" in ladder.steps else " (class offsets not looked into)"
+    name = sentence("label.named" if several else "class.named", name=plan.classes[worst])
+    return sentence("cause.too_often" if excess[worst] > 0.0 else "cause.too_rarely", name=name)

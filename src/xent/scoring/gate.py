@@ -15,6 +15,7 @@ from xent.scoring.compare import compare
 from xent.scoring.judge import scan
 from xent.scoring.measured import Measured, measured
 from xent.scoring.tails import chi_squared_tail, t_quantile, t_tails
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Change", "against_predictions", "against_report", "two_sample"]
 
@@ -37,23 +38,29 @@ class Change:
 
     def __str__(self) -> str:
         """One line: the outcome, how much, and by which test."""
-        said = {"worse": "worse than", "better": "better than", "open": "not shown to be worse than"}[self.outcome]
-        return f"{said} {self.old}: {self._how_much()}; {self.test}"
+        return str(self.spoken())
 
-    def _how_much(self) -> str:
+    def spoken(self) -> Sentence:
+        """The same, to be said in any language."""
+        return sentence(f"gate.{self.outcome}", old=self.old, much=self._how_much(), test=self.test)
+
+    def _how_much(self) -> Sentence:
         if self.difference is None or math.isinf(self.difference):
             new, old = self.infinite
-            tested = "" if self.p_value is None else f" ({p_value(self.p_value)})"
-            return f"{new:,} rows of infinite loss against {old:,}{tested}"
-        sign = "+" if self.difference > 0.0 else ""
-        text = f"{sign}{decimals(self.difference)} {self.unit} per row" if self.difference else "no difference"
+            if self.p_value is None:
+                return sentence("gate.infinite", new=new, old=old)
+            return sentence("gate.infinite.tested", new=new, old=old, p=p_value(self.p_value))
+        much = sentence("gate.no_difference")
+        if self.difference:
+            signed = ("+" if self.difference > 0.0 else "") + decimals(self.difference)
+            much = sentence("gate.difference", difference=signed, unit=sentence(f"unit.{self.unit}"))
         if self.interval is None:
-            return text
+            return much
         low, high = map(decimals, self.interval)
-        return f"{text} (95% interval {low} to {high}, {p_value(self.p_value)})"
+        return sentence("gate.interval", much=much, low=low, high=high, p=p_value(self.p_value))
 
 
-def against_report(new: Measured, old: Measured, name: str, why: str = "a report carries no rows") -> Change:
+def against_report(new: Measured, old: Measured, name: str, why: str | None = None) -> Change:
     """Two sets of rows that have nothing to do with each other, or are not known to.
 
     Raises:
@@ -61,7 +68,8 @@ def against_report(new: Measured, old: Measured, name: str, why: str = "a report
     """
     _refuse_unlike(new, old, name)
     counts = (new.infinite, old.infinite)
-    test = f"two-sample, because {why}"
+    why = sentence("gate.no_rows") if why is None else why
+    test = sentence("gate.two_sample", why=why)
     if any(counts):
         p = _counts_test(new, old) if all(counts) else None
         more = counts[0] * old.rows - counts[1] * new.rows
@@ -75,7 +83,7 @@ def against_report(new: Measured, old: Measured, name: str, why: str = "a report
                 "chance.\nGive more."
             )
     difference, interval, p = two_sample(new, old)
-    test = f"two-sample (Welch's t), because {why}"
+    test = sentence("gate.welch", why=why)
     return Change(name, _outcome(difference, p <= LEVEL), difference, interval, p, new.unit, test, counts)
 
 
@@ -168,7 +176,7 @@ def against_predictions(
     except XentError as error:
         if not _only_unmatched(error, on):
             raise
-        why = f"the rows do not match ({str(error).partition(chr(10))[0].rstrip('.')})"
+        why = sentence("gate.unmatched", error=str(error).partition("\n")[0].rstrip("."))
     again = scan(old, unit=report.unit, top=0, brief=True, **options)
     return against_report(measured(report), measured(again), old, why)
 
@@ -187,10 +195,10 @@ def _paired(found: Comparison, old: str, on: str | None) -> Change:
         both = pair.infinite_first + pair.infinite_second - (found.rows - pair.finite_rows)
         p = _discordance_test(pair.infinite_first - both, pair.infinite_second - both)
         outcome = _outcome(pair.infinite_first - pair.infinite_second, p <= LEVEL)
-    left = (
-        f" ({found.only_in[0]:,} only in the new, {found.only_in[1]:,} only in the old)" if any(found.only_in) else ""
-    )
-    test = f"paired by {'position' if on is None else repr(on)} over {found.rows:,} rows{left}"
+    paired = {"key": sentence("key.position") if on is None else repr(on), "rows": found.rows}
+    test = sentence("gate.paired", **paired)
+    if any(found.only_in):
+        test = sentence("gate.paired.left", **paired, new=found.only_in[0], old=found.only_in[1])
     infinite = (pair.infinite_first, pair.infinite_second)
     return Change(old, outcome, pair.difference, pair.interval, p, found.unit, test, infinite)
 

@@ -1,20 +1,25 @@
 """Which groups differ from the rest, in which direction, and whether that can be chance."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.scoring import exact
 from xent.scoring.cluster_store import cluster_parts
-from xent.scoring.keyed import key_of
+from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.key_text import key_of
+from xent.scoring.keyed_columns import floats_in, summed
 from xent.scoring.moments import linearised_error
-from xent.scoring.sums import Keyed, Sums
+from xent.scoring.sums import Sums
 from xent.scoring.tails import benjamini_hochberg, t_tails
 from xent.scoring.uncertainty import MeanSums, Uncertain, mean_of_sums
+from xent.sources.arrays import numpy_array
 
 __all__ = ["Group", "groups_of"]
 
@@ -112,7 +117,7 @@ class _Clustered:
     """
 
     def __init__(self, sums: Sums, slices: Sequence[set[str]]) -> None:
-        self.slice_of = {_text(key_of(text)[0]): i for i, texts in enumerate(slices) for text in texts}
+        self.slice_of = {text: i for i, texts in enumerate(slices) for text in texts}
         self.clusters = 0
         self.inside = np.zeros(len(slices), np.int64)
         self.products = {name: [0] * len(slices) for name in _PRODUCTS}
@@ -120,28 +125,28 @@ class _Clustered:
         for part in cluster_parts(sums.clusters):
             self._add(part)
 
-    def _add(self, part: Mapping[str, Keyed]) -> None:
-        everywhere: dict[str, tuple[int, int]] = {}
-        within: dict[tuple[str, int], tuple[int, int]] = {}
-        for text, (weight, loss, _) in part.items():
-            group, cluster = map(_text, key_of(text))
-            known = everywhere.get(cluster, (0, 0))
-            everywhere[cluster] = (known[0] + weight, known[1] + loss)
-            inside = cluster, self.slice_of[group]
-            known = within.get(inside, (0, 0))
-            within[inside] = (known[0] + weight, known[1] + loss)
-        place = {name: i for i, name in enumerate(everywhere)}
-        whole_weight, whole_loss = _floats(everywhere.values())
-        weights, losses = _floats(within.values())
-        at = np.array([place[cluster] for cluster, _ in within])
-        codes = np.array([code for _, code in within])
-        columns = {"l": losses, "w": weights, "L": whole_loss[at], "W": whole_weight[at]}
-        self.clusters += len(place)
+    def _add(self, part: ClusterSums) -> None:
+        whole = part.summed_by("cluster")
+        inside = part.summed_by("cluster", "group")
+        names = inside.column("group").combine_chunks().dictionary_encode()
+        slices = np.array([self.slice_of[f"[{name}]"] for name in names.dictionary.to_pylist()])
+        group = pa.array(slices[numpy_array(names.indices)])
+        inside = summed([inside.set_column(inside.column_names.index("group"), "group", group)], ("cluster", "group"))
+        at = numpy_array(pc.index_in(inside.column("cluster"), whole.column("cluster")).combine_chunks())
+        codes = numpy_array(inside.column("group").combine_chunks())
+        totals = {"L": floats_in(whole, "loss"), "W": floats_in(whole, "weight")}
+        columns = {
+            "l": floats_in(inside, "loss"),
+            "w": floats_in(inside, "weight"),
+            "L": totals["L"][at],
+            "W": totals["W"][at],
+        }
+        self.clusters += whole.num_rows
         self.inside += np.bincount(codes, minlength=len(self.inside))
         for name, sums in self.products.items():
             for code, value in exact.grouped_products(columns[name[0]], columns[name[1]], codes).items():
                 sums[code] += value
-        alone, totals = np.zeros(len(place), np.int64), {"L": whole_loss, "W": whole_weight}
+        alone = np.zeros(whole.num_rows, np.int64)
         for name in self.whole:
             self.whole[name] += exact.grouped_products(totals[name[0]], totals[name[1]], alone).get(0, 0)
 
@@ -162,12 +167,3 @@ class _Clustered:
         )  # fmt: skip
         factor = Fraction(self.clusters, max(1, self.clusters - 1))
         return one, math.sqrt(max(0.0, float(squares * factor))), self.clusters
-
-
-def _floats(pairs: Iterable[tuple[int, int]]) -> tuple[Float64, Float64]:
-    weights, losses = zip(*pairs, strict=True)
-    return np.array([exact.to_float(one) for one in weights]), np.array([exact.to_float(one) for one in losses])
-
-
-def _text(value: Any) -> str:
-    return f"{type(value).__name__}:{value}"

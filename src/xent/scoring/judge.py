@@ -22,6 +22,7 @@ from xent.scoring.prepare import open_data, prepare
 from xent.scoring.summary import summarise
 from xent.scoring.totals import Total
 from xent.sources.csv_text import settling
+from xent.texts.catalogue import sentence
 
 __all__ = ["evaluate", "judged", "scan"]
 
@@ -211,7 +212,7 @@ def judged(
         reduce = partial(reduce, half=False)
         half = fit_on(Total(plan))
         fitted = ladder_of(plan, half, Look(plan, fit_on))
-        notes += (f"cures fitted on {half.rows:,} rows; all else is of the other half of the rows",)
+        notes += (sentence("note.holdout", rows=half.rows),)
     with ClusterStore(max_memory) as clusters:
         sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
         sums = replace(sums, skipped=data.skipped)

@@ -1,9 +1,7 @@
 """Sums of nats by group and by cluster: keyed, so that they add up where one straddles files."""
 
-import json
 from collections.abc import Mapping
 from operator import add
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,30 +11,16 @@ from numpy.typing import NDArray
 from xent.kernels import score_numpy
 from xent.kernels.choice import score_kernels
 from xent.scoring import exact
+from xent.scoring.cluster_sums import cluster_sums
+from xent.scoring.key_text import key_text
 from xent.scoring.squares import squares
 from xent.scoring.sums import Keyed, Sums
 from xent.sources.arrays import numpy_array
 
-__all__ = ["cluster_text", "key_codes", "key_of", "key_text", "keyed_sums"]
+__all__ = ["key_codes", "keyed_sums"]
 
 Float64 = NDArray[np.float64]
 Codes = NDArray[np.int64]
-
-
-def key_text(*values: Any) -> str:
-    """Keys as one text: a number stays one, dates are text, a missing value is null."""
-    return json.dumps([v if v is None or isinstance(v, bool | int | float) else str(v) for v in values])
-
-
-def cluster_text(text: str, grouped: bool) -> str:
-    """The cluster alone, of the text that names a cluster or, where rows are grouped, a group and a cluster."""
-    return key_text(key_of(text)[-1]) if grouped else text
-
-
-def key_of(text: str) -> list[Any]:
-    """The keys that `key_text` was given."""
-    found: list[Any] = json.loads(text)
-    return found
 
 
 def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Array]) -> Sums:
@@ -49,14 +33,7 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
     if "group" in keys:
         found = found + Sums(groups=_by_key(*key_codes(keys["group"]), nats, weights))
     if "cluster" in keys:
-        codes, texts = key_codes(keys["cluster"])
-        if "group" in keys:
-            outer, names = key_codes(keys["group"])
-            both, codes = np.unique(outer * len(texts) + codes, return_inverse=True)
-            pairs = (divmod(int(key), len(texts)) for key in both)
-            texts = [key_text(*key_of(names[group]), *key_of(texts[cluster])) for group, cluster in pairs]
-        sums = _by_key(codes, texts, nats, weights)
-        found = found + Sums(clusters={text: (v[1], v[3], v[6]) for text, v in sums.items()})
+        found = found + Sums(clusters=cluster_sums(nats, weights, keys))
     return found
 
 

@@ -1,140 +1,130 @@
-"""Exact sums as int64 limbs, which processes add without knowing what they are.
+"""Exact sums of many keys at once, as columns of whole numbers: Σ limb_j · 2^(32·j − 1088), which add up column by column.
 
-An integer of any size is cut into limbs of 40 bits, each in an int64, so that 2^23 processes can add theirs before one
-overflows. Limbs that are 0 in every number of a field everywhere, such as the thousand bits below the last of a sum, are
-left out: a `Layout` says which, and which keys there are. All processes have to use the same one.
+An exact sum is one Python integer (see `exact`); of millions of keys, those would be slow and large, and nothing but
+Python adds them.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.scoring.sums import CLUSTER_FIELDS, MEAN_FIELDS, Sums
+from xent.scoring import exact
 
-__all__ = ["Layout", "common_layout", "from_limbs", "layout_of", "to_limbs"]
+__all__ = ["Limbs", "Span", "carried", "floats_of", "integers_of", "limb_sums", "limbs_of", "span_of"]
 
-LIMB_BITS, LIMB_BYTES = 40, 5
+Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-Span = tuple[int, int]  # the lowest bit that is 1 in any number, and one above the highest; equal if all numbers are 0
-Numbers = dict[Any, tuple[int, ...]]  # by key
+Limbs = dict[int, Int64]  # by j, (keys,); those that are left out are 0
+Span = tuple[int, int]  # the lowest j in use, and one above the highest; equal where all numbers are 0
 
-_WIDTHS = {"groups": len(MEAN_FIELDS), "clusters": len(CLUSTER_FIELDS)}  # numbers for each key; 1 elsewhere
-_BLANK = Sums()
-_FIELDS = tuple(f.name for f in fields(Sums) if isinstance(getattr(_BLANK, f.name), int | dict))
-_SINGLE = frozenset(name for name in _FIELDS if isinstance(getattr(_BLANK, name), int))
-
-
-class Layout(NamedTuple):
-    """Where each number is among the limbs."""
-
-    keys: dict[str, list[Any]]  # by field, sorted
-    spans: dict[str, list[Span]]  # by field, of each of its numbers
+LIMB_BITS, LIMB_BYTES = 32, 4
+_LOWEST = 1088  # a multiple of 32 above 1074
+_FINER = _LOWEST - exact.UNIT_BITS
+_MASK = (1 << LIMB_BITS) - 1
 
 
-def layout_of(sums: Sums) -> Layout:
-    """The layout that these sums need."""
-    numbers = {name: _numbers(sums, name) for name in _FIELDS}
-    return Layout(
-        {name: sorted(of_key) for name, of_key in numbers.items()},
-        {name: [_span(v[i] for v in of_key.values()) for i in range(_width(name))] for name, of_key in numbers.items()},
-    )
+def limb_sums(values: Float64, codes: Int64, count: int) -> Limbs:
+    """The exact sum of finite values (rows,) of each code below `count`; of up to 2^20 rows at a time."""
+    fraction, power = np.frexp(values)
+    significand = np.ldexp(fraction, 53).astype(np.int64)
+    bit = power.astype(np.int64) + (_LOWEST - 53)
+    tiny = bit < 0  # below 2^-1035 their last digits are 0
+    if tiny.any():
+        significand = np.where(tiny, significand >> np.minimum(-bit, 53) * tiny, significand)
+        bit = np.maximum(bit, 0)
+    place, shift = bit >> 5, bit & 31
+    lower, upper = (significand & _MASK) << shift, (significand >> LIMB_BITS) << shift
+    limbs = (lower & _MASK, (lower >> LIMB_BITS) + (upper & _MASK), upper >> LIMB_BITS)
+    used = np.flatnonzero(significand)
+    if len(used) == 0:
+        return {}
+    lowest = int(place[used].min())
+    place = np.maximum(place - lowest, 0)
+    span = int(place[used].max()) + 3
+    found = np.zeros((span, count), np.int64)
+    for j, limb in enumerate(limbs):
+        at = (place + j) * count + codes
+        found.reshape(-1)[:] += np.bincount(at[used], weights=limb[used], minlength=span * count).astype(np.int64)
+    return {lowest + j: column for j, column in enumerate(found) if column.any()}
 
 
-def common_layout(layouts: list[Layout]) -> Layout:
-    """The layout that holds the sums of each."""
-    return Layout(
-        {name: sorted(set().union(*(one.keys[name] for one in layouts))) for name in _FIELDS},
-        {
-            name: [_joined(spans) for spans in zip(*(one.spans[name] for one in layouts), strict=True)]
-            for name in _FIELDS
-        },
-    )
+def span_of(numbers: Iterable[int]) -> Span:
+    """Which limbs exact sums need."""
+    ones = reduce(or_, map(abs, numbers), 0) << _FINER
+    return (((ones & -ones).bit_length() - 1) // LIMB_BITS, -(-ones.bit_length() // LIMB_BITS)) if ones else (0, 0)
 
 
-def to_limbs(sums: Sums, layout: Layout) -> Int64:
-    """All numbers of the sums: (limbs,)."""
-    parts = []
-    for name in _FIELDS:
-        numbers, none = _numbers(sums, name), (0,) * _width(name)
-        rows = [numbers.get(key, none) for key in layout.keys[name]]
-        parts += [_cut([row[i] for row in rows], span) for i, span in enumerate(layout.spans[name])]
-    return np.concatenate(parts)
-
-
-def from_limbs(limbs: Int64, layout: Layout) -> dict[str, Any]:
-    """The fields of `Sums` of which `limbs` (limbs,) are the sum over any processes."""
-    found: dict[str, Any] = {}
-    start = 0
-    for name in _FIELDS:
-        keys, columns = layout.keys[name], []
-        for span in layout.spans[name]:
-            size = len(keys) * _limbs(span)
-            columns.append(_assembled(limbs[start : start + size], len(keys), span))
-            start += size
-        if name in _SINGLE:
-            found[name] = columns[0][0]
-        elif name in _WIDTHS:
-            found[name] = dict(zip(keys, zip(*columns, strict=True), strict=True))
-        else:
-            found[name] = {key: value for key, value in zip(keys, columns[0], strict=True) if value}
-    return found
-
-
-def _numbers(sums: Sums, name: str) -> Numbers:
-    value = getattr(sums, name)
-    if name in _SINGLE:
-        return {0: (value,)}
-    return value if name in _WIDTHS else {key: (number,) for key, number in value.items()}
-
-
-def _width(name: str) -> int:
-    return _WIDTHS.get(name, 1)
-
-
-def _span(numbers: Iterable[int]) -> Span:
-    ones = reduce(or_, map(abs, numbers), 0)
-    return ((ones & -ones).bit_length() - 1, ones.bit_length()) if ones else (0, 0)
-
-
-def _joined(spans: Iterable[Span]) -> Span:
-    used = [span for span in spans if span[1]]
-    return (min(low for low, _ in used), max(high for _, high in used)) if used else (0, 0)
-
-
-def _limbs(span: Span) -> int:
-    return -((span[0] - span[1]) // LIMB_BITS)
-
-
-def _cut(numbers: list[int], span: Span) -> Int64:
-    """(numbers,) integers → (numbers·limbs,), the lowest limb first, each with the sign of its number."""
-    limbs = _limbs(span)
-    text = b"".join((abs(number) >> span[0]).to_bytes(limbs * LIMB_BYTES, "little") for number in numbers)
-    padded = np.zeros((len(numbers), limbs, 8), np.uint8)
-    padded[..., :LIMB_BYTES] = np.frombuffer(text, np.uint8).reshape(len(numbers), limbs, LIMB_BYTES)
+def limbs_of(numbers: Sequence[int], span: Span | None = None) -> Limbs:
+    """Exact sums as limbs, all of those of the span; each limb has the sign of its number."""
+    low, stop = span or span_of(numbers)
+    size = stop - low
+    text = b"".join((abs(n) << _FINER >> (low * LIMB_BITS)).to_bytes(size * LIMB_BYTES, "little") for n in numbers)
+    digits = np.frombuffer(text, "<u4").reshape(len(numbers), size).astype(np.int64)
     sign = np.array([-1 if number < 0 else 1 for number in numbers], np.int64)
-    return (padded.view("<i8")[..., 0] * sign[:, None]).ravel()
+    return {low + i: digits[:, i] * sign for i in range(size)}
 
 
-def _assembled(limbs: Int64, count: int, span: Span) -> list[int]:
-    """(count·limbs,) sums of limbs → the `count` integers."""
-    size = _limbs(span)
-    carried = np.zeros((count, size + 1), np.int64)
-    carried[:, :size] = limbs.reshape(count, size)
-    for i in range(size):
-        carried[:, i + 1] += carried[:, i] >> LIMB_BITS
-        carried[:, i] &= (1 << LIMB_BITS) - 1
-    low = np.ascontiguousarray(carried[:, :size].astype("<i8")).view(np.uint8).reshape(count, size, 8)
-    text = np.ascontiguousarray(low[..., :LIMB_BYTES]).tobytes()
-    return [
-        (int.from_bytes(one, "little") + (high << (size * LIMB_BITS))) << span[0]
-        for one, high in zip(_pieces(text, count, size * LIMB_BYTES), carried[:, size].tolist(), strict=True)
-    ]
+def carried(limbs: Limbs, count: int) -> Limbs:
+    """The same sums in limbs of 32 bits, but for the highest: so 2^31 of them can be added."""
+    if not limbs:
+        return {}
+    lowest, digits = _digits(limbs, count)
+    return {lowest + i: column for i, column in enumerate(digits) if column.any()}
 
 
-def _pieces(text: bytes, count: int, size: int) -> Iterator[bytes]:
-    return (text[i * size : (i + 1) * size] for i in range(count))
+def integers_of(limbs: Limbs, count: int) -> list[int]:
+    """(keys,) the exact sums."""
+    if not limbs:
+        return [0] * count
+    lowest, digits = _digits(limbs, count)
+    size, shift = LIMB_BYTES * (len(digits) - 1), lowest * LIMB_BITS - _FINER
+    text = np.ascontiguousarray(digits[:-1].T.astype("<u4")).tobytes()
+    found = (
+        int.from_bytes(text[i * size : (i + 1) * size], "little") + (high << (8 * size))
+        for i, high in enumerate(digits[-1].tolist())
+    )
+    return [number << shift if shift >= 0 else number >> -shift for number in found]
+
+
+def floats_of(limbs: Limbs, count: int) -> Float64:
+    """(keys,) the float64 nearest to each sum."""
+    if not limbs:
+        return np.zeros(count)
+    lowest, digits = _digits(limbs, count)
+    negative = digits[-1] < 0
+    if negative.any():
+        digits = np.where(negative, -digits, digits)
+        _carry(digits)
+    highest = len(digits) - 1 - np.argmax(digits[::-1] != 0, axis=0)  # the last one of sums of 0, whose digits are 0
+    rows = np.arange(count)
+    first, second, third = (np.where(highest >= j, digits[highest - j, rows], 0).astype(np.uint64) for j in range(3))
+    size = np.frexp(first.astype(np.float64))[1].astype(np.uint64)  # digits of the first limb, 1 to 32
+    size = np.maximum(size, np.uint64(1))
+    head = (first << (np.uint64(64) - size)) | (second << (np.uint64(32) - size)) | (third >> size)
+    below = np.vstack([np.zeros((1, count), np.bool_), np.logical_or.accumulate(digits != 0, axis=0)])
+    left = (third & ((np.uint64(1) << size) - np.uint64(1))) != 0
+    left |= np.where(highest >= 3, below[np.maximum(highest - 2, 0), rows], False)
+    head |= left.astype(np.uint64)  # 64 digits of which the last stands for all that follow: rounded once, as it should
+    exponent = (highest + lowest) * LIMB_BITS - _LOWEST + size.astype(np.int64) - 64
+    found = np.ldexp(head.astype(np.float64), exponent)
+    return np.asarray(np.where(negative, -found, found))
+
+
+def _digits(limbs: Limbs, count: int) -> tuple[int, Int64]:
+    """The lowest j, and from there on all limbs (limbs, keys), of which the highest alone may be negative."""
+    lowest, top = min(limbs), max(limbs) + 2
+    digits = np.zeros((top - lowest + 1, count), np.int64)
+    for j, column in limbs.items():
+        digits[j - lowest] = column
+    _carry(digits)
+    return lowest, digits
+
+
+def _carry(digits: Int64) -> None:
+    """Bring all limbs but the last into 0 … 2^32 − 1."""
+    for j in range(len(digits) - 1):
+        digits[j + 1] += digits[j] >> LIMB_BITS
+        digits[j] &= _MASK

@@ -1,7 +1,7 @@
 """Another look at the rows: what the loss would be after some cures, and how sure their slopes are."""
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import add
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,19 +14,20 @@ from xent.kernels.choice import scoring_threads, survey_kernels
 from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
 from xent.scoring import exact
 from xent.scoring.breakdown import column_of, logits_of, slopes_of, weighted_sums
-from xent.scoring.chunks import Chunk, blocks, of_weight
+from xent.scoring.chunks import MOST_ROWS, Chunk, blocks, of_weight
+from xent.scoring.cluster_sums import key_texts
 from xent.scoring.inputs import Rows
-from xent.scoring.keyed import key_codes
+from xent.scoring.keyed_columns import floats_in, limb_columns, summed
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.newton import Cure, Moments
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
+from xent.scoring.scatter import Integers, as_floats, no_scatter, scatter_of
 from xent.scoring.totals import as_chunk
 
 __all__ = ["Look"]
 
-Vector = tuple[int, ...]  # exact
 SHIFT = exact.UNIT_BITS - FIXED_BITS
 
 
@@ -47,14 +48,13 @@ class Look(NamedTuple):
         s (1 + classes,) are the slopes of the loss in β and the offsets, at a cure where they cancel.
         """
         found: _Scattered = self.reduce(_ScatterAt(self.plan, cure))
-        size = 1 + len(self.plan.classes)
-        rows, scatter = found.rows, np.array([exact.to_float(x) for x in found.scatter]).reshape(size, size)
-        if found.clusters:
-            by_cluster = np.array(
-                [[exact.to_float(x) for x in found.clusters[name]] for name in sorted(found.clusters)]
-            )
-            rows, scatter = len(by_cluster), by_cluster.T @ by_cluster
-        return np.asarray(scatter * (rows / max(1, rows - 1)))
+        rows, scatter = found.rows, found.scatter
+        if found.clusters is not None:
+            rows = found.clusters.num_rows
+            by_cluster = np.stack([floats_in(found.clusters, str(i)) for i in range(len(scatter))])
+            steps = range(0, rows, MOST_ROWS)
+            scatter = sum((scatter_of(by_cluster[:, start : start + MOST_ROWS]) for start in steps), start=scatter)
+        return as_floats(scatter) * (rows / max(1, rows - 1))
 
 
 class _MomentsAfter(NamedTuple):
@@ -63,7 +63,7 @@ class _MomentsAfter(NamedTuple):
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> list[Moments]:
         if workers is None:
-            workers = scoring_threads(brief=False)
+            workers = scoring_threads()
         try:
             return self.merge(ordered_map(self._looked, rows, workers))
         finally:
@@ -88,58 +88,56 @@ class _MomentsAfter(NamedTuple):
 
 
 class _Scattered(NamedTuple):
-    """Exact sums of what each fragment found, so that the order they come in does not show."""
+    """Exact sums."""
 
     rows: int
-    scatter: Vector  # (1 + classes)², 0 where there are clusters
-    clusters: dict[str, Vector]  # by cluster, its slopes (1 + classes,)
+    scatter: Integers  # (1 + classes)², 0 where there are clusters
+    clusters: pa.Table | None  # by cluster, its slopes: quantities "0" to "classes"
 
 
 class _ScatterAt(NamedTuple):
     plan: Plan
     cure: Cure
 
-    def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:  # noqa: ARG002
-        size, vocabulary = 1 + len(self.plan.classes), Vocabulary(self.plan.classes)
-        scatter, counted = np.zeros((size, size)), 0
-        clusters: dict[str, NDArray[np.float64]] = {}
-        for batch in rows:
-            for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy):
-                kept = of_weight(part)
-                slopes = slopes_of(self.plan, kept, self.cure.beta, self.cure.offsets)
-                slopes = slopes if kept.weights is None else slopes * kept.weights
-                counted += slopes.shape[1]
-                if "cluster" in part.keys:
-                    _add_clusters(clusters, part, slopes)
-                else:
-                    scatter += slopes @ slopes.T
-        forget()
-        return _Scattered(counted, _exactly(scatter), {name: _exactly(sums) for name, sums in clusters.items()})
+    def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
+        if workers is None:
+            workers = available_cpus() if threads_pay() else 1
+        vocabulary = Vocabulary(self.plan.classes)
+        try:
+            return self.merge(ordered_map(partial(self._looked, vocabulary), rows, workers))
+        finally:
+            forget()
+
+    def _looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
+        return self.merge(
+            self._of_part(part) for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy)
+        )
+
+    def _of_part(self, part: Chunk) -> _Scattered:
+        kept = of_weight(part)
+        slopes = slopes_of(self.plan, kept, self.cure.beta, self.cure.offsets)
+        slopes = slopes if kept.weights is None else slopes * kept.weights
+        size, count = slopes.shape
+        if not count or "cluster" not in part.keys:
+            return _Scattered(count, scatter_of(slopes) if count else no_scatter(size), None)
+        column = part.keys["cluster"]
+        if part.weights is not None:
+            column = column.take(pa.array(np.flatnonzero(part.weights > 0.0)))
+        codes, texts = key_texts(column)
+        columns: dict[str, Any] = {"cluster": texts}
+        for i, values in enumerate(slopes):
+            columns |= limb_columns(str(i), values, codes, len(texts))
+        return _Scattered(count, no_scatter(size), pa.table(columns))
 
     def merge(self, parts: Iterable[_Scattered]) -> _Scattered:
-        rows, scatter, clusters = 0, _exactly(np.zeros((1 + len(self.plan.classes)) ** 2)), dict[str, Vector]()
+        rows, scatter, clusters = 0, no_scatter(1 + len(self.plan.classes)), list[pa.Table]()
         for part in parts:
             rows += part.rows
-            scatter = tuple(map(add, scatter, part.scatter))
-            for name, sums in part.clusters.items():
-                known = clusters.get(name)
-                clusters[name] = sums if known is None else tuple(map(add, known, sums))
-        return _Scattered(rows, scatter, clusters)
-
-
-def _exactly(values: NDArray[np.float64]) -> Vector:
-    return tuple(map(exact.from_number, values.reshape(-1).tolist()))
-
-
-def _add_clusters(clusters: dict[str, NDArray[np.float64]], part: Chunk, slopes: NDArray[np.float64]) -> None:
-    column = part.keys["cluster"]
-    if part.weights is not None:
-        column = column.take(pa.array(np.flatnonzero(part.weights > 0.0)))
-    codes, texts = key_codes(column)
-    sums = np.stack([np.bincount(codes, weights=row, minlength=len(texts)) for row in slopes], axis=1)
-    for code in np.unique(codes).tolist():
-        known = clusters.get(texts[code])
-        clusters[texts[code]] = sums[code] if known is None else known + sums[code]
+            scatter = scatter + part.scatter
+            clusters += [] if part.clusters is None else [part.clusters]
+            if sum(table.nbytes for table in clusters[1:]) > sum(table.nbytes for table in clusters[:1]):
+                clusters = [summed(clusters, ("cluster",))]
+        return _Scattered(rows, scatter, summed(clusters, ("cluster",)) if clusters else None)
 
 
 def _moments(plan: Plan, block: NDArray[Any], logs: bool, weights: NDArray[np.float64] | None, cure: Cure) -> Moments:

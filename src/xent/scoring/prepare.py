@@ -23,6 +23,7 @@ from xent.sources.known import layout_of, rearranged
 from xent.sources.names import find_column
 from xent.sources.sql import Query, open_query
 from xent.sources.table import Table
+from xent.texts.catalogue import sentence
 
 __all__ = ["Prepared", "guess_task", "open_data", "open_table", "prepare"]
 
@@ -97,18 +98,14 @@ def prepare(
     notes = list(data.notes)
     if kind == "auto":
         kind = data.kind or guess_kind(block, block.ndim == 2 and task != "multilabel")
-        notes.append(
-            f"predictions are {kind.replace('_', '-')} ({'by their name' if data.kind else 'by their values'})"
-        )
+        how = "note.kind.named" if data.kind else "note.kind.guessed"
+        notes.append(sentence(how, kind=sentence(f"kind.{kind}")))
     notes.append(resolved.note)
     options = dict(options)
     if options.get("brief", False) is None:
         options["brief"] = not choice.numba_installed() and (data.rows or 0) * columns > PATIENCE
         if options["brief"]:
-            notes.append(
-                f"{data.rows:,} rows: what the loss is made of is left out, as it takes long without Numba; install "
-                "xent[fast], or pass brief=False (--full)"
-            )
+            notes.append(sentence("note.brief", rows=data.rows))
     plan = Plan(resolved.classes, task=cast(Task, task), kind=cast(Kind, kind), **options)
     warnings = (resolved.warning,) if resolved.warning else ()
     return Prepared(plan, Order(resolved.order, label_order), tuple(notes), warnings)
@@ -128,7 +125,7 @@ def _targets(
         task = guess_task(np.asarray(labels, np.float64), block)
     order: tuple[int, ...] = tuple(range(columns))
     label_order = None
-    note = "one column a class in labels and predictions, in the same order"
+    note = sentence("note.columns.same_order")
     names = data.names
     found: tuple[Label, ...] = names or order
     if names is not None and data.label_names is not None:
@@ -138,18 +135,18 @@ def _targets(
                 f"columns of labels are named {', '.join(data.label_names[:8])}, those of predictions "
                 f"{', '.join(names[:8])}.\nName both after the same classes, or pass arrays, whose order is trusted."
             )
-        note = "columns of labels and predictions matched by name"
+        note = sentence("note.columns.by_name")
     if classes is not None:
         found = listed(classes)
         if len(found) != columns:
             raise OptionError(f"classes has {len(found)} entries, but labels and predictions have {columns} columns.")
         wanted = by_name(found, names)
         if wanted is None and names is not None:
-            note += f", renamed from {', '.join(names[:8])}"
+            note = sentence("note.columns.renamed", note=note, names=", ".join(names[:8]))
         elif wanted is not None:
             order = wanted
             label_order = wanted if label_order is None else tuple(label_order[i] for i in wanted)
-    return task, Resolved(found, order, f"{note}; the task is {task}"), label_order
+    return task, Resolved(found, order, sentence("note.task", note=note, task=sentence(f"task.{task}"))), label_order
 
 
 def guess_task(labels: Any, block: Any) -> str:

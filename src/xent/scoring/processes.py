@@ -8,7 +8,7 @@ import numpy as np
 
 from xent.errors import MissingPackageError, OptionError
 from xent.scoring.frame import Frame, gathered
-from xent.scoring.limbs import Int64, common_layout, from_limbs, layout_of, to_limbs
+from xent.scoring.state_limbs import Int64, common_layout, from_limbs, layout_of, to_limbs
 from xent.scoring.sums import Sums
 
 if TYPE_CHECKING:

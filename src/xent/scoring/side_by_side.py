@@ -11,6 +11,7 @@ from xent.errors import SourceError
 from xent.kernels.choice import numba_installed
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.passes import Failure, Progress, Reading, merged, one_at_a_time
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
@@ -77,7 +78,7 @@ def over_fragments(
 
 def _without_clusters(sums: Sums, clusters: ClusterStore) -> Sums:
     clusters.add(sums.clusters)
-    return replace(sums, clusters={})
+    return replace(sums, clusters=ClusterSums())
 
 
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from xent.errors import StateError
 from xent.scoring import exact
+from xent.scoring.cluster_sums import ClusterSums
 
 __all__ = ["CLUSTER_FIELDS", "FEW", "MEAN_FIELDS", "Keyed", "Sums", "Worst", "merge_worst"]
 
@@ -24,6 +25,7 @@ MEAN_FIELDS = (
 )
 CLUSTER_FIELDS = ("weight", "loss", "infinite_rows")
 FEW = 200
+FAN_IN = 64  # sums by cluster that are held before they are added
 Worst = tuple[float, str, int, Any, Any]  # nats, source ("" if none), row (-1 if unknown), label, predicted
 
 
@@ -66,7 +68,7 @@ class Sums:
     reliable_probability: dict[int, Exact] = field(default_factory=dict)  # Σ w·p
     reliable_truth: dict[int, Exact] = field(default_factory=dict)  # Σ w·t
     groups: dict[str, Keyed] = field(default_factory=dict)  # by group as JSON text, MEAN_FIELDS
-    clusters: Mapping[str, Keyed] = field(default_factory=dict)  # by cluster as JSON text, CLUSTER_FIELDS
+    clusters: ClusterSums = field(default_factory=ClusterSums)  # by cluster as JSON text, CLUSTER_FIELDS
     few: tuple[tuple[float, float], ...] = ()  # nats and weight of every row, sorted, as long as there are below FEW
     worst: tuple[Worst, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()  # files that could not be read, and why, sorted
@@ -81,7 +83,8 @@ class Sums:
         """The sums over all sets of rows."""
         numbers = dict.fromkeys(_COUNTS + _EXACT, 0)
         by_key: dict[str, dict[int, int]] = {name: {} for name in _COUNTS_BY + _EXACT_BY}
-        by_text: dict[str, dict[str, Keyed]] = {name: {} for name in _BY_TEXT}
+        groups: dict[str, Keyed] = {}
+        clusters: list[ClusterSums] = []
         few: list[tuple[float, float]] = []
         top: int | None = None
         worst: tuple[Worst, ...] = ()
@@ -92,16 +95,18 @@ class Sums:
             for name, sums in by_key.items():
                 for key, value in getattr(part, name).items():
                     sums[key] = sums.get(key, 0) + value
-            for name, keyed in by_text.items():
-                for text, more in getattr(part, name).items():
-                    known = keyed.get(text)
-                    keyed[text] = more if known is None else tuple(map(add, known, more))
+            for text, more in part.groups.items():
+                known = groups.get(text)
+                groups[text] = more if known is None else tuple(map(add, known, more))
+            clusters.append(part.clusters)
+            if len(clusters) > FAN_IN:
+                clusters = [ClusterSums.gather(clusters)]
             few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
             worst = merge_worst(worst + part.worst, top)
             skipped.update(part.skipped)
         by_key = {name: {key: value for key, value in sums.items() if value} for name, sums in by_key.items()}
-        values: dict[str, Any] = {**numbers, **by_key, **by_text}
+        values: dict[str, Any] = {**numbers, **by_key, "groups": groups, "clusters": ClusterSums.gather(clusters)}
         values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
         return cls(**values, worst=worst, skipped=tuple(sorted(skipped)), top=top)
 
@@ -112,7 +117,7 @@ class Sums:
         out |= {name: _by_text(getattr(self, name), int) for name in _COUNTS_BY}
         out |= {name: _by_text(getattr(self, name), exact.encode) for name in _EXACT_BY}
         out |= {
-            name: {key: _written(name, getattr(self, name)[key]) for key in sorted(getattr(self, name))}
+            name: {key: _written(name, values) for key, values in sorted(getattr(self, name).items())}
             for name in _BY_TEXT
         }
         out |= {"skipped": [list(file) for file in self.skipped]}
@@ -133,6 +138,7 @@ class Sums:
             values |= {name: {int(k): int(v) for k, v in data[name].items()} for name in _COUNTS_BY}
             values |= {name: {int(k): exact.decode(v) for k, v in data[name].items()} for name in _EXACT_BY}
             values |= {name: {key: _read(name, text) for key, text in data[name].items()} for name in _BY_TEXT}
+            values["clusters"] = ClusterSums.of(values["clusters"])
             values["few"] = tuple((float(nats), float(weight)) for nats, weight in data["few"])
             values["skipped"] = tuple((str(file), str(reason)) for file, reason in data["skipped"])
             values["worst"] = tuple(

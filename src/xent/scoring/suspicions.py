@@ -8,23 +8,23 @@ from xent.scoring import exact
 from xent.scoring.assignment import assignment
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["suspicions"]
 
 ENOUGH = 100  # rows
 CAP = 16  # nats that an impossible class counts
 MUCH = 0.6  # of the loss: less of it in another order is no chance
-ASK = "xent check looks into it."
 
 
-def suspicions(plan: Plan, sums: Sums) -> tuple[str, ...]:
+def suspicions(plan: Plan, sums: Sums) -> tuple[Sentence, ...]:
     """Sentences for the report's warnings."""
     if plan.brief or sums.rows < ENOUGH or plan.task == "multilabel":
         return ()
     return tuple(found for found in (_permuted(plan, sums), _hard(plan, sums), _constant(plan, sums)) if found)
 
 
-def _permuted(plan: Plan, sums: Sums) -> str | None:
+def _permuted(plan: Plan, sums: Sums) -> Sentence | None:
     """Whether giving each class another's column would lower the loss by far."""
     if not sums.confusion:
         return None
@@ -41,8 +41,7 @@ def _permuted(plan: Plan, sums: Sums) -> str | None:
         return None
     moved = [str(plan.classes[i]) for i in range(classes) if order[i] != i and sums.class_weight.get(i)]
     shown = ", ".join(moved[:6]) + (", …" if len(moved) > 6 else "")
-    would = f"would give {decimals(max(0.0, then))} instead of {decimals(now)} nats"
-    return f"the columns of {shown} look permuted: another order {would}. {ASK}"
+    return sentence("suspicion.permuted", columns=shown, then=decimals(max(0.0, then)), now=decimals(now))
 
 
 def _top(plan: Plan) -> int:
@@ -50,16 +49,16 @@ def _top(plan: Plan) -> int:
     return (len(plan.classes) if len(plan.classes) <= MOST_CLASSES else 0) * ODDS_BINS
 
 
-def _hard(plan: Plan, sums: Sums) -> str | None:
+def _hard(plan: Plan, sums: Sums) -> Sentence | None:
     certain = sums.reliable_weight.get(_top(plan) + ODDS_BINS - 1, 0)
     if 100 * certain < 99 * sums.weight:
         return None
-    return f"nearly all predictions are 0 or 1: class decisions, where probabilities are needed. {ASK}"
+    return sentence("suspicion.hard")
 
 
-def _constant(plan: Plan, sums: Sums) -> str | None:
+def _constant(plan: Plan, sums: Sums) -> Sentence | None:
     """Whether all rows fall into one bin of every class's odds."""
     bins = {key // ODDS_BINS for key in sums.reliable_weight}
     if len(sums.reliable_weight) > len(bins):
         return None
-    return None if _hard(plan, sums) else f"all rows have nearly the same prediction. {ASK}"
+    return None if _hard(plan, sums) else sentence("suspicion.constant")

@@ -9,7 +9,10 @@ from xent.scoring import exact
 from xent.scoring.means import FEW
 from xent.scoring.per_unit import exponential, few, ratio
 from xent.scoring.token_sums import Document, TokenSums
+from xent.sources.lm_eval import OTHER_FILTERS
+from xent.sources.openai_logprobs import EMPTY
 from xent.sources.token_rows import UNITS
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["summarise_tokens"]
 
@@ -43,7 +46,9 @@ def summarise_tokens(sums: TokenSums, notes: tuple[str, ...] = (), warnings: tup
             WorstToken(text, nats, document or None, source or None, _place(number, index, word))
             for nats, source, number, index, word, document, text in sums.worst
         ),
-        checks=("no NaN", "log-probabilities are 0 or less", *(() if whole.infinite else ("no infinite cost",))),
+        checks=tuple(
+            sentence(name) for name in ("check.nan", "check.logs", *(() if whole.infinite else ("check.finite_cost",)))
+        ),
         warnings=(*warnings, *_warnings(sums, whole)),
         notes=(*notes, *_left_out(sums, whole)),
     )
@@ -96,52 +101,46 @@ def _worst_documents(sums: TokenSums, known: list[str]) -> tuple[WorstDocument, 
     return tuple(sorted(found, key=lambda one: (-one.nats_per_unit, one.document))[: sums.top])
 
 
-def _place(number: int, index: int, word: str) -> str:
-    return f"{word} {number}" + (f", token {index}" if index >= 0 else "")
+def _place(number: int, index: int, word: str) -> Sentence:
+    place = sentence(f"place.{word}", number=number)  # a "line", "entry" or "row"
+    return sentence("place.token", place=place, index=index) if index >= 0 else place
 
 
-def _left_out(sums: TokenSums, whole: Document) -> tuple[str, ...]:
-    found = [f"{count:,} {reason} left out" for reason, count in sorted(sums.left_out.items())]
+def _left_out(sums: TokenSums, whole: Document) -> tuple[Sentence, ...]:
+    known = {str(reason): reason for reason in (OTHER_FILTERS, EMPTY)}  # sums that were stored have lost their language
+    found = [
+        sentence("note.left_out", count=count, reason=known.get(reason, reason))
+        for reason, count in sorted(sums.left_out.items())
+    ]
     if whole.unscored:
-        tokens = "1 token has" if whole.unscored == 1 else f"{whole.unscored:,} tokens have"
-        found.append(f"{tokens} no log-probability (the first of a prompt) and {_is(whole.unscored)} not scored")
+        found.append(counted("note.unscored", whole.unscored))
     if not sums.rest.rows and 2 <= len(sums.documents) < FEW:
-        found.append(f"{len(sums.documents):,} documents are few: intervals are by the studentised bootstrap")
+        found.append(sentence("note.few_documents", count=len(sums.documents)))
     if whole.unknown[BYTE] == whole.rows:
-        found.append("bytes are not known, so nothing is per byte: --text NAME (text=) or --bytes NAME (byte_count=)")
+        found.append(sentence("note.no_bytes"))
     return tuple(found)
 
 
-def _is(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _warnings(sums: TokenSums, whole: Document) -> tuple[str, ...]:
+def _warnings(sums: TokenSums, whole: Document) -> tuple[Sentence, ...]:
     """What a careful reader would look into."""
     found = []
     if whole.infinite:
-        first = next((row for row in sums.worst if math.isinf(row[0])), None)
-        where = ""
-        if first is not None:
-            where = f" (the first: {_place(first[2], first[3], first[4])}" + (f" of {first[1]})" if first[1] else ")")
-        rows = "1 row has" if whole.infinite == 1 else f"{whole.infinite:,} rows have"
-        found.append(
-            f"{rows} a log-probability of −∞{where}, and so is the mean. (−9999 of a token counts as −∞: OpenAI and vLLM "
-            "write it where they do not tell a very small probability.)"
-        )
+        found.append(counted("warning.infinite_tokens", whole.infinite, first=_first_infinite(sums)))
     if sums.rest.rows:
-        found.append(
-            "the rows do not say which document they are of, so the intervals take each as drawn by itself and are too "
-            "narrow for running text. Pass --cluster NAME (document=)."
-        )
+        found.append(sentence("warning.no_documents"))
     elif len(sums.documents) == 1:
-        found.append("there is one document, so there is no interval: how documents differ cannot be seen.")
+        found.append(sentence("warning.one_document"))
     lost = {UNITS[unit]: whole.unknown[unit] for unit in (2, BYTE) if 0 < whole.unknown[unit] < whole.rows}
     if lost:
-        names = " or ".join(f"{unit}s" for unit in lost)
-        found.append(
-            f"{max(lost.values()):,} of {whole.rows:,} rows have no text, or a part of a character, so their {names} cannot "
-            f'be counted and no mean per {" or ".join(lost)} is given. Pass --bytes NAME (byte_count=); in CSV write "" '
-            "for a token without text."
-        )
+        name = "_or_".join(lost)  # "character", "byte" or both
+        found.append(sentence(f"warning.no_text.{name}", count=max(lost.values()), rows=whole.rows))
     return tuple(found)
+
+
+def _first_infinite(sums: TokenSums) -> Sentence | str:
+    """Where the first of them is, in brackets, if it is known."""
+    first = next((row for row in sums.worst if math.isinf(row[0])), None)
+    if first is None:
+        return ""
+    place = _place(first[2], first[3], first[4])
+    return sentence("first_of", place=place, source=first[1]) if first[1] else sentence("first", place=place)

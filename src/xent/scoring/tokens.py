@@ -13,6 +13,7 @@ from xent.sources.detect import detected, names_of
 from xent.sources.token_columns import choose_token_columns, read_token_columns
 from xent.sources.token_logs import TokenTable, open_token_logs
 from xent.sources.token_rows import TokenBatch
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["TokenInput", "open_tokens", "score_tokens"]
 
@@ -115,13 +116,12 @@ def open_tokens(
         )
     table = open_table(source)
     chosen = choose_token_columns(table.schema, log_probability, **columns)
-    notes = [f"log-probabilities from column {chosen.log_probability!r}, nats"]
+    notes = [_column_note("log_probability", chosen.log_probability)]
     if chosen.text is not None:
-        kinds = "words and characters" if chosen.byte_count else "words, characters and bytes"
-        notes.append(f"{kinds} counted in column {chosen.text!r}")
-    notes += [f"bytes from column {chosen.byte_count!r}"] if chosen.byte_count else []
-    notes += [f"tokens from column {chosen.token_count!r}"] if chosen.token_count else ["each row is one token"]
-    notes.append(f"documents from column {chosen.document!r}" if chosen.document else "no column of documents")
+        notes.append(_column_note("text" if chosen.byte_count else "text_and_bytes", chosen.text))
+    notes += [_column_note("bytes", chosen.byte_count)] if chosen.byte_count else []
+    notes.append(_column_note("tokens", chosen.token_count))
+    notes.append(_column_note("documents", chosen.document))
     return TokenInput(read_token_columns(table, chosen, progress), tuple(notes))
 
 
@@ -167,10 +167,12 @@ def _of_logs(logs: list[TokenTable], progress: Progress | None) -> Iterator[Toke
         seen |= dict.fromkeys(found, log.name)
 
 
-def _log_notes(logs: list[TokenTable]) -> tuple[str, ...]:
-    names = logs[0].name if len(logs) == 1 else f"{len(logs)} files"
-    if logs[0].of_texts:
-        counted = "words and bytes as the harness counted them, else of the scored text; tokens are not in the log"
-    else:
-        counted = "bytes as the log has them, else of the tokens' text; every choice of a response is a document"
-    return (f"{names}: {logs[0].format}", counted)
+def _column_note(what: str, name: str | None) -> Sentence:
+    return sentence(f"note.tokens.{what}" if name else f"note.tokens.no_{what}", name=repr(name))
+
+
+def _log_notes(logs: list[TokenTable]) -> tuple[Sentence, ...]:
+    names = logs[0].name if len(logs) == 1 else sentence("files", count=len(logs))
+    of_texts = logs[0].of_texts
+    log = sentence("note.tokens.harness" if of_texts else "note.tokens.responses", names=names)
+    return (log, sentence("note.tokens.harness.units" if of_texts else "note.tokens.responses.units"))

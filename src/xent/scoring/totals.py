@@ -11,9 +11,10 @@ import pyarrow as pa
 from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import scoring_threads
-from xent.scoring.chunks import Chunk, pieces, score
+from xent.scoring.chunks import Chunk, score
 from xent.scoring.classes import by_name
 from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary, text_forms
 from xent.scoring.memory import forget
@@ -45,10 +46,6 @@ class Total:
         return Sums.gather(chain((Sums(top=self.plan.top),), parts))
 
 
-# Scored at a time where each row may be a cluster of its own, of some 700 bytes until it is stored.
-CLUSTERED_ROWS = 1 << 15
-
-
 def total(
     plan: Plan,
     batches: Iterable[Rows],
@@ -60,7 +57,7 @@ def total(
     """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
     if workers is None:
-        workers = scoring_threads(plan.brief)
+        workers = scoring_threads(long_calls=plan.brief and len(plan.classes) == 2)
     floor = 0.0
     worst: tuple[Worst, ...] = ()
     tallies: list[Tally] = []  # that no thread is adding to
@@ -78,12 +75,9 @@ def total(
     def scored_by(tally: Tally, chunk: Chunk) -> Sums:
         if clusters is None or "cluster" not in chunk.keys:
             return score(plan, chunk, tally)
-        found = []
-        for part in pieces(chunk, CLUSTERED_ROWS):
-            sums = score(plan, part, tally)
-            clusters.add(sums.clusters)
-            found.append(replace(sums, clusters={}))
-        return Sums.gather(found)
+        sums = score(plan, chunk, tally)
+        clusters.add(sums.clusters)
+        return replace(sums, clusters=ClusterSums())
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""

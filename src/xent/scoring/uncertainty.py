@@ -7,7 +7,7 @@ import numpy as np
 
 from xent.scoring import exact
 from xent.scoring.cluster_store import cluster_parts
-from xent.scoring.keyed import cluster_text
+from xent.scoring.keyed_columns import floats_in
 from xent.scoring.means import LEVEL, mean_of, mean_of_moments
 from xent.scoring.moments import Moments, linearised_error, sum_draws
 from xent.scoring.sums import FEW, MEAN_FIELDS, Keyed, Sums
@@ -54,13 +54,8 @@ def cluster_moments(sums: Sums) -> Moments | None:
         return None
     found = Moments(sums.rows, sums.weight, sums.loss)
     for part in cluster_parts(sums.clusters):
-        by_name: dict[str, tuple[int, int]] = {}
-        grouped = bool(sums.groups)
-        for text, (weight, loss, _) in part.items():
-            name = cluster_text(text, grouped)
-            known = by_name.get(name, (0, 0))
-            by_name[name] = (known[0] + weight, known[1] + loss)
-        weights, losses = np.array([tuple(map(exact.to_float, pair)) for pair in by_name.values()]).T
+        table = part.summed_by("cluster")
+        weights, losses = floats_in(table, "weight"), floats_in(table, "loss")
         means = losses / weights
         more = sum_draws(losses, weights, np.zeros(len(weights), np.int64), 1)[0]
         found = found.plus(more._replace(low=float(means.min()), high=float(means.max())))

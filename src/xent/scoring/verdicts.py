@@ -6,101 +6,96 @@ from xent import units
 from xent.report.numbers import decimals, percent
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
+from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["RULE", "checks", "rule_of_thumb", "verdict", "warnings"]
 
 MOST_SKIPPED = 5  # files that a warning lists
 RULE = (
-    (0.02, "great"),
-    (0.05, "on the right track"),
-    (0.20, "fine"),
-    (0.30, "between fine and not great"),
-    (1.0, "not great"),
-    (2.0, "terrible"),
+    (0.02, "rule.great"),
+    (0.05, "rule.right_track"),
+    (0.20, "rule.fine"),
+    (0.30, "rule.between"),
+    (1.0, "rule.not_great"),
+    (2.0, "rule.terrible"),
 )
 
 
-def verdict(plan: Plan, sums: Sums, loss: float, baseline: float, skills: tuple[float, float] | None, unit: str) -> str:
+def verdict(
+    plan: Plan, sums: Sums, loss: float, baseline: float, skills: tuple[float, float] | None, unit: str
+) -> Sentence:
     """One sentence that rests on the skill and its interval."""
     if sums.infinite_rows:
-        rows = "1 row" if sums.infinite_rows == 1 else f"{sums.infinite_rows:,} rows"
-        return f"infinitely bad: {rows} of {sums.rows:,} gave probability 0 to what happened"
+        return sentence("verdict.infinite", rows=counted("rows", sums.infinite_rows), whole=sums.rows)
     if baseline == 0.0:
-        return "no verdict: only one class is present, so there is nothing to compare the loss with"
+        return sentence("verdict.one_class")
     if skills is None:
-        return "no verdict: a single row says nothing about the model"
-    frequencies = "each label's frequency" if plan.task == "multilabel" else "the class frequencies"
+        return sentence("verdict.single_row")
+    frequencies = sentence("frequencies.labels" if plan.task == "multilabel" else "frequencies.classes")
     low, high = percent(skills[0]), percent(skills[1])
     if skills[0] > 0.0:
         gone = percent(1.0 - loss / baseline)
-        return f"better than always predicting {frequencies}: {gone} % of its loss is gone ({low} to {high})"
-    base = units.unit_base(unit)
-    costs = f"{decimals(units.from_nats(baseline, base))} instead of {decimals(units.from_nats(loss, base))} {unit}"
+        return sentence("verdict.better", frequencies=frequencies, gone=gone, low=low, high=high)
     if skills[1] < 0.0:
-        return f"worse than knowing nothing: always predicting {frequencies} would cost {costs}"
-    return (
-        f"not shown to be better than knowing nothing: with {sums.rows:,} rows, between {low} and {high} % of the loss of "
-        f"always predicting {frequencies} is gone"
-    )
+        known, cost = (decimals(units.from_nats(nats, units.unit_base(unit))) for nats in (baseline, loss))
+        spoken = sentence(f"unit.{unit}")
+        return sentence("verdict.worse", frequencies=frequencies, baseline=known, loss=cost, unit=spoken)
+    return sentence("verdict.open", frequencies=frequencies, rows=counted("rows", sums.rows), low=low, high=high)
 
 
-def rule_of_thumb(loss: float) -> str:
+def rule_of_thumb(loss: float) -> Sentence:
     """What the folklore for two classes says of a loss in nats, and why it does not carry to other class counts."""
     below = (name for bound, name in RULE if loss < bound)
-    word = "perfect" if loss <= 0.0 else next(below, "something is broken")
-    return (
-        f"{word} (for two classes, in nats: 0 perfect, < 0.02 great, < 0.05 on the right track, < 0.20 fine, > 0.30 not "
-        "great, > 1.0 terrible, > 2.0 something is broken; for two classes alone, as knowing nothing costs 0.693 with two "
-        "equal ones, 2.303 with ten)"
-    )
+    return sentence("rule", word=sentence("rule.perfect" if loss <= 0.0 else next(below, "rule.broken")))
 
 
-def checks(plan: Plan, sums: Sums) -> tuple[str, ...]:
+def checks(plan: Plan, sums: Sums) -> tuple[Sentence, ...]:
     """What was looked at and found in order; anything else would have stopped the work."""
-    found = ["no NaN"]
+    found = [sentence("check.nan")]
     if plan.task != "multilabel" and plan.kind != "logits":
-        found.append("each row sums to 1 once divided by its sum" if plan.normalize else "rows sum to 1")
+        found.append(sentence("check.divided" if plan.normalize else "check.sums"))
     elif plan.kind == "probabilities":
-        found.append("all in [0, 1]")
-    found.append("labels match the classes")
+        found.append(sentence("check.range"))
+    found.append(sentence("check.labels"))
     if not sums.infinite_rows:
-        found.append("no infinite loss")
+        found.append(sentence("check.finite"))
     return tuple(found)
 
 
-def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[str, ...]:
+def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[Sentence, ...]:
     """What a careful reader would look into."""
     found = []
     if sums.skipped:
-        shown = "; ".join(f"{file}: {reason.splitlines()[0]}" for file, reason in sums.skipped[:MOST_SKIPPED])
-        more = f"; and {len(sums.skipped) - MOST_SKIPPED:,} more" if len(sums.skipped) > MOST_SKIPPED else ""
-        files = "1 file" if len(sums.skipped) == 1 else f"{len(sums.skipped):,} files"
-        found.append(f"{files} could not be read, and none of the rows there are in this report: {shown}{more}")
+        found.append(_skipped(sums))
     if sums.infinite_rows:
-        known = [row for row in sums.worst if row[0] == math.inf and row[2] >= 0]
-        same = len({row[1] for row in known}) == 1
-        where = ", ".join(str(row[2]) + ("" if same else f" of {row[1]}") for row in known)
-        more = ", …" if len(known) < sums.infinite_rows else ""
-        which = f" (row {where}{more})" if known else ""
-        found.append(
-            f"{sums.infinite_rows:,} of {sums.rows:,} rows gave probability 0 to the truth{which}: their loss is "
-            "infinite, and so is the mean. (clip=1e-7, --clip 1e-7, bounds such costs at 16.1 nats, and counts them.)"
-        )
+        found.append(sentence("warning.infinite", count=sums.infinite_rows, rows=sums.rows, which=_which(sums)))
     if sums.clipped:
-        found.append(f"clip={plan.clip:g} changed the loss of {sums.clipped:,} of {sums.rows:,} rows.")
+        found.append(sentence("warning.clipped", clip=plan.clip, count=sums.clipped, rows=sums.rows))
     if sums.normalized:
-        found.append(
-            f"{sums.normalized:,} of {sums.rows:,} rows did not sum to 1 and were divided by their sum, as asked."
-        )
+        found.append(sentence("warning.normalized", count=sums.normalized, rows=sums.rows))
     if 10 * sums.like_probabilities > 9 * sums.rows:
-        found.append(
-            f"{sums.like_probabilities:,} of {sums.rows:,} rows of logits are already probabilities: softmax was "
-            'probably applied twice. Pass kind="probabilities" (--kind probabilities).'
-        )
+        found.append(sentence("warning.softmax_twice", count=sums.like_probabilities, rows=sums.rows))
     if baseline == 0.0 and plan.task != "multilabel":
-        found.append("only one class is present in the labels: the baseline is 0 and the skill undefined.")
+        found.append(sentence("warning.one_class"))
     absent = [str(plan.classes[code]) for code in range(len(plan.classes)) if not sums.class_weight.get(code)]
     if absent:
         shown = ", ".join(absent[:10]) + (", …" if len(absent) > 10 else "")
-        found.append(f"no row has the label {shown} ({len(absent):,} of {len(plan.classes):,} classes).")
+        found.append(sentence("warning.absent", labels=shown, count=len(absent), classes=len(plan.classes)))
     return tuple(found)
+
+
+def _skipped(sums: Sums) -> Sentence:
+    shown = "; ".join(f"{file}: {reason.splitlines()[0]}" for file, reason in sums.skipped[:MOST_SKIPPED])
+    more = len(sums.skipped) - MOST_SKIPPED
+    files = sentence("warning.skipped.more", files=shown, count=more) if more > 0 else shown
+    return counted("warning.skipped", len(sums.skipped), files=files)
+
+
+def _which(sums: Sums) -> Sentence | str:
+    """Those rows of infinite loss that are known, in brackets."""
+    known = [row for row in sums.worst if row[0] == math.inf and row[2] >= 0]
+    if not known:
+        return ""
+    same = len({row[1] for row in known}) == 1
+    where = [str(row[2]) if same else sentence("row.of", row=row[2], source=row[1]) for row in known]
+    return sentence("warning.infinite.rows", rows=(*where, *(["…"] if len(known) < sums.infinite_rows else [])))

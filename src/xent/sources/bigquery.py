@@ -16,6 +16,7 @@ from xent.sources.arrays import numpy_array
 from xent.sources.layouts import Conversion, Layout, Meaning, Place, first_batch
 from xent.sources.table import Table
 from xent.sources.types import is_list, is_numeric
+from xent.texts.catalogue import sentence
 
 __all__ = ["bigquery_layout"]
 
@@ -32,9 +33,7 @@ def bigquery_layout(table: Table) -> Layout | None:
         classes = _classes(one.name, first_batch(table, one.name))
         fields = tuple(pa.field(f"{one.name}_{label}", pa.float64()) for label in classes)
         conversions[one.name] = Conversion(fields, partial(_as_columns, classes))
-        note = (
-            f"column {one.name!r} of BigQuery ML has a probability for each of {len(classes)} labels, matched by name"
-        )
+        note = sentence("note.bigquery", name=repr(one.name), count=len(classes))
         meanings.append(Meaning(one.name, tuple(field.name for field in fields), note, classes))
         labels += [column for column in table.schema.names if column.lower() == name[1].lower()]
     if not meanings:

@@ -10,6 +10,7 @@ from xent.errors import SourceError
 from xent.sources.layouts import Layout
 from xent.sources.names import find_column, listing
 from xent.sources.types import is_list, is_numeric, value_type
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["Columns", "choose_columns", "choose_predictions", "class_names"]
 
@@ -129,7 +130,7 @@ def _named(
     if not any(mark in asked for mark in "*?"):
         return [find_column(schema, asked, flag)], None
     matches = [name for name in schema.names if _star(asked).fullmatch(name)]
-    notes += [f"column {name!r} matches {asked!r} but is not a prediction" for name in matches if name in taken]
+    notes += [sentence("note.no_prediction", name=repr(name), pattern=repr(asked)) for name in matches if name in taken]
     matches = [find_column(schema, name, flag) for name in matches if name not in taken]
     if not matches:
         raise SourceError(f"no column matches {asked!r}; {_found(schema)}.\nPass {flag}.")
@@ -138,11 +139,11 @@ def _named(
 
 def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str], layout: Layout | None) -> str:
     if layout is not None and layout.label is not None and layout.label not in taken:
-        notes.append(f"label column {layout.label!r} (by the layout)")
+        notes.append(sentence("note.label.layout", name=repr(layout.label)))
         return layout.label
     found = [name for name in schema.names if name.lower() in _LABELS and name not in taken]
     if len(found) == 1:
-        notes.append(f"label column {found[0]!r} (guessed)")
+        notes.append(sentence("note.label.guessed", name=repr(found[0])))
         return str(found[0])
     what = f"is ambiguous, it could be {listing(found)}" if found else f"is missing; looked for {', '.join(_LABELS)}"
     raise SourceError(f"the label column {what}; {_found(schema)}.\nPass {_LABEL_FLAG}.")
@@ -158,11 +159,11 @@ def _guess_predictions(
     for pattern in [pattern for pattern in families if pattern in _SINGLES and len(families) > 1]:
         reason = _no_prediction(schema, families[pattern][0])  # predicted classes beside their probabilities
         if reason is not None:
-            notes.append(f"column {families.pop(pattern)[0]!r} {reason}, so no prediction (guessed)")
+            notes.append(sentence(reason, name=repr(families.pop(pattern)[0])))
     if len(families) == 1:
         [(pattern, names)] = families.items()
         names = [find_column(schema, name, _PREDICTION_FLAG) for name in names]
-        notes.append(f"predictions from {_spoken(names)} (guessed)")
+        notes.append(sentence("note.predictions", columns=_spoken(names)))
         return names, pattern
     looked = ", ".join([*(f"{one}*" for one in (*_PREFIXES, *_MORE_PREFIXES)), *_SINGLES, *_MORE_SINGLES, _NUMBERED])
     several = f"are ambiguous, they could be {' or '.join(families)}"
@@ -196,11 +197,11 @@ def _count_up(names: Sequence[str]) -> bool:
 
 
 def _no_prediction(schema: pa.Schema, name: str) -> str | None:
-    """Why a column beside other candidates is none: text, or whole numbers, where its name fits a predicted class."""
+    """The note that says why a column beside others is none: text, or whole numbers, where it may be predicted classes."""
     kind = value_type(schema.field(schema.get_all_field_indices(name)[0]).type)
     if pa.types.is_integer(kind) and name.lower() in _PREDICTED:
-        return "has whole numbers, as predicted classes are"
-    return None if is_numeric(kind.value_type if is_list(kind) else kind) else "is not numeric"
+        return "note.no_prediction.whole"
+    return None if is_numeric(kind.value_type if is_list(kind) else kind) else "note.no_prediction.text"
 
 
 def class_names(
@@ -259,8 +260,10 @@ def _refuse_two_parts(labels: Sequence[str], predictions: Sequence[str], weights
         raise SourceError(f"the list of prediction columns is empty.\nPass {_PREDICTION_FLAG}.")
 
 
-def _spoken(names: Sequence[str]) -> str:
-    return f"column {names[0]!r}" if len(names) == 1 else f"{len(names)} columns {names[0]} … {names[-1]}"
+def _spoken(names: Sequence[str]) -> Sentence:
+    if len(names) == 1:
+        return sentence("column.named", name=repr(names[0]))
+    return sentence("columns.named", count=len(names), first=names[0], last=names[-1])
 
 
 def _found(schema: pa.Schema) -> str:

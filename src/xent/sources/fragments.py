@@ -15,7 +15,7 @@ from xent.sources.table import BATCH_BYTES, Batch, Part
 
 __all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable", "sendable"]
 
-FRAGMENT_BYTES = 32 << 20  # on every machine alike, as sums of floats (few, and none of the loss) are made by fragment
+FRAGMENT_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class FragmentTable:
         yield from self.fragment.batches(narrowed(self.schema, columns), batch_bytes)
 
 
-def sendable(fragment: Fragment) -> Fragment:
-    """The same for a process in another folder, or on another machine that has the file under the same path.
+def sendable(fragment: Fragment, same_machine: bool) -> Fragment:
+    """The same for a process in another folder, perhaps on another machine that has the file under the same path.
 
     Raises:
         SourceError: it is of standard input or a pipe, which only this machine has.
@@ -81,7 +81,7 @@ def sendable(fragment: Fragment) -> Fragment:
     part: Any = fragment.part  # a dataclass
     if not isinstance(part.path, str):
         return fragment
-    if is_spooled(part.path):
+    if is_spooled(part.path) and not same_machine:
         raise SourceError(
             f"{part.name} is a pipe, or was copied from where it cannot be read in pieces; the workers of a cluster cannot "
             "see the copy.\nWrite it to a file that they see, or leave --engine (engine=) out."

@@ -14,10 +14,11 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.text_counts import text_counts
 from xent.sources.token_rows import UNKNOWN, TokenRow
+from xent.texts.catalogue import sentence
 
 __all__ = ["choice_table", "has_choices", "is_sample", "sample_rows"]
 
-OTHER_FILTERS = "samples of further filters"
+OTHER_FILTERS = sentence("left_out.filters")
 
 
 class Request(NamedTuple):

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from xent.errors import SourceError
 from xent.sources.text_counts import token_counts
 from xent.sources.token_rows import TokenRow
+from xent.texts.catalogue import sentence
 
 __all__ = ["EMPTY", "is_response", "response_rows"]
 
-EMPTY = "empty documents"
+EMPTY = sentence("left_out.empty")
 _FORMAT = 'An entry of logprobs.content is {"token": …, "logprob": …, "bytes": […]}.'
 
 

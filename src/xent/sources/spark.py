@@ -17,6 +17,7 @@ from xent.sources.arrays import numpy_array
 from xent.sources.layouts import Conversion, Layout, Meaning, Place, first_batch
 from xent.sources.table import Table
 from xent.sources.types import is_list
+from xent.texts.catalogue import sentence
 
 __all__ = ["spark_layout"]
 
@@ -38,12 +39,9 @@ def spark_layout(table: Table) -> Layout | None:
         return None
     meanings = []
     if "probability" in vectors:
-        meanings.append(Meaning("probability", ("probability",), "column 'probability' holds vectors of Spark ML"))
+        meanings.append(Meaning("probability", ("probability",), sentence("note.spark.probability")))
     if "rawPrediction" in vectors:
-        note = (
-            "column 'rawPrediction' of Spark ML is taken as logits, as it is of logistic regression; of trees and forests "
-            "it is not"
-        )
+        note = sentence("note.spark.raw")
         refusal = _TWO_CLASSES.format("rawPrediction") if _size(table, "rawPrediction") == 2 else None
         meanings.append(Meaning("rawPrediction", ("rawPrediction",), note, kind="logits", refusal=refusal))
     conversions = {name: Conversion((pa.field(name, pa.list_(pa.float64())),), _as_lists) for name in vectors}

@@ -15,6 +15,7 @@ from xent.sources import lm_eval, openai_logprobs
 from xent.sources.failures import reading
 from xent.sources.json_table import is_json_table
 from xent.sources.token_rows import TokenBatch, batched
+from xent.texts.catalogue import sentence
 
 __all__ = ["TokenTable", "open_token_log", "open_token_logs"]
 
@@ -54,7 +55,7 @@ class TokenTable:
         """
         left_out: Counter[str] = Counter()
         table = lm_eval.choice_table(self._records(), left_out)
-        return table, tuple(f"{count:,} {reason} left out" for reason, count in left_out.items())
+        return table, tuple(sentence("note.left_out", count=count, reason=reason) for reason, count in left_out.items())
 
     @property
     def kind(self) -> str:

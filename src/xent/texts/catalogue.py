@@ -7,7 +7,18 @@ from typing import Any, Protocol
 from xent.errors import OptionError
 from xent.texts import en, zh
 
-__all__ = ["CATALOGUES", "LANGUAGES", "Say", "language_of", "speaker", "text"]
+__all__ = [
+    "CATALOGUES",
+    "LANGUAGES",
+    "Say",
+    "Sentence",
+    "counted",
+    "language_of",
+    "said",
+    "sentence",
+    "speaker",
+    "text",
+]
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
 LANGUAGES = tuple(CATALOGUES)
@@ -32,7 +43,56 @@ def text(lang: str, name: str, /, **values: Any) -> str:
     """
     if lang not in CATALOGUES:
         raise OptionError(f"lang is {lang!r}, but must be one of {', '.join(map(repr, LANGUAGES))}.")
-    return CATALOGUES[lang][name].format(**values)
+    return CATALOGUES[lang][name].format(**{key: said(value, lang) for key, value in values.items()})
+
+
+class Sentence(str):
+    """What is said, in English, that knows its name and values: whoever shows it can say it in another language.
+
+    Example:
+        >>> found = sentence("verdict.single_row")
+        >>> found
+        'no verdict: a single row says nothing about the model'
+        >>> said(found, "zh")
+        '无法判断：单独一行说明不了模型的好坏'
+    """
+
+    name: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, name: str, values: Mapping[str, Any]) -> "Sentence":
+        """The text of that name with its blanks filled; values may be sentences, or tuples of them, which are listed."""
+        made = super().__new__(cls, text("en", name, **values))
+        made.name, made.values = name, values
+        return made
+
+    def __getnewargs__(self) -> tuple[str, Mapping[str, Any]]:  # type: ignore[override]
+        """To be pickled and copied."""
+        return self.name, self.values
+
+
+def sentence(name: str, /, **values: Any) -> Sentence:
+    """The sentence of that name."""
+    return Sentence(name, values)
+
+
+def counted(name: str, count: int, /, **values: Any) -> Sentence:
+    """The sentence of that name about so many, or the one of that name and `.one` about a single one.
+
+    Example:
+        >>> counted("rows", 1), counted("rows", 1200)
+        ('1 row', '1,200 rows')
+    """
+    return Sentence(f"{name}.one" if count == 1 else name, {"count": count, **values})
+
+
+def said(value: Any, lang: str) -> Any:
+    """A sentence in that language, a tuple as a list of what is in it; anything else, such as a name, as it is."""
+    if isinstance(value, Sentence):
+        return text(lang, value.name, **value.values)
+    if isinstance(value, tuple):
+        return CATALOGUES[lang]["list"].join(said(one, lang) for one in value)
+    return value
 
 
 def speaker(lang: str) -> Say:

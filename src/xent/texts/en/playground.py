@@ -19,6 +19,7 @@ TEXTS = {
     "explore.class": "class {letter}",
     "explore.label": "label {letter}",
     "explore.row": "row {index}",
+    "explore.space": " ",  # between sentences
     "explore.comma": ", ",
     "explore.nats": "nats",
     "explore.bits": "bits",

@@ -1,12 +1,20 @@
-"""Words that several explanations share."""
+"""Words that several texts share."""
 
 __all__ = ["TEXTS"]
 
 TEXTS = {
     "space": " ",  # between sentences
+    "list": ", ",  # between names
     "unit.nats": "nats",
     "unit.bits": "bits",
+    "infinite": "infinite",
+    "infinite.below": "−infinite",
+    "p.unknown": "p unknown",
+    "rows": "{count:,} rows",
+    "rows.one": "1 row",
     "class": "class {index}",
+    "class.named": "class {name}",
+    "label.named": "label {name}",
     "outcome": "outcome {index}",
     "row": "row {index}",
     "column.class": "class",
@@ -18,4 +26,7 @@ TEXTS = {
     "mean": "mean",
     "label.mark": "the label",
     "read": "read",
+    "read.note": "read: {note}",
+    "group.missing": "(missing)",
+    "none": "none",
 }

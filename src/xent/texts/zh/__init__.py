@@ -1,15 +1,53 @@
 """All texts in Simplified Chinese."""
 
-from xent.texts.zh import conventions, distributions, gaussian, labels, logits, playground, words
+from xent.texts.zh import (
+    changes,
+    charts,
+    checkup,
+    commands,
+    compared,
+    comparison,
+    conventions,
+    diagnosis,
+    distributions,
+    findings,
+    gaussian,
+    heads,
+    labels,
+    logits,
+    page,
+    playground,
+    reading,
+    report,
+    token_text,
+    tokens,
+    verdicts,
+    words,
+)
 
 __all__ = ["TEXTS"]
 
 TEXTS = {
     **words.TEXTS,
-    **logits.TEXTS,
-    **distributions.TEXTS,
-    **labels.TEXTS,
-    **gaussian.TEXTS,
+    **changes.TEXTS,
+    **charts.TEXTS,
+    **checkup.TEXTS,
+    **commands.TEXTS,
+    **compared.TEXTS,
+    **comparison.TEXTS,
     **conventions.TEXTS,
+    **diagnosis.TEXTS,
+    **distributions.TEXTS,
+    **findings.TEXTS,
+    **gaussian.TEXTS,
+    **heads.TEXTS,
+    **labels.TEXTS,
+    **logits.TEXTS,
+    **page.TEXTS,
     **playground.TEXTS,
+    **reading.TEXTS,
+    **report.TEXTS,
+    **token_text.TEXTS,
+    **tokens.TEXTS,
+    **verdicts.TEXTS,
 }

@@ -19,6 +19,7 @@ TEXTS = {
     "explore.class": "类别 {letter}",
     "explore.label": "标签 {letter}",
     "explore.row": "第 {index} 行",
+    "explore.space": "",  # between sentences
     "explore.comma": "、",
     "explore.nats": "奈特",
     "explore.bits": "比特",

@@ -1,0 +1,28 @@
+"""What the loss is made of, and the cure, in a sentence."""
+
+__all__ = ["TEXTS"]
+
+TEXTS = {
+    "diagnosis.brief": "not looked into, as asked: leave out brief=True (--brief) to know",
+    "diagnosis.infinite": "no temperature and no class offset makes an infinite loss finite: see the warning",
+    "diagnosis.one_class": "only one class is present, so calibration cannot be told",
+    "diagnosis.far_apart": "the logits are too far apart for a temperature of 16: divide them all by 100, say, and score again",
+    "diagnosis.without_offsets": "{diagnosis} (class offsets not looked into)",
+    "diagnosis.endless": "underconfident, and no mistake tells by how much: ever larger logits would cost less",
+    "diagnosis.calibrated": "well calibrated: nothing significant to cure",
+    "diagnosis.small": "well calibrated: what a cure would remove is significant, but only {share} % of the loss",
+    "diagnosis.cure": "{causes}: {cure} removes {share} % of the loss ({p})",
+    "causes": "{first} and {second}",
+    "cures": "{first} and {second}",
+    "cause.no_information": "no information in the predictions",
+    "cause.overconfident": "overconfident",
+    "cause.underconfident": "underconfident",
+    "cause.too_often": "predicts {name} too often",
+    "cause.too_rarely": "predicts {name} too rarely",
+    "cure.alike": "making all predictions alike",
+    "cure.divide": "dividing the logits by {by}",
+    "cure.divide.more": "dividing the logits by {by} or more",
+    "cure.multiply": "multiplying the logits by {by}",
+    "cure.offsets.class": "adding an offset to each class",
+    "cure.offsets.label": "adding an offset to each label",
+}
