@@ -47,7 +47,7 @@ nitpick_ignore_regex = [  # types in signatures: of other libraries, and of modu
 
 PLAYGROUND = {
     "tutorial/index": 'To try it by hand, move sliders on the <a href="../playground.html">playground</a>.',
-    "zh/tutorial/index": '想亲手试一试，可以在<a href="../playground.html">游乐场</a>里拖动滑块。',
+    "zh/tutorial/index": '想亲手试一试，可以在<a href="../playground.html">演练场</a>里拖动滑块。',
 }
 
 html_theme = "furo"

@@ -48,7 +48,7 @@ def test_it_starts_in_its_language_and_has_both(tmp_path, lang):
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page)[1])
     for code in LANGUAGES:
         assert data["texts"][code] == {
-            name: text for name, text in CATALOGUES[code].items() if name.startswith("explore.")
+            name: text for name, text in CATALOGUES[code].items() if name.startswith(("explore.", "rule."))
         }
     assert data["lang"] == lang
 

@@ -68,9 +68,8 @@ def playground(lang: str = "en") -> str:
         OptionError: `lang` is none of the languages.
     """
     speaker(lang)  # refuses what is no language
-    rule = [bound for bound, _ in RULE]
     presets = json.loads(resources.files("xent.playground").joinpath("presets.json").read_text(encoding="utf-8"))
-    texts = {code: {name: one for name, one in all_.items() if name.startswith("explore.")}
+    texts = {code: {name: one for name, one in all_.items() if name.startswith(("explore.", "rule."))}
              for code, all_ in CATALOGUES.items()}  # fmt: skip
     clips = (0, KERAS_EPSILON, scikit_learn_epsilon("float64"))
     data: dict[str, Any] = {
@@ -79,7 +78,7 @@ def playground(lang: str = "en") -> str:
         "texts": texts,
         "presets": [{name: preset[name] for name in ("id", "part", "inputs")} for preset in presets],
         "tolerance": SUM_TOLERANCE,
-        "rule": rule,
+        "rule": [bound for bound, _ in RULE],
         "clips": clips,
         "counts": CLASSES,
     }
@@ -90,7 +89,7 @@ def playground(lang: str = "en") -> str:
         texts=texts,
         parts=PARTS,
         presets=presets,
-        rule=rule,
+        rule=RULE,
         clips=[(clip, f"explore.curve.clip.{i}") for i, clip in enumerate(clips)],
         counts=[(count, str(count)) for count in CLASSES],
         ways=("exact", "shifted", "textbook"),
