@@ -96,7 +96,7 @@ class ClusterStore:
         splittable = any(partition.path is not None for partition in alike) and alike[0].spool.level < LEVELS
         for partition in alike:
             for batch in partition.batches():
-                held = _added(held, ClusterSums(pa.Table.from_batches([batch])))
+                held = _added(held, ClusterSums.once(pa.Table.from_batches([batch])))
                 if splittable and _bytes(held) > self.most:
                     held.clear()
                     for finer in zip(*(partition.split(keep=True) for partition in alike), strict=True):

@@ -48,6 +48,11 @@ class ClusterSums:
         return cls(pa.table(columns | {"infinite": pa.array(infinite, pa.int64())}))
 
     @classmethod
+    def once(cls, table: pa.Table) -> "ClusterSums":
+        """Of a table that may have a cluster several times."""
+        return cls(summed([table], _keys(table)))
+
+    @classmethod
     def gather(cls, parts: Iterable["ClusterSums"]) -> "ClusterSums":
         """The sums of all parts."""
         tables = [part.table for part in parts if part.table is not None]

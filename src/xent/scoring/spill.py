@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.scoring.key_hash import key_hash
+from xent.scoring.left_behind import owned_folder, remove_left_behind
 
 __all__ = ["LEVELS", "PARTS", "Partition", "Scratch", "Spool", "together"]
 
@@ -24,7 +25,8 @@ _TOGETHER = 1 << 22  # bytes of small batches that are handed out as one
 class Scratch:
     """A folder for files that is made when it is first needed, and removed with all that is in it, also on an error.
 
-    It is where Python's `tempfile` puts folders: the environment variable TMPDIR chooses the disk.
+    It is where Python's `tempfile` puts folders: the environment variable TMPDIR chooses the disk. One that a killed process
+    left there is removed by the next process that makes one.
     """
 
     def __init__(self) -> None:
@@ -45,12 +47,14 @@ class Scratch:
             file.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._owner.close()
             self.folder = None
 
     def file(self, schema: pa.Schema) -> "_File":
         """A new file for batches."""
         if self.folder is None:
-            self.folder = tempfile.mkdtemp(prefix="xent-")
+            remove_left_behind()
+            self.folder, self._owner = owned_folder()
         self._files.append(_File(os.path.join(self.folder, f"{len(self._files)}.arrows"), schema))
         return self._files[-1]
 
