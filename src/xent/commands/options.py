@@ -75,7 +75,7 @@ def add_language(group: Any) -> None:
 
 def language(options: argparse.Namespace) -> str:
     """The language asked for, or that of the environment."""
-    return options.lang or language_of(os.environ)
+    return getattr(options, "lang", None) or language_of(os.environ)  # tokens may come with a parser of their own
 
 
 def read_options(options: argparse.Namespace) -> dict[str, Any]:
