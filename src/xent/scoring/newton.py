@@ -61,7 +61,7 @@ class Problem(NamedTuple):
             told = bool(np.any((frequencies > 0.0) & (frequencies < 1.0)))
         else:
             own = ~_pooled(expected, seen)
-            told = np.count_nonzero(frequencies) > 1
+            told = bool(np.count_nonzero(frequencies) > 1)
         label_logit = (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight
         return cls(plan, exact.to_float(sums.weight), label_logit, frequencies, told, own)
 
