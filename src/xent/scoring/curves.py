@@ -10,7 +10,7 @@ from xent.kernels.ladder_numpy import BETAS
 
 __all__ = ["HIGHEST", "LOWEST", "Curve", "lowest_point"]
 
-POINTS = 8  # of the polynomial through the nearest ones
+POINTS = 10  # of the polynomial through the nearest ones
 LOWEST, HIGHEST = BETAS[0], BETAS[-1]
 NOTHING_GAINED, FAR_WORSE = 0.001, 0.1  # nats, by a sixteenth of the logits against none of them
 
