@@ -178,7 +178,8 @@ def values_of(array: Array) -> Any:
     """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
     if not is_tensor(array):
         return np.asarray(array)
-    array = array.detach().cpu()
+    array = array.detach() if array.requires_grad else array
+    array = array if array.is_cpu else array.cpu()
     return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy()
 
 

@@ -245,6 +245,40 @@ def test_kernels_agree_with_the_specification_at_every_width(dtype, classes):
         assert_conforms(kernels, case, dtype)
 
 
+@pytest.mark.parametrize("classes", WIDTHS)
+@each_dtype
+def test_both_ways_is_the_way_there_and_the_way_back(dtype, classes):
+    """Against the specification's two kernels and the formulas between them, all in float64."""
+    z, labels = rows_of_all_kinds(dtype, classes, seed=classes)
+    on_nll = np.random.default_rng(classes).normal(size=len(z)).astype(arrays.wide(z))
+    on_nll[::5] = 0.0
+    results = []
+    for byte in (0x5A, 0xA5):
+        found, out = np.zeros((4, len(z)), arrays.wide(z)), np.zeros(z.shape, arrays.stored(z))
+        for memory in (found, out):
+            memory.view(np.uint8)[:] = byte
+        rows_numba.both_ways(z, labels, on_nll, *found, out)
+        results.append((found, out))
+    (found, out), (again, out_again) = results
+    assert found.tobytes() == again.tobytes()
+    assert out.tobytes() == out_again.tobytes()
+    true, slope = np.empty((4, len(z))), np.empty(z.shape)
+    with np.errstate(all="ignore"):
+        rows_numpy.normaliser(as_float64(z), labels, true[0], true[1], true[2])
+        log_sum = np.log1p(true[1])
+        found[0][np.isnan(found[1])] = np.nan  # where the tail is NaN, no one asks for the peak
+        true[2], true[3] = true[0] - true[2] + log_sum, true[0] + log_sum
+        scale, entry = on_nll / (1.0 + true[1]), on_nll * np.expm1(-true[2])
+        rows_numpy.gradient(as_float64(z), labels, true[0], scale, entry, slope)
+        for name, here, there in zip(("peak", "tail", "nll", "logsumexp"), found, true, strict=True):
+            spacing = 0.0 if name != "logsumexp" else 2 * precision(dtype) * np.abs(true[0])
+            assert_near(here, there, 2 * precision(dtype) * np.abs(there) + spacing + 1e-37, name)
+        rounding, least = (2.0**-8, 2.0**-133) if dtype == "bfloat16" else (0.0, 1e-37)
+        gap = np.nan_to_num(true[0][:, None] - as_float64(z), posinf=0.0)  # which is rounded before exp is taken
+        room = (2 * precision(dtype) * (1.0 + np.abs(gap) / 8.0) + rounding) * np.abs(slope) + least
+        assert_near(as_float64(out), slope, room, "gradient")
+
+
 @st.composite
 def any_rows(draw, dtype):
     """Any bits, any ordinary numbers, any mixture."""
@@ -657,6 +691,18 @@ def log1ps(x, out):
 
 
 @numba.njit
+def log1p_units(x, out):
+    for i in range(x.shape[0]):
+        out[i] = scalars_numba.log1p_unit(x[i])
+
+
+@numba.njit
+def expm1s(x, out):
+    for i in range(x.shape[0]):
+        out[i] = scalars_numba.expm1(x[i])
+
+
+@numba.njit
 def wideneds(x, out):
     for i in range(x.shape[0]):
         out[i] = scalars_numba.widened(x[i])
@@ -677,7 +723,7 @@ def ordereds(x, out):
 @numba.njit
 def unordereds(x, out):
     for i in range(x.shape[0]):
-        out[i] = scalars_numba.unordered(x[i])
+        out[i] = scalars_numba.unordered(x[i], out[i])
 
 
 def each(loop, x, dtype):
@@ -724,14 +770,26 @@ def test_log1p_in_float32_over_its_whole_range():
     random = np.random.default_rng(0)
     bits = random.integers(0x00800000, 0x3F800001, 1_000_000, np.uint32).view(np.float32)  # normal, up to 1
     x = np.concatenate([np.linspace(0.0, 1.0, 1_000_001, dtype=np.float32)[1:], bits])
+    assert ulps(each(log1p_units, x, np.float32), np.log1p(x.astype(np.float64))) <= 2.5e-7
+    beyond = random.integers(0x3F800000, 0x7F7FFFFF, 1_000_000, np.uint32).view(np.float32)
+    x = np.concatenate([x, np.linspace(1.0, 300_000.0, 1_000_001, dtype=np.float32), beyond])
     assert ulps(each(log1ps, x, np.float32), np.log1p(x.astype(np.float64))) <= 2.5e-7
     assert_log1p_at_the_edges(np.float32)
+
+
+def test_expm1_in_float32_over_its_whole_range():
+    random = np.random.default_rng(0)
+    bits = random.integers(0x80800000, 0xFF800000, 1_000_000, np.uint32).view(np.float32)  # normal, below 0
+    x = np.concatenate([np.linspace(-70.0, 0.0, 1_000_001, dtype=np.float32)[:-1], bits])
+    assert ulps(each(expm1s, x, np.float32), np.expm1(x.astype(np.float64))) <= 2.5e-7
+    edges = np.array([0.0, -1e-44, np.nan, -np.inf], np.float32)
+    np.testing.assert_array_equal(each(expm1s, edges, np.float32), np.array([0.0, -1e-44, np.nan, -1.0], np.float32))
 
 
 def test_log1p_in_float64_over_its_whole_range():
     random = np.random.default_rng(0)
     x = np.concatenate([random.uniform(0.0, 1.0, 3_000), np.exp(random.uniform(-700.0, 0.0, 2_000)), [1.0]])
-    found = each(log1ps, x, np.float64)
+    found = each(log1p_units, x, np.float64)
     with mpmath.workdps(30):
         true = [mpmath.log1p(mpmath.mpf(v)) for v in x]
         errors = [float(abs(mpmath.mpf(f) - t) / t) for f, t in zip(found, true, strict=True)]
@@ -741,8 +799,9 @@ def test_log1p_in_float64_over_its_whole_range():
 
 def assert_log1p_at_the_edges(dtype):
     small = np.finfo(dtype).smallest_subnormal * np.array([1, 2, 3, 1000, 12345], dtype)
-    np.testing.assert_allclose(each(log1ps, small, dtype), small, rtol=0, atol=small[0])
-    np.testing.assert_array_equal(each(log1ps, np.array([0.0, np.nan], dtype), dtype), [0.0, np.nan])
+    for function in (log1p_units, log1ps):
+        np.testing.assert_allclose(each(function, small, dtype), small, rtol=0, atol=small[0])
+        np.testing.assert_array_equal(each(function, np.array([0.0, np.nan], dtype), dtype), [0.0, np.nan])
 
 
 EVERY_16_BITS = np.arange(1 << 16, dtype=np.uint16)

@@ -61,33 +61,57 @@ class Problem(NamedTuple):
     found: Found
     kernels: Kernels
 
-    def find(self, i: slice) -> None:
-        """Fill in what there is to know of some rows."""
-        (nll, logsumexp), rows, mass, at_peak = self.found.part(i)
-        self.kernels.normaliser(self.z[i], self.labels[i], *rows, nll)
-        if self.soft is None:
+    def part(self, i: slice) -> "Problem":
+        """The problem of some of the rows."""
+        z, labels, soft, on_label, found, kernels = self
+        if i.stop - i.start == len(z):
+            return self
+        return Problem(z[i], labels[i], None if soft is None else soft[i], on_label[i], found.part(i), kernels)
+
+    @silent
+    def find(self) -> None:
+        """Fill in what there is to know of the rows."""
+        z, labels, soft, on_label, ((nll, logsumexp), rows, mass, at_peak), kernels = self
+        kernels.normaliser(z, labels, *rows, nll)
+        if soft is None:
             nll[:], logsumexp[:] = formulas.index_statistics(rows, nll)
             return
-        given = (self.soft[i], self.labels[i], self.on_label[i])
-        self.kernels.soft_spread(self.z[i], *given, rows.peak, nll, mass, at_peak)
+        kernels.soft_spread(z, soft, labels, on_label, rows.peak, nll, mass, at_peak)
         nll[:], logsumexp[:] = formulas.soft_statistics(rows, nll, mass + at_peak)
 
-    def slope(self, i: slice, on_nll: Array, on_logsumexp: Array | None, out: Array) -> None:
-        """∂ Σ on_nll·nll + on_logsumexp·logsumexp of some rows by their logits, into out, which may be z."""
-        (nll, _), rows, mass, at_peak = self.found.part(i)
-        if self.soft is None:
+    @silent
+    def slope(self, on_nll: Array, on_logsumexp: Array | None, out: Array) -> None:
+        """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
+        z, labels, soft, on_label, ((nll, _), rows, mass, at_peak), kernels = self
+        if soft is None:
             scale, entry, _ = formulas.index_gradient(rows, nll, on_nll, on_logsumexp)
-            self.kernels.gradient(self.z[i], self.labels[i], rows.peak, scale, entry, out[i])
+            kernels.gradient(z, labels, rows.peak, scale, entry, out)
             return
         scale, entry, on_soft = formulas.soft_gradient(rows, mass, at_peak, on_nll, on_logsumexp)
-        given = (self.soft[i], self.labels[i], self.on_label[i])
-        self.kernels.soft_gradient(self.z[i], *given, rows.peak, scale, on_soft, entry, out[i])
+        kernels.soft_gradient(z, soft, labels, on_label, rows.peak, scale, on_soft, entry, out)
+
+    @silent
+    def both_ways(self, weights: RowWeights, divisor: float, out: Array) -> None:
+        """Fill in what there is to know of the rows, and the gradient of their losses over the divisor."""
+        z, labels, soft, _, (statistics, rows, *_), kernels = self
+        share = np.empty_like(rows.peak)
+        share.fill(1.0 / divisor)
+        if soft is None and weights.square is None:
+            on_nll, _ = formulas.row_loss_gradient(statistics, weights, share)
+            kernels.both_ways(z, labels, on_nll, *rows, *statistics, out)
+            return
+        self.find()
+        self.slope(*formulas.row_loss_gradient(statistics, weights, share), out)
 
 
 def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Found:
     """Find all that there is to know of rows of logits (rows, classes)."""
     problem = _problem(z, targets, _nothing(z, targets), kernels)
-    over_ranges(silent(lambda first, last: problem.find(slice(first, last))), len(z), z.size, threads)
+
+    def work(first: int, last: int) -> None:
+        problem.part(slice(first, last)).find()
+
+    over_ranges(work, len(z), z.size, threads)
     return problem.found
 
 
@@ -104,10 +128,9 @@ def backward(
     """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
     problem = _problem(z, targets, found, kernels)
 
-    @silent
     def work(first: int, last: int) -> None:
         i = slice(first, last)
-        problem.slope(i, on_nll[i], on_logsumexp[i], out)
+        problem.part(i).slope(on_nll[i], on_logsumexp[i], out[i])
 
     over_ranges(work, len(z), z.size, threads)
 
@@ -121,20 +144,16 @@ def loss(
     A range of rows goes both ways while it is in the cache.
     """
     problem = _problem(z, targets, _nothing(z, targets), kernels)
-    statistics = problem.found.statistics
-    losses = np.empty_like(statistics.nll)
 
-    @silent
     def work(first: int, last: int) -> None:
         i = slice(first, last)
-        problem.find(i)
-        here, some = RowStatistics(statistics.nll[i], statistics.logsumexp[i]), part_of_weights(weights, i)
-        losses[i] = formulas.row_loss(here, some)
-        if out is not None:
-            share = np.full_like(here.nll, 1.0 / divisor)
-            problem.slope(i, *formulas.row_loss_gradient(here, some, share), out)
+        if out is None:
+            problem.part(i).find()
+        else:
+            problem.part(i).both_ways(part_of_weights(weights, i), divisor, out[i])
 
     over_ranges(work, len(z), z.size, threads)
+    losses = formulas.row_loss(problem.found.statistics, weights)
     return losses.sum() / divisor, problem.found
 
 
@@ -249,7 +268,7 @@ def stored(z: Array) -> Any:
     return np.float32 if z.dtype == np.float16 else z.dtype
 
 
-def _rows(count: int, z: Array) -> Array:
+def _rows(count: int, z: Array) -> Any:
     """So many numbers for each row of z, in the dtype of arithmetic: (count, rows)."""
     return np.empty((count, len(z)), wide(z))
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays
 from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_statistics
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
+from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, on_cpu, scaled, tensor_of, viewed
 from xent.formulas import rows as formulas
 from xent.formulas import sigmoid
 from xent.formulas.rows import RowStatistics, RowWeights, Targets, weighted
@@ -37,7 +37,7 @@ def readable(*tensors: Tensor) -> bool:
     """Whether values can be looked at without waiting for a device: on the CPU, outside of all transformations."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    return all(tensor.device.type == "cpu" for tensor in tensors)
+    return on_cpu(*tensors)
 
 
 def statistics(logits: Tensor, targets: Targets) -> RowStatistics:
@@ -49,10 +49,12 @@ def statistics(logits: Tensor, targets: Targets) -> RowStatistics:
 
 def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) -> Tensor:
     """Σ of the rows' losses, over the divisor."""
-    given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
+    given = [value for value in (*targets[1:], *weights, divisor) if isinstance(value, Tensor)]
     if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
-    total: Tensor = _Loss.apply(logits, *targets, *weights, float(divisor), needs_gradient(logits))
+    if not needs_gradient(logits):
+        return _pass(logits, targets, weights, float(divisor), False)[0]
+    total: Tensor = _Loss.apply(logits, targets, weights, float(divisor))
     return total
 
 
@@ -112,38 +114,44 @@ class _Loss(torch.autograd.Function):
     """Σ of the rows' losses over a divisor, and its gradient with it, while each row is in the cache."""
 
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> Tensor:
-        """logits, labels, soft, on_label, on_nll, square, divisor, wanted → the loss."""
-        *tensors, square, divisor, wanted = given
-        ctx.save_for_backward(*tensors)
-        ctx.square, ctx.divisor = square, divisor
-        total, ctx.gradient = _pass(tensors, square, divisor, wanted)
+    def forward(ctx: Any, logits: Tensor, targets: Targets, weights: RowWeights, divisor: float) -> Tensor:
+        """The loss; nothing but the logits needs a gradient."""
+        total, ctx.gradient = _pass(logits, targets, weights, divisor, True)
+        ctx.save_for_backward(logits, *targets, weights.nll)
+        ctx.options = weights.square, divisor
         return total
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
-        logits, labels, soft, on_label, on_nll = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, ctx.square)
-
-            def loss(z: Tensor) -> list[Tensor]:
-                return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / ctx.divisor]
-
-            return *differentiable(loss, [logits], [on]), *[None] * 7
         gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            _, gradient = _pass(ctx.saved_tensors, ctx.square, ctx.divisor, True)
-        return scaled(gradient, on, logits.dtype), *[None] * 7
+        square, divisor = ctx.options
+        logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
+        if gradient is None or torch.is_grad_enabled():
+            targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
+            if torch.is_grad_enabled():
+
+                def loss(z: Tensor) -> list[Tensor]:
+                    return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
+
+                return *differentiable(loss, [logits], [on]), None, None, None
+            _, gradient = _pass(logits, targets, weights, divisor, True)
+        return scaled(gradient, on, logits.dtype), None, None, None
 
 
-def _pass(tensors: Any, square: Any, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
-    """The loss of `_Loss` and its gradient, None if it is not wanted."""
-    z, labels, soft, on_label, on_nll = map(viewed, tensors)
-    weights = RowWeights(on_nll, viewed(square) if isinstance(square, Tensor) else square)
+def _pass(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
+    """The loss and its gradient, None if it is not wanted."""
+    z, (labels, soft, on_label), (on_nll, square) = viewed(logits), targets, weights
     out = np.empty(z.shape, arrays.stored(z)) if wanted else None
-    kernels, threads = choice.compiled_rows(), torch.get_num_threads()
-    total, _ = arrays.loss(z, Targets(labels, soft, on_label), weights, divisor, out, kernels, threads)
+    total, _ = arrays.loss(
+        z,
+        Targets(viewed(labels), viewed(soft), viewed(on_label)),
+        RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square),
+        divisor,
+        out,
+        choice.compiled_rows(),
+        torch.get_num_threads(),
+    )
     return tensor_of(np.asarray(total, arrays.wide(z))), None if out is None else tensor_of(out)
 
 

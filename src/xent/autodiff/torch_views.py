@@ -7,14 +7,19 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["differentiable", "kernels_serve", "needs_gradient", "scaled", "tensor_of", "viewed"]
+__all__ = ["differentiable", "kernels_serve", "needs_gradient", "on_cpu", "scaled", "tensor_of", "viewed"]
 
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie on the CPU and nothing but plain backward passes can be asked for."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return False
-    return all(tensor is None or tensor.device.type == "cpu" for tensor in tensors)
+    return on_cpu(*tensors)
+
+
+def on_cpu(*tensors: Tensor | None) -> bool:
+    """Whether the tensors lie there."""
+    return all(tensor is None or tensor.is_cpu for tensor in tensors)
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
@@ -42,19 +47,21 @@ def differentiable(
 
 def scaled(gradient: Tensor, on: Tensor, dtype: torch.dtype) -> Tensor:
     """A gradient that belongs to no one else, times what comes from above, in its final dtype."""
-    return (gradient if on.item() == 1.0 else gradient.mul_(on)).to(dtype)
+    gradient = gradient if on.item() == 1.0 else gradient.mul_(on)
+    return gradient if gradient.dtype == dtype else gradient.to(dtype)
 
 
 def viewed(tensor: Tensor | None) -> Any:
     """The tensor's memory as a NumPy array; bfloat16 as uint16."""
     if tensor is None:
         return None
-    tensor = tensor.detach()
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 
 def tensor_of(array: Any, dtype: torch.dtype | None = None) -> Tensor:
     """The array's memory as a tensor, uint16 as bfloat16; in another dtype if that is asked for."""
     tensor = torch.from_numpy(array)
-    tensor = tensor.view(torch.bfloat16) if tensor.dtype == torch.uint16 else tensor
+    tensor = tensor.view(torch.bfloat16) if tensor.dtype is torch.uint16 else tensor
     return tensor if dtype is None else tensor.to(dtype)

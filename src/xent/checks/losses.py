@@ -14,6 +14,7 @@ from xent._arrays import Array, is_tensor, namespace_of, values_of
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
 
 __all__ = [
+    "all_are_classes",
     "class_labels",
     "denominator",
     "fits",
@@ -102,10 +103,17 @@ def label_kind(labels: Array, rows: tuple[int, ...], classes: int, source: str) 
     return "index"
 
 
+def all_are_classes(values: Any, classes: int) -> bool:
+    """Whether all of a NumPy array's integers are in [0, classes)."""
+    if values.itemsize == 8:  # as unsigned numbers, those below 0 are the largest of all
+        return not values.size or bool(values.view(values.dtype.str.replace("i", "u")).max() < classes)
+    return not values.size or bool(values.max() < classes and values.min() >= 0)
+
+
 def class_labels(labels: Array, classes: int, ignore_index: int | None, source: str) -> None:
     """Refuse labels that name no class, but for those that mark rows to skip."""
     values = values_of(labels)
-    if not values.size or (values.max() < classes and values.min() >= 0):
+    if all_are_classes(values, classes):
         return
     bad = (values < 0) | (values >= classes)
     if ignore_index is not None:
@@ -221,10 +229,15 @@ def probabilities_as_logits(logits: Array) -> None:
     global _warned
     if _warned or logits.ndim < 2 or 0 in logits.shape or logits.shape[-2] < 2 or logits.shape[-1] < 2:
         return
-    while logits.ndim > 2:
-        logits = logits[0, ...]
-    first = values_of(logits[:4]) if is_tensor(logits) else values_of(logits)[:4]  # JAX slices become traced in jit
-    if first[0].min() < 0.0:
+    if is_tensor(logits) and logits.itemsize == 2:  # before all of them are widened
+        while logits.ndim > 2:
+            logits = logits[0]
+        logits = logits[:4]
+    first = values_of(logits)  # before they are cut: JAX slices become traced in jit
+    while first.ndim > 2:
+        first = first[0]
+    first = first[:4]
+    if not 0.0 <= first[0, 0] <= 1.0 or first[0].min() < 0.0:
         return
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1, dtype=np.float64) - 1.0) < 1e-5).all():
         _warned = True

@@ -41,26 +41,26 @@ def _logits(left: Array, line: int, right: Array, steps: int, bias: Array, tile:
 
 @loop
 def _fold(tile: Array, labels: Array, first: int, peak: Array, tail: Array, label_logit: Array) -> None:
-    zero = peak.dtype.type(0)
+    zero, one = peak.dtype.type(0), peak.dtype.type(1)
     for i in range(tile.shape[0]):
         row, before = tile[i], ordered(peak[i])
         highest = before
         for j in range(row.shape[0]):
             highest = max(highest, ordered(row[j]))
-        top = unordered(highest)
+        top = unordered(highest, row[0])
         if 0 <= labels[i] - first < row.shape[0]:
             label_logit[i] = row[labels[i] - first]
         if not (top > -np.inf and top < np.inf):
             peak[i] = top
             continue
-        below, peaks = zero, 0
+        below, peaks = zero, zero  # counted in floats: integers of another size would keep the loop from vectors
         for j in range(row.shape[0]):
             below += zero if row[j] == top else exp(row[j] - top)
-            peaks += 1 if row[j] == top else 0
+            peaks += one if row[j] == top else zero
         if highest > before:  # its own 1 stays out of the tail, which may be far below it
             tail[i] = 0.0 if peak[i] == -np.inf else (tail[i] + 1.0) * math.exp(np.float64(peak[i]) - np.float64(top))
-            peaks -= 1
-        peak[i], tail[i] = top, tail[i] + (np.float64(below) + peaks)
+            peaks -= one
+        peak[i], tail[i] = top, tail[i] + (np.float64(below) + np.float64(peaks))
 
 
 @loop

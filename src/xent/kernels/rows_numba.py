@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import sigmoid_numba, soft_numba, softmax_numba
-from xent.kernels.softmax_numba import NARROW, SCRATCH
+from xent.kernels.softmax_numba import LANES, NARROW, SCRATCH
 
 __all__ = [
+    "both_ways",
     "entropy_gradient",
     "entropy_spread",
     "gradient",
@@ -20,6 +21,16 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+
+def both_ways(
+    z: Array, labels: Array, on_nll: Array, peak: Array, tail: Array, nll: Array, logsumexp: Array, out: Array
+) -> None:
+    """As in `rows_numpy`."""
+    classes = z.shape[1]
+    loop = softmax_numba.both_ways if classes > NARROW else softmax_numba.both_ways_of_narrow_rows
+    scratch = np.empty(max(SCRATCH + 2 * LANES, classes), peak.dtype)
+    loop(*_given(z), classes, labels, scratch, on_nll, peak, tail, nll, logsumexp, *_flat(out))
 
 
 def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: Array) -> None:

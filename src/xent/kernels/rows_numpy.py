@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "both_ways",
     "entropy_gradient",
     "entropy_spread",
     "gradient",
@@ -48,6 +49,17 @@ def gradient(z: Array, labels: Array, peak: Array, scale: Array, entry: Array, o
     values[rows, labels[rows]] = entry[rows]
     values[(labels < 0) | ((scale == 0.0) & (entry == 0.0))] = 0.0
     _store(values, out)
+
+
+@silent
+def both_ways(
+    z: Array, labels: Array, on_nll: Array, peak: Array, tail: Array, nll: Array, logsumexp: Array, out: Array
+) -> None:
+    """Statistics of each row, and ∂ Σ on_nll·nll by the logits into out, which may be z."""
+    normaliser(z, labels, peak, tail, nll)
+    log_sum = np.log1p(tail)
+    nll[:], logsumexp[:] = (peak - nll) + log_sum, peak + log_sum
+    gradient(z, labels, peak, on_nll / (1.0 + tail), on_nll * np.expm1(-nll), out)
 
 
 @silent

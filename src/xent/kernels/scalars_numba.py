@@ -12,16 +12,29 @@ import numpy as np
 from numba.core import types
 from numba.extending import intrinsic, overload
 
-__all__ = ["bits_of", "exp", "float_of", "log1p", "narrowed", "ordered", "unordered", "widened"]
+__all__ = [
+    "bits_of",
+    "exp",
+    "expm1",
+    "float_of",
+    "log1p",
+    "log1p_unit",
+    "narrowed",
+    "ordered",
+    "unordered",
+    "widened",
+]
 
 exact = numba.njit(error_model="numpy", fastmath={"contract"})
 
 LOWEST = np.float32(-110.0)  # exp of it is 0 in float32
+NEARLY_MINUS_1 = np.float32(-64.0)  # what expm1 of it is
 LOG2_E = np.float32(math.log2(math.e))
 # log 2 in two parts, the first so short that its product with an integer is exact (Cody & Waite 1980, chapter 6)
 LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(math.log(2.0) - 0.693359375)
 ROUND = np.float32(1.5 * 2.0**23)  # adding it and taking it off rounds to an integer
 ROUND_BITS = np.int32(ROUND.view(np.int32))
+BIAS, EXPONENT = np.int32(127), np.int32(0x7F800000)  # of a float's bits
 RAISED, LOWERED = np.int32(127 + 64), np.float32(2.0**-64)  # keeps the exponent in range down to the least denormal
 E = tuple(np.float32(1.0 / math.factorial(k)) for k in range(8))
 ONE, TWO = np.float32(1.0), np.float32(2.0)
@@ -35,8 +48,8 @@ RAISED_64, LOWERED_64 = np.int64(1023 + 512), 2.0**-512
 E_64 = tuple(1.0 / math.factorial(k) for k in range(14))
 ODD_64 = tuple(1.0 / k for k in range(1, 35, 2))
 
-SIGN_32, SIGN_64 = np.int32(31), np.int64(63)
-REST_32, REST_64 = np.int32(0x7FFFFFFF), np.int64(0x7FFFFFFFFFFFFFFF)
+SIGN_16, SIGN_32, SIGN_64 = np.int16(15), np.int32(31), np.int64(63)
+REST_16, REST_32, REST_64 = np.int16(0x7FFF), np.int32(0x7FFFFFFF), np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @intrinsic
@@ -54,14 +67,26 @@ def float_of(_: Any, x: Any) -> Any:
 
 
 @exact
-def _exp_32(x: Any) -> Any:
-    x = LOWEST if x < LOWEST else x  # keeps NaN
+def _reduced_32(x: Any) -> Any:
+    """exp(x)/2^k − 1 and k."""
     shifted = x * LOG2_E + ROUND
     steps = shifted - ROUND
     r = (x - steps * LN2_HIGH) - steps * LN2_LOW
     p = ((((E[7] * r + E[6]) * r + E[5]) * r + E[4]) * r + E[3]) * r + E[2]
-    power = float_of(np.int32((bits_of(shifted) - ROUND_BITS + RAISED) << np.int32(23)))
-    return ((p * (r * r) + r) + ONE) * power * LOWERED
+    return p * (r * r) + r, bits_of(shifted) - ROUND_BITS
+
+
+@exact
+def _exp_32(x: Any) -> Any:
+    rest, k = _reduced_32(LOWEST if x < LOWEST else x)  # keeps NaN
+    return (rest + ONE) * float_of(np.int32((k + RAISED) << np.int32(23))) * LOWERED
+
+
+@exact
+def _expm1_32(x: Any) -> Any:
+    rest, k = _reduced_32(NEARLY_MINUS_1 if x < NEARLY_MINUS_1 else x)
+    power = float_of(np.int32((k + BIAS) << np.int32(23)))
+    return rest * power + (power - ONE)
 
 
 @exact
@@ -77,7 +102,7 @@ def _exp_64(x: Any) -> Any:
 
 
 @exact
-def _log1p_32(x: Any) -> Any:
+def _log1p_unit_32(x: Any) -> Any:
     s = x / (TWO + x)
     z = s * s
     p = (((ODD[7] * z + ODD[6]) * z + ODD[5]) * z + ODD[4]) * z + ODD[3]
@@ -85,7 +110,16 @@ def _log1p_32(x: Any) -> Any:
 
 
 @exact
-def _log1p_64(x: Any) -> Any:
+def _log1p_32(x: Any) -> Any:
+    """log 2^k + log(1 + f) with 1 + x = 2^k·(1 + f), f taken from x itself."""
+    bits = bits_of(ONE + x)
+    power = float_of(np.int32(bits & EXPONENT))
+    k = np.float32((bits >> np.int32(23)) - BIAS)
+    return k * LN2_HIGH + (_log1p_unit_32((x - (power - ONE)) / power) + k * LN2_LOW)
+
+
+@exact
+def _log1p_unit_64(x: Any) -> Any:
     s = x / (2.0 + x)
     z = s * s
     p = ((((ODD_64[16] * z + ODD_64[15]) * z + ODD_64[14]) * z + ODD_64[13]) * z + ODD_64[12]) * z + ODD_64[11]
@@ -124,6 +158,12 @@ def _ordered_32(x: Any) -> Any:
 
 
 @exact
+def _ordered_16(x: Any) -> Any:
+    bits = np.int16(x)
+    return np.int16(bits ^ np.int16(np.int16(bits >> SIGN_16) & REST_16))
+
+
+@exact
 def _ordered_64(x: Any) -> Any:
     bits = bits_of(x)
     return np.int64(bits ^ ((bits >> SIGN_64) & REST_64))
@@ -143,16 +183,24 @@ def exp(x: Any) -> Any:
     """exp(x) for x ≤ 0."""
 
 
+def expm1(x: Any) -> Any:
+    """exp(x) − 1 for x ≤ 0."""
+
+
 def log1p(x: Any) -> Any:
+    """log(1 + x) for x ≥ 0."""
+
+
+def log1p_unit(x: Any) -> Any:
     """log(1 + x) for 0 ≤ x ≤ 1, by the series of artanh(x/(2 + x))."""
 
 
 def ordered(x: Any) -> Any:
-    """An integer that grows with the float; NaN lies beyond the infinities."""
+    """An integer that grows with the stored number; NaN lies beyond the infinities."""
 
 
-def unordered(bits: Any) -> Any:
-    """The float of that integer."""
+def unordered(bits: Any, like: Any) -> Any:
+    """The number, stored as `like` is, of that integer."""
 
 
 def widened(x: Any) -> Any:
@@ -164,13 +212,29 @@ def narrowed(x: Any, like: Any) -> Any:
 
 
 overload(exp, strict=False)(lambda x: (lambda x: _exp_32(x)) if x == types.float32 else (lambda x: _exp_64(x)))
-overload(log1p, strict=False)(lambda x: (lambda x: _log1p_32(x)) if x == types.float32 else (lambda x: _log1p_64(x)))
-overload(ordered, strict=False)(
-    lambda x: (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x))
+overload(expm1, strict=False)(lambda x: (lambda x: _expm1_32(x)) if x == types.float32 else (lambda x: math.expm1(x)))
+overload(log1p, strict=False)(lambda x: (lambda x: _log1p_32(x)) if x == types.float32 else (lambda x: math.log1p(x)))
+overload(log1p_unit, strict=False)(
+    lambda x: (lambda x: _log1p_unit_32(x)) if x == types.float32 else (lambda x: _log1p_unit_64(x))
 )
-overload(unordered, strict=False)(
-    lambda bits: (lambda bits: _unordered_32(bits)) if bits == types.int32 else (lambda bits: _unordered_64(bits))
-)
+
+
+@overload(ordered, strict=False)
+def _(x: Any) -> Any:
+    if x.bitwidth == 16:
+        return lambda x: _ordered_16(x)
+    return (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x))
+
+
+@overload(unordered, strict=False)
+def _(bits: Any, like: Any) -> Any:
+    if like == types.uint16:
+        return lambda bits, like: np.uint16(_ordered_16(bits))
+    if like == types.int16:
+        return lambda bits, like: _ordered_16(bits)
+    if like == types.float32:
+        return lambda bits, like: _unordered_32(bits)
+    return lambda bits, like: _unordered_64(bits)
 
 
 @overload(widened, strict=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from xent.kernels.scalars_numba import exp, log1p, narrowed, widened
+from xent.kernels.scalars_numba import exp, log1p_unit, narrowed, widened
 from xent.kernels.softmax_numba import loop
 
 __all__ = ["sigmoid_gradient", "sigmoid_nll"]
@@ -18,7 +18,7 @@ def sigmoid_nll(z: Array, positive: Array, negative: Array, out: Array) -> None:
     zero = out.dtype.type(0)
     for i in range(z.shape[0]):
         v = widened(z[i])
-        rest = log1p(exp(-abs(v)))
+        rest = log1p_unit(exp(-abs(v)))
         yes, no = (rest if v > zero else rest - v), (rest + v if v > zero else rest)
         yes = zero if (positive[i] == zero) & (yes == np.inf) else positive[i] * yes
         no = zero if (negative[i] == zero) & (no == np.inf) else negative[i] * no

@@ -98,10 +98,12 @@ def _classes(labels: Array, classes: int, ignore_index: int | None, read: bool) 
     """Labels (rows,) with −1 for those to skip, and a class too many for those that name none."""
     labels = integers(labels)
     xp = namespace_of(labels)
-    labels = xp.reshape(labels, (-1,))
+    labels = labels if labels.ndim == 1 else xp.reshape(labels, (-1,))
     named = labels if read else xp.where(labels < 0, xp.full_like(labels, classes), labels)
+    if ignore_index is None:
+        return named
     bounds = xp.iinfo(labels.dtype)
-    if ignore_index is None or not bounds.min <= ignore_index <= bounds.max:
+    if not bounds.min <= ignore_index <= bounds.max:
         return named
     return xp.where(labels == ignore_index, xp.full_like(labels, -1), named)
 
