@@ -280,6 +280,30 @@ def test_clustered_rows_are_not_taken_for_independent_ones():
     assert min(naive.values()) > 0.25
 
 
+@pytest.mark.parametrize(("n", "classes"), [(20, 20), (100, 50)])
+def test_rare_and_absent_classes_are_no_evidence(n, classes):
+    """Each with an offset of its own, nearly every such model would be told to predict the classes that occurred."""
+
+    def draw(seed):
+        random = np.random.default_rng(9000 + seed)
+        p = softmax(random.normal(size=(n, classes)) - np.log(np.arange(1, classes + 1)), axis=1)
+        labels = (random.random((n, 1)) > p.cumsum(axis=1)).sum(axis=1).clip(0, classes - 1)
+        return labels, p, {"classes": list(range(classes))}
+
+    rate, centre = rejections(80, draw)
+    for name in ("class bias", "temperature", "both"):
+        assert rate[name] == pytest.approx(0.05, abs=0.06), name
+        assert abs(centre[name]) < 3.5, name
+
+
+def test_a_class_that_occurs_often_and_was_hardly_expected_has_its_own_offset():
+    labels, p = drawn(2000, 3, seed=16)
+    p = biased(p, 1.0, [0.0, 0.0, -12.0])
+    rungs = by_name(xent.evaluate(labels, p))
+    assert rungs["class bias"].parameters == 2
+    assert rungs["class bias"].loss == pytest.approx(fitted(labels, p)[0], abs=1e-6)
+
+
 def test_weighted_rows_are_not_taken_for_equal_ones():
     def draw(seed):
         labels, p = drawn(600, 2, seed=7000 + seed)
