@@ -178,7 +178,7 @@ def values_of(array: Array) -> Any:
     """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
     if not is_tensor(array):
         return np.asarray(array)
-    array = array.detach().cpu()
+    array = array.detach().cpu().resolve_neg()
     return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy()
 
 

@@ -935,3 +935,12 @@ def test_autocast_leaves_the_formulas_of_a_linear_layer_exact():
     for each in found:
         torch.testing.assert_close(each, truth, rtol=1e-6, atol=0.0)
     torch.testing.assert_close(rows, entropy, rtol=1e-4, atol=1e-6)
+
+
+def test_a_negative_view_counts_as_its_values():
+    logits, labels = draw(5, 4), torch.arange(5) % 4
+    found = xent.softmax_cross_entropy(torch._neg_view(logits), labels)
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(-logits, labels))
+    imaginary = torch.complex(logits, logits).conj().imag
+    found = xent.linear_cross_entropy(imaginary, draw(6, 4, seed=1), labels)
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(-logits @ draw(6, 4, seed=1).T, labels))

@@ -49,7 +49,7 @@ def viewed(tensor: Tensor | None) -> Any:
     """The tensor's memory as a NumPy array; bfloat16 as uint16."""
     if tensor is None:
         return None
-    tensor = tensor.detach()
+    tensor = tensor.detach().resolve_neg()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
