@@ -179,7 +179,7 @@ def values_of(array: Array) -> Any:
     if not is_tensor(array):
         return np.asarray(array)
     array = array.detach() if array.requires_grad else array
-    array = array if array.is_cpu else array.cpu()
+    array = (array if array.is_cpu else array.cpu()).resolve_neg()
     return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy()
 
 

@@ -914,3 +914,33 @@ def test_autocast_leaves_the_loss_exact():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(xent.softmax_cross_entropy(logits, labels), plain)
         assert xent.softmax_cross_entropy(logits.bfloat16(), labels).dtype == torch.float32
+
+
+def test_autocast_leaves_the_formulas_of_a_linear_layer_exact():
+    features, weight = draw(64, 32, dtype=torch.float32), draw(40, 32, dtype=torch.float32, seed=1)
+    labels = torch.arange(64) % 40
+    truth = torch.nn.functional.cross_entropy(features.double() @ weight.double().T, labels).float()
+    on_class = torch.ones(40, requires_grad=True)
+    soft = torch.nn.functional.one_hot(labels, 40).float().requires_grad_()
+    entropy = torch.distributions.Categorical(logits=features.double() @ weight.double().T).entropy().float()
+    loss = xent.linear_cross_entropy
+    with torch.autocast("cpu", torch.bfloat16):
+        found = [
+            loss(features, weight, labels),
+            loss(features, weight, labels, class_weight=on_class),
+            loss(features, weight, soft),
+            torch.func.vmap(lambda weight: loss(features, weight, labels))(weight[None])[0],
+        ]
+        rows = torch.func.vmap(lambda weight: linear_entropy(features, weight, labels))(weight[None])[0]
+    for each in found:
+        torch.testing.assert_close(each, truth, rtol=1e-6, atol=0.0)
+    torch.testing.assert_close(rows, entropy, rtol=1e-4, atol=1e-6)
+
+
+def test_a_negative_view_counts_as_its_values():
+    logits, labels = draw(5, 4), torch.arange(5) % 4
+    found = xent.softmax_cross_entropy(torch._neg_view(logits), labels)
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(-logits, labels))
+    imaginary = torch.complex(logits, logits).conj().imag
+    found = xent.linear_cross_entropy(imaginary, draw(6, 4, seed=1), labels)
+    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(-logits @ draw(6, 4, seed=1).T, labels))

@@ -165,7 +165,8 @@ def _entropy_tail_spread(logits: Array, peak: Array) -> tuple[Array, Array, Arra
     """The entropy of softmax(z), and the numbers that tell its slope. The peak is a constant."""
 
     def of_piece(logits: Array, peak: Array) -> tuple[Array, Array, Array]:
-        rows, spread = formulas.normaliser(logits, peak), formulas.spread(logits, peak)
+        rows = formulas.normaliser(logits, peak)
+        spread = formulas.spread(logits, rows)
         return entropy_of(rows, spread), rows.tail, spread
 
     return _by_pieces(of_piece, logits, peak)

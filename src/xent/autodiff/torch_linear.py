@@ -1,5 +1,6 @@
 """The linear layer's losses on PyTorch tensors: blocks of logits by the kernels, products by PyTorch."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowSta
 def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
     if not kernels_serve(*layer[:3], labels):
-        return plain.linear_entropy(_wide(layer), labels, max_memory)
+        return _entropy_by_formula(layer, labels, max_memory)
     entropy: Tensor = _Entropy.apply(*layer[:3], labels, layer.softcap, max_memory)
     return entropy
 
@@ -50,7 +51,20 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
 
 def _statistics_by_formula(layer: Layer, targets: Targets) -> RowStatistics:
     """Differentiable in every way, with rows × classes in memory."""
-    return formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets)
+    with _accurate_products(layer):
+        return formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets)
+
+
+def _entropy_by_formula(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
+    with _accurate_products(layer):
+        entropy: Tensor = plain.linear_entropy(_wide(layer), labels, max_memory)
+        return entropy
+
+
+def _accurate_products(layer: Layer) -> AbstractContextManager[Any]:
+    """Without autocast, whose products in bfloat16 the kernels do not make either."""
+    device = layer.features.device.type
+    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
 
 
 def _wide(layer: Layer) -> Layer:
@@ -118,7 +132,7 @@ class _Entropy(torch.autograd.Function):
         if torch.is_grad_enabled():
 
             def entropy(*parts: Any) -> list[Tensor]:
-                return [plain.linear_entropy(_wide(Layer(*parts, ctx.softcap)), tensors[3], ctx.max_memory)]
+                return [_entropy_by_formula(Layer(*parts, ctx.softcap), tensors[3], ctx.max_memory)]
 
             return *differentiable(entropy, tensors[:3], [on]), None, None, None
         layer_arrays, targets = arrays_of((*tensors, None, None), ctx.softcap)

@@ -57,6 +57,7 @@ def viewed(tensor: Tensor | None) -> Any:
         return None
     if tensor.requires_grad:
         tensor = tensor.detach()
+    tensor = tensor.resolve_neg()
     return (tensor.view(torch.uint16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
 
 

@@ -1,9 +1,12 @@
 """Row statistics and their slopes from whole rows of logits, for libraries that get the derivative as a rule.
 
 `formulas.rows.row_statistics` says the same in a form for automatic differentiation.
+
+A compiler may compute a logit anew for each of its uses and round it otherwise (XLA does), so the peak is told not by
+being equal to one, but by being the only one that is near.
 """
 
-from xent._arrays import Array, namespace_of, positions
+from xent._arrays import Array, constant, namespace_of, positions
 from xent.formulas.rows import (
     Normaliser,
     Targets,
@@ -17,7 +20,9 @@ from xent.formulas.rows import (
 
 __all__ = [
     "at_label",
+    "at_peak",
     "entropy_by_logits",
+    "gaps",
     "logsumexp",
     "nll",
     "nll_by_logits",
@@ -29,15 +34,29 @@ __all__ = [
     "terms",
 ]
 
+NEAR = -0.5  # nats below the peak; exp(NEAR) > 0.5
+
 
 def normaliser(logits: Array, peak: Array) -> Normaliser:
     """The normaliser of rows with that peak (rows,). NaN where the peak is infinite."""
     xp = namespace_of(logits)
     gap = logits - peak[:, None]
-    zero = xp.zeros_like(gap)
-    lower = xp.sum(xp.where(gap == 0, zero, xp.exp(gap)), axis=-1)
-    equal = xp.sum(xp.where(gap == 0, zero + 1.0, zero), axis=-1)
-    return Normaliser(peak, lower + (equal - 1.0))
+    zero, term = xp.zeros_like(gap), xp.exp(gap)
+    lower = xp.sum(xp.where(gap > NEAR, zero, term), axis=-1)
+    near = xp.sum(xp.where(gap > NEAR, term, zero), axis=-1)
+    return Normaliser(peak, lower + xp.where(near < 1.5, xp.zeros_like(near), near - 1.0))
+
+
+def at_peak(logits: Array, rows: Normaliser) -> Array:
+    """Which class is the peak, where no other comes near it: (rows, classes). All others weigh less than the half then."""
+    return (logits - rows.peak[:, None] > NEAR) & (rows.tail < 0.5)[:, None]
+
+
+def gaps(logits: Array, rows: Normaliser) -> Array:
+    """z_j − peak, exactly 0 at a peak that no other comes near, with its derivative: (rows, classes)."""
+    xp = namespace_of(logits)
+    gap = logits - rows.peak[:, None]
+    return gap - xp.where(at_peak(logits, rows), constant(gap), xp.zeros_like(gap))
 
 
 def terms(logits: Array, peak: Array) -> Array:
@@ -65,11 +84,11 @@ def nll(logits: Array, rows: Normaliser, targets: Targets) -> Array:
     labels, soft, on_label = targets
     spread_out = 0.0
     if soft is not None:
-        spread = xp.sum(weighted(soft, rows.peak[:, None] - logits), axis=-1)
+        spread = xp.sum(weighted(soft, -gaps(logits, rows)), axis=-1)
         spread_out = soft_statistics(rows, spread, xp.sum(soft, axis=-1)).nll
         if labels is None or on_label is None:
             return spread_out
-    own = index_statistics(rows, at_label(logits, labels)).nll
+    own = _own_nll(logits, rows, labels)
     return spread_out + (own if on_label is None else weighted(on_label, own))
 
 
@@ -87,13 +106,11 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
         target = zero[:, None] if soft is None else soft
         if on_label is not None:
             target = target + xp.where(is_label, on_label[:, None], zero[:, None])
-        is_peak = logits == rows.peak[:, None]
-        lower = xp.sum(xp.where(is_peak, zero[:, None], target), axis=-1)
-        upper = xp.sum(xp.where(is_peak, target, zero[:, None]), axis=-1)
+        special = at_peak(logits, rows)
+        lower = xp.sum(xp.where(special, zero[:, None], target), axis=-1)
+        upper = xp.sum(xp.where(special, target, zero[:, None]), axis=-1)
         gradient = soft_gradient(rows, lower, upper, one, zero)
-        alone = xp.sum(xp.where(is_peak, one[:, None], zero[:, None]), axis=-1) == 1.0
-        special = is_peak & alone[:, None]
-        each = gradient.scale[:, None] * terms(logits, rows.peak)
+        each = gradient.scale[:, None] * xp.exp(gaps(logits, rows))
         rest = each - target
         # What is added is 0 at the peak, and there for the derivative by the peak's logit, which the tail lacks.
         at_special = gradient.entry[:, None] + (each - gradient.scale[:, None])
@@ -106,20 +123,25 @@ def nll_by_logits(logits: Array, rows: Normaliser, rows_nll: Array, targets: Tar
 def nll_by_soft(logits: Array, rows: Normaliser, soft: Array) -> Array:
     """∂nll/∂soft_j = logsumexp − z_j: (rows, classes). 0 where an infinite one has no weight."""
     xp = namespace_of(logits)
-    gaps = (rows.peak[:, None] - logits) + xp.log1p(rows.tail)[:, None]
-    return xp.where((soft == 0) & xp.isinf(gaps), xp.zeros_like(gaps), gaps)
+    costs = xp.log1p(rows.tail)[:, None] - gaps(logits, rows)
+    return xp.where((soft == 0) & xp.isinf(costs), xp.zeros_like(costs), costs)
 
 
 def nll_by_on_label(logits: Array, rows: Normaliser, labels: Array, on_label: Array) -> Array:
     """∂nll/∂on_label: the label's own nll, (rows,)."""
     xp = namespace_of(logits)
-    own = index_statistics(rows, at_label(logits, labels)).nll
+    own = _own_nll(logits, rows, labels)
     return xp.where((on_label == 0) & xp.isinf(own), xp.zeros_like(own), own)
 
 
-def spread(logits: Array, peak: Array) -> Array:
+def _own_nll(logits: Array, rows: Normaliser, labels: Array) -> Array:
+    below_peak = rows._replace(peak=namespace_of(logits).zeros_like(rows.peak))
+    return index_statistics(below_peak, at_label(gaps(logits, rows), labels)).nll
+
+
+def spread(logits: Array, rows: Normaliser) -> Array:
     """Σ exp(z_j − peak)·(peak − z_j), of which and the tail `formulas.rows.entropy_of` is made: (rows,)."""
-    return namespace_of(logits).sum(weighted(terms(logits, peak), peak[:, None] - logits), axis=-1)
+    return namespace_of(logits).sum(weighted(terms(logits, rows.peak), -gaps(logits, rows)), axis=-1)
 
 
 def spread_by_logits(logits: Array, peak: Array) -> Array:
@@ -130,4 +152,4 @@ def spread_by_logits(logits: Array, peak: Array) -> Array:
 def entropy_by_logits(logits: Array, rows: Normaliser, spread: Array) -> Array:
     """∂entropy/∂z_j: (rows, classes)."""
     scale, excess = entropy_gradient(rows, spread, namespace_of(spread).ones_like(spread))
-    return scale[:, None] * weighted(terms(logits, rows.peak), (rows.peak[:, None] - logits) + excess[:, None])
+    return scale[:, None] * weighted(terms(logits, rows.peak), excess[:, None] - gaps(logits, rows))
