@@ -212,6 +212,24 @@ def test_the_command_refuses_states_that_do_not_fit(parts):
     assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_an_interruption_before_anything_is_done_says_so(parts, there, resume, capsys, monkeypatch):
+    if there:
+        xent.scan(parts[:1], state="s.state")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xent.scoring.judge.prepare", interrupted)
+    assert main(["score", *parts, "--state", "s.state", *["--resume"][:resume]]) == 130
+    said = capsys.readouterr().err.splitlines()
+    kept = "what is done is in s.state; the same command with --resume goes on from there"
+    nothing = "nothing was done yet, so nothing was written to s.state"
+    assert said == [f"xent: {kept if there and resume else nothing}", "xent: interrupted"]
+    assert Path("s.state").exists() == there
+
+
 def refusal(capsys, *arguments):
     assert main(arguments) == 2
     return capsys.readouterr().err
