@@ -49,11 +49,11 @@ def run(options: argparse.Namespace) -> int:
     files = names_of(options.files)
     sources: dict[str, tuple[str, str]] = {}
     state = State.merge(_states(files, sources, language(options)), names=files)
+    report = state.report(unit=options.unit)
+    show(report, options)
     if options.output is not None:
         scan = {"finished": True, "sources": sorted(sources)} if sources else None
         write_state(options.output, state, scan)
-    report = state.report(unit=options.unit)
-    show(report, options)
     return missed(report, options)
 
 
