@@ -14,6 +14,7 @@ import pytest
 
 import xent
 from xent import cli
+from xent.commands.options import refuse_to_overwrite
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 TEN = "label,p\n" + "".join(
@@ -294,3 +295,50 @@ def test_text_is_not_padded_and_fits_a_narrow_terminal(capsys, ten, monkeypatch)
     monkeypatch.setenv("COLUMNS", "70")
     _, out, _ = run(capsys, "score", ten)
     assert all(line == line.rstrip() and len(line) <= 70 for line in out.splitlines())
+
+
+def test_an_interruption_while_the_command_loads():
+    code = (
+        "import importlib.abc, sys\n"
+        "class Interrupted(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'xent.commands.score':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "import xent.cli\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (130, "xent: interrupted\n")
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(capsys, ten, tmp_path, monkeypatch):
+    monkeypatch.setattr(xent, "scan", None)
+    for flag in ("--html", "--state"):
+        code, out, err = run(capsys, "score", ten, flag, str(tmp_path))
+        assert (code, out) == (2, "")
+        assert err.startswith(f"xent: OptionError: {flag} {tmp_path} cannot be written: Is a directory.")
+    if Path("/proc/self").exists():
+        code, out, err = run(capsys, "score", ten, "--html", "/proc/x.html")
+        assert (code, out, "--html /proc/x.html cannot be written" in err) == (2, "", True)
+
+
+def test_trying_an_output_leaves_all_as_it_was(ten, tmp_path):
+    there, new = tmp_path / "old.html", tmp_path / "new.html"
+    there.write_text("old")
+    for path in (there, new):
+        refuse_to_overwrite([ten], str(path))
+    assert (there.read_text(), new.exists(), list(tmp_path.glob("*.partial"))) == ("old", False, [])
+
+
+def test_a_page_that_fails_at_the_end_does_not_take_the_answer_along(capsys, ten, tmp_path, monkeypatch):
+    page = tmp_path / "page.html"
+    real = xent.scan
+
+    def in_the_way(*arguments, **options):
+        page.mkdir()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(xent, "scan", in_the_way)
+    code, out, err = run(capsys, "score", ten, "--html", str(page))
+    assert (code, "cross-entropy" in out) == (2, True)
+    assert f"the page cannot be written to '{page}': Is a directory. Name another file." in err

@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-import xent
-from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
-from xent.errors import XentError
+try:  # Ctrl-C may come while these load
+    import xent
+    from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
+    from xent.errors import XentError
+except KeyboardInterrupt:
+    sys.stderr.write("xent: interrupted\n")
+    sys.exit(130)
 
 __all__ = ["main"]
 

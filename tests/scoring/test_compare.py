@@ -454,6 +454,21 @@ def test_what_the_models_lack_is_taken_from_those_that_have_it():
     one = compare(frame(labels, a, w=w), frame(labels, b), sample_weight="w")
     assert one.pairs == compare(a, b, labels=NAMES[labels], classes=NAMES.tolist(), sample_weight=w).pairs
     assert "weights are those of A" in one.notes
+    documents = np.arange(400) // 8
+    some = compare(frame(labels, a), frame(labels, b, doc=documents, g=documents % 3), cluster="doc", group="g")
+    arrays = compare(a, b, labels=NAMES[labels], classes=NAMES.tolist(), cluster=documents, group=documents % 3)
+    assert (some.pairs, some.clusters) == (arrays.pairs, 50)
+    assert {"clusters are those of B", "groups are those of B"} <= set(some.notes)
+
+
+def test_clusters_and_groups_are_the_same_as_numbers_and_as_text():
+    labels, a, b = models(400)
+    documents = pl.Series(np.arange(400) // 8)
+    numbers, text = ({"doc": column, "g": column % 3} for column in (documents, documents))
+    text = {name: column.cast(pl.String) for name, column in text.items()}
+    tables = [frame(labels, a, **numbers), frame(labels, b, **numbers), frame(labels, b, **text)]
+    one, other = (compare(tables[0], table, cluster="doc", group="g") for table in tables[1:])
+    assert (one.pairs, one.clusters, one.notes) == (other.pairs, other.clusters, other.notes)
 
 
 def test_notes_are_said_once_and_warnings_name_their_model():
@@ -544,6 +559,23 @@ REFUSED = {
         lambda: compare(frame(LABELS, A, w=IDS + 1.0), frame(LABELS, B, w=IDS + 2.0), sample_weight="w"),
         WeightError,
         r"sample_weight is 1 in A and 2 in B for the same row \(row 0 of B\); 30 rows differ",
+    ),
+    "clusters": (
+        lambda: compare(
+            frame(LABELS, A, IDS, doc=IDS), frame(LABELS, B, IDS, doc=IDS // 5)[::-1], on="id", cluster="doc"
+        ),
+        SourceError,
+        r"cluster is 1 in A and 0 in B for the same row \(row 28 of B\); 29 rows differ",
+    ),
+    "a cluster that one lacks": (
+        lambda: compare(frame(LABELS, A, doc=IDS), frame(LABELS, B, doc=[*IDS[:-1].tolist(), None]), cluster="doc"),
+        SourceError,
+        r"cluster is 29 in A and missing in B for the same row \(row 29 of B\); 1 rows differ",
+    ),
+    "groups": (
+        lambda: compare(frame(LABELS, A, g=TEXT), frame(LABELS, B, g=IDS // 2 * 2), group="g"),
+        SourceError,
+        r"group is '1' in A and 0 in B for the same row \(row 1 of B\); 15 rows differ",
     ),
     "no weight": (lambda: compare(A, B, labels=LABELS, sample_weight=IDS * 0), WeightError, "0 in every row"),
     "a missing cluster": (

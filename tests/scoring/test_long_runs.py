@@ -1,6 +1,8 @@
 """Scans that are stopped and go on, states in files, parts scored apart, and files that cannot be read."""
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xent
+from xent.cli import main
 from xent.engines.local import Local
 from xent.errors import OptionError, ProbabilityError, SourceError, StateError
 from xent.scoring import data
@@ -200,12 +203,71 @@ def test_the_command_refuses_states_that_do_not_fit(parts):
     refused = run("merge", "a.state", "b.state")
     assert refused.returncode == 2
     assert refused.stderr.startswith("xent: StateError: b.state does not fit those before it: clip None and 1e-07.")
-    Path("c.state").write_bytes(Path("a.state").read_bytes())
-    assert "a.state and c.state hold the same sums" in run("merge", "a.state", "c.state").stderr
+    for name in ("c.state", "d.state"):
+        write_state(name, read_state("a.state"))
+    assert "c.state and d.state hold the same sums" in run("merge", "c.state", "d.state").stderr
     assert "would count double" in run("merge", "a.state", "./a.state").stderr
     assert "no-such.state" in run("merge", "no-such.state").stderr
     missing = run("merge", parts[0])
     assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_an_interruption_before_anything_is_done_says_so(parts, there, resume, capsys, monkeypatch):
+    if there:
+        xent.scan(parts[:1], state="s.state")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xent.scoring.judge.prepare", interrupted)
+    assert main(["score", *parts, "--state", "s.state", *["--resume"][:resume]]) == 130
+    said = capsys.readouterr().err.splitlines()
+    kept = "what is done is in s.state; the same command with --resume goes on from there"
+    nothing = "nothing was done yet, so nothing was written to s.state"
+    assert said == [f"xent: {kept if there and resume else nothing}", "xent: interrupted"]
+    assert Path("s.state").exists() == there
+
+
+def refusal(capsys, *arguments):
+    assert main(arguments) == 2
+    return capsys.readouterr().err
+
+
+def test_states_that_have_rows_of_one_file_are_not_merged(parts, capsys):
+    for i, part in enumerate(parts):
+        xent.scan(part, state=f"{i}.state")
+    xent.scan(parts[1:], state="12.state")
+    Path("copy.state").write_bytes(Path("0.state").read_bytes())
+    write_state("by-hand.state", xent.State([0, 1, 2]).update([0, 1], [[0.5, 0.25, 0.25], [0.2, 0.6, 0.2]]))
+    assert main(["merge", "0.state", "1.state", "by-hand.state", "-o", "m.state"]) == 0
+    assert read_state("m.state").rows == 2 * ROWS // 3 + 2
+    assert main(["merge", "m.state", "by-hand.state", "2.state", "-o", "all.state"]) == 0
+    capsys.readouterr()
+    expected = "xent: StateError: {} and {} both have the rows of {}, which would count double."
+    for first, second, shared in [
+        ("0.state", "copy.state", "part-0.parquet"),
+        ("1.state", "12.state", "part-1.parquet"),
+        ("m.state", "0.state", "part-0.parquet"),
+        ("1.state", "m.state", "part-1.parquet"),
+        ("2.state", "all.state", "part-2.parquet"),
+        ("m.state", "all.state", "one file"),
+    ]:
+        assert refusal(capsys, "merge", first, second).startswith(expected.format(first, second, shared))
+    with pytest.raises(StateError, match="does not say which rows it is of"):
+        xent.scan(parts, state="m.state", resume=True)
+
+
+def test_files_of_one_name_are_told_apart_by_their_times(parts):
+    for folder, second in (("a", 1), ("b", 2)):
+        Path(folder).mkdir()
+        Path(folder, "x.parquet").write_bytes(Path(parts[0]).read_bytes())
+        os.utime(Path(folder, "x.parquet"), (second, second))
+        with contextlib.chdir(folder):
+            xent.scan("x.parquet", state="x.state")
+    assert main(["merge", "a/x.state", "b/x.state", "-o", "m.state"]) == 0
+    assert read_state("m.state").rows == 2 * ROWS // 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to be caught")

@@ -83,9 +83,9 @@ def run(options: argparse.Namespace) -> int:
             max_memory=options.max_memory,
             progress=progress,
         )
+    _show(found, options)
     if options.html is not None:
         found.html(options.html, language(options))
-    _show(found, options)
     return _worse(found, language(options)) if options.fail_if_worse else 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import add_shown, language, refuse_to_overwrite
 from xent.commands.shown import add_thresholds, missed, show
+from xent.errors import StateError
 from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
@@ -46,23 +47,37 @@ def run(options: argparse.Namespace) -> int:
     refuse_to_overwrite(options.files, options.html)
     refuse_to_overwrite(options.files, options.output, "-o")
     files = names_of(options.files)
-    state = State.merge(_states(files, language(options)), names=files)
-    if options.output is not None:
-        write_state(options.output, state)
+    sources: dict[str, tuple[str, str]] = {}
+    state = State.merge(_states(files, sources, language(options)), names=files)
     report = state.report(unit=options.unit)
     show(report, options)
+    if options.output is not None:
+        scan = {"finished": True, "sources": sorted(sources)} if sources else None
+        write_state(options.output, state, scan)
     return missed(report, options)
 
 
-def _states(files: list[str], lang: str) -> "Iterator[State]":
-    """One after the other, so that only one is in memory."""
+def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) -> "Iterator[State]":
+    """One after the other, so that only one is in memory; `sources` is told which files each has rows of."""
     from xent.scoring.state_files import saved_state
 
     seen: dict[str, str] = {}
     for file in files:
         saved = saved_state(file)
+        for source, name in saved.sources.items():
+            if source in sources:
+                _refuse_overlap(sources[source], (file, name))
+            sources[source] = file, name
         same = seen.setdefault(saved.digest, file)
         if same != file and saved.state.rows:
             text = speaker(lang)("merge.same", first=same, second=file)
             sys.stderr.write(f"xent: {text}\n")
         yield saved.state
+
+
+def _refuse_overlap(first: tuple[str, str], second: tuple[str, str]) -> None:
+    what = second[1] or first[1] or "one file"  # its name is not kept where states were merged
+    raise StateError(
+        f"{first[0]} and {second[0]} both have the rows of {what}, which would count double.\n"
+        "Leave one of them out, or merge the states that they were made of, each once."
+    )

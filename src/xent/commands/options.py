@@ -117,13 +117,30 @@ def share(text: str) -> float:
 
 
 def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "--html") -> None:
-    """Refuse an output that is one of the inputs, or in a folder that is not there, before any work is done."""
+    """Refuse an output that is one of the inputs, or that cannot be written, before any work is done."""
     if output is not None and not os.path.isdir(os.path.dirname(output) or "."):
         raise OptionError(f"{flag} {output} is in a folder that does not exist. Make it first, or name another.")
     if output is not None and os.path.exists(output):
         for name in files:
             if os.path.exists(name) and os.path.samefile(name, output):
                 raise OptionError(f"{flag} {output} would overwrite the predictions. Give the output another name.")
+    if output is not None:
+        _try_to_write(output, flag)
+
+
+def _try_to_write(output: str, flag: str) -> None:
+    """What is there is left as it is, and nothing is left where nothing was."""
+    there = os.path.exists(output)
+    if there and not os.path.isfile(output) and not os.path.isdir(output):
+        return  # a pipe, which waits for its reader
+    tried = output if there else f"{output}.{os.getpid()}.partial"
+    try:
+        with open(tried, "ab"):
+            pass
+        if not there:
+            os.unlink(tried)
+    except OSError as error:
+        raise OptionError(f"{flag} {output} cannot be written: {error.strerror}. Name another file.") from error
 
 
 def write_out(text: str) -> None:

@@ -22,15 +22,15 @@ def add_thresholds(parser: argparse.ArgumentParser) -> Any:
 
 
 def show(report: "Report", options: argparse.Namespace) -> None:
-    """Write the page if one was asked for, and print the report."""
-    if options.html is not None:
-        report.html(options.html, language(options))
+    """Print the report, and write the page if one was asked for: should that fail, the report is not lost."""
     if options.json:
         write_out(report.json())
-        return
-    from xent.report.text import print_report
+    else:
+        from xent.report.text import print_report
 
-    print_text(lambda console: print_report(report, console, language(options)))
+        print_text(lambda console: print_report(report, console, language(options)))
+    if options.html is not None:
+        report.html(options.html, language(options))
 
 
 def missed(report: "Report", options: argparse.Namespace) -> int:

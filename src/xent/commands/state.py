@@ -1,6 +1,7 @@
 """What `xent score` does to be stopped, to go on, and to be one of many."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -28,11 +29,22 @@ def kept(options: argparse.Namespace) -> Iterator[None]:
     if options.state is None:
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before, there = signal.signal(signal.SIGTERM, signal.default_int_handler), _writing(options.state)
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"xent: {speaker(language(options))('kept', file=options.state)}\n")
+        now = _writing(options.state)
+        some = now is not None and (options.resume or now != there)
+        text = speaker(language(options))("kept" if some else "kept.nothing", file=options.state)
+        sys.stderr.write(f"xent: {text}\n")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _writing(path: str) -> tuple[int, int] | None:
+    """What tells one writing of a file from the next; None if it is not there."""
+    if not os.path.exists(path):
+        return None
+    found = os.stat(path)
+    return found.st_ino, found.st_mtime_ns

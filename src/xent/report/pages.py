@@ -45,9 +45,10 @@ def write_page(page: str, path: str | os.PathLike[str]) -> None:
         # What UTF-8 cannot hold (half of a surrogate pair in a name) becomes a character reference.
         Path(path).write_text(page, encoding="utf-8", errors="xmlcharrefreplace", newline="\n")
     except OSError as error:
+        folder = Path(path).parent
+        step = "Name another file." if folder.is_dir() else f"Create the directory {str(folder)!r} or name another."
         raise SourceError(
-            f"the page cannot be written to {os.fspath(path)!r}: {error.strerror or error}.\n"
-            f"Create the directory {str(Path(path).parent)!r} or name a file in one that can be written to."
+            f"the page cannot be written to {os.fspath(path)!r}: {error.strerror or error}.\n{step}"
         ) from error
 
 

@@ -57,7 +57,7 @@ class Checkpoint:
 
     def _begun(self, found: SavedState, fragments: dict[str, Fragment]) -> dict[str, dict[str, Any]]:
         anew = "leave --resume out (resume=False) to start anew"
-        if found.scan is None:
+        if found.scan is None or "job" not in found.scan:
             raise StateError(f"{self.path} does not say which rows it is of, so nothing can go on from it; {anew}.")
         if found.scan["job"] != self._job:
             raise StateError(f"{self.path} was begun with other columns or options.\nPass those again, or {anew}.")

@@ -75,7 +75,8 @@ def compare(
         are those of the studentised bootstrap. Where a loss is infinite, infinite rows are counted, nothing is tested.
 
     Raises:
-        SourceError: a file or column cannot be read, or a key is missing or occurs twice.
+        SourceError: a file or column cannot be read, a key is missing or occurs twice, or models have other clusters or
+            groups in the same row.
         LabelError: models have other classes, or other labels in the same row.
         ShapeError: without `on`, models differ in rows.
         XentError: as `evaluate` and `scan`.

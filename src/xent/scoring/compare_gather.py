@@ -52,7 +52,8 @@ def gather(models: Sequence[Model], classes: tuple[Label, ...], on: str | None, 
         max_memory: bytes.
 
     Raises:
-        SourceError: a key is missing or occurs twice, no key is in all models, or a cluster is missing.
+        SourceError: a key is missing or occurs twice, no key is in all models, a cluster is missing, or matched rows
+            have different clusters or groups.
         ShapeError: without keys, the models differ in rows.
         LabelError: matched rows have different labels.
         WeightError: they have different weights, or none above 0.
@@ -61,7 +62,7 @@ def gather(models: Sequence[Model], classes: tuple[Label, ...], on: str | None, 
     holders = {name: _first_with(models, name) for name in ("cluster", "group")}
     rows = []
     for i, model in enumerate(models):
-        keys = [name for name, holder in holders.items() if holder == i]
+        keys = [name for name, holder in holders.items() if holder == i or _has_its_own(model, name)]
         rows.append(ModelRows(model, keys if on is None else ["on", *keys], groups, on))
     notes = _match_as_text(rows, on)
     with Scratch() as scratch:
@@ -77,6 +78,11 @@ def gather(models: Sequence[Model], classes: tuple[Label, ...], on: str | None, 
 
 def _first_with(models: Sequence[Model], key: str) -> int | None:
     return next((i for i, model in enumerate(models) if key in model.data.keys), None)
+
+
+def _has_its_own(model: Model, key: str) -> bool:
+    """Beside labels= all models have the same keys."""
+    return isinstance(model.data, InFiles) and key in model.data.keys
 
 
 def _match_as_text(models: Sequence[ModelRows], on: str | None) -> list[str]:
@@ -111,7 +117,7 @@ class _Gathering:
         self.models, self.classes, self.on, self.groups = models, classes, on, groups
         self.scratch, self.budget = scratch, budget
         self.couples = list(itertools.combinations(range(len(models)), 2))
-        self.faults = Faults(models, classes, on)
+        self.faults = Faults(models, classes, on, groups)
         self.matched = self.used = 0
 
     def run(self, align: Callable[[Sequence[ModelRows]], Iterator[Batches]], notes: list[str]) -> Gathered:

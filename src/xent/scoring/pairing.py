@@ -80,6 +80,7 @@ def pair(
         weights, parts = weights[used], [part.take(pa.array(used)) for part in parts]
         if len(used) == 0:
             return None, matched
+    faults.note_keys(parts)
     by_cluster, by_group = holder_of(parts, "cluster"), holder_of(parts, "group")
     if by_cluster is not None:
         faults.note_missing_clusters(by_cluster, parts[by_cluster])

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.errors import LabelError, SourceError, WeightError
-from xent.scoring.compare_rows import ModelRows
+from xent.scoring.compare_rows import GroupCodes, ModelRows
 from xent.scoring.plan import Label
 from xent.sources.arrays import numpy_array
 
@@ -25,12 +25,16 @@ class Faults:
         models: whose rows they are.
         classes: of the first model.
         on: the key's name, for messages; None where rows belong together by position.
+        groups: what the numbers of groups stand for.
     """
 
-    def __init__(self, models: Sequence[ModelRows], classes: tuple[Label, ...], on: str | None) -> None:
+    def __init__(
+        self, models: Sequence[ModelRows], classes: tuple[Label, ...], on: str | None, groups: GroupCodes
+    ) -> None:
         self.models = models
         self.classes = classes
         self.on = on
+        self.groups = groups
         self._found: dict[tuple[str, int], tuple[int, _Where]] = {}
 
     def __bool__(self) -> bool:
@@ -84,6 +88,23 @@ class Faults:
             if wrong.any():
                 self._note("weights", i, int(wrong.sum()), _row_of(first, other, wrong, "weight"))
 
+    def note_keys(self, parts: Sequence[pa.RecordBatch]) -> None:
+        """Rows that belong together but have other clusters or groups."""
+        for name, differ in (("cluster", _other_clusters), ("group", self._other_groups)):
+            holders = [(i, part) for i, part in enumerate(parts) if name in part.schema.names]
+            for i, other in holders[1:]:
+                first = holders[0][1]
+                wrong = differ(first.column(name), other.column(name))
+                if wrong.any():
+                    self._note(name, i, int(wrong.sum()), _row_of(first, other, wrong, name))
+
+    def _other_groups(self, first: pa.Array, other: pa.Array) -> NDArray[np.bool_]:
+        codes, others = numpy_array(first), numpy_array(other)
+        if (codes == others).all():
+            return np.zeros(len(codes), np.bool_)
+        as_text = np.unique([str(name) for name in self.groups.names], return_inverse=True)[1]  # CSV has 1, another "1"
+        return np.asarray(as_text[codes] != as_text[others])
+
     def note_missing_clusters(self, model: int, part: pa.RecordBatch) -> None:
         """Rows without a cluster, where others have one."""
         if part.column("cluster").null_count:
@@ -95,7 +116,8 @@ class Faults:
         """Raise about the worst fault; `matched` rows belong together, `weighted` of them have a weight above 0.
 
         Raises:
-            SourceError: a key occurs twice, no key is in all models, or a cluster is missing.
+            SourceError: a key occurs twice, no key is in all models, a cluster is missing, or matched rows have different
+                clusters or groups.
             LabelError, WeightError: matched rows have different labels, or weights, or no weight above 0.
         """
         for (kind, model), (count, where) in sorted(self._found.items()):
@@ -106,6 +128,8 @@ class Faults:
         for kind, tell in (
             ("labels", self._refuse_labels),
             ("weights", self._refuse_weights),
+            ("cluster", self._refuse_clusters),
+            ("group", self._refuse_groups),
         ):
             for i in range(len(self.models)):
                 if (kind, i) in self._found:
@@ -154,10 +178,37 @@ class Faults:
         self, other: ModelRows, count: int, _matched: int, _: int, there: int, weight: float, others: float, _key: Any
     ) -> None:
         first = next(model for model in self.models if model.weighted)
-        raise WeightError(
-            f"sample_weight is {weight:g} in {first.name} and {others:g} in {other.name} for the "
-            f"same row ({other.place(there)}); {count:,} rows differ.\nGive a row one weight."
-        )
+        raise WeightError(_disagreement("sample_weight", first, f"{weight:g}", other, f"{others:g}", there, count))
+
+    def _refuse_clusters(
+        self, other: ModelRows, count: int, _matched: int, _: int, there: int, here: Any, others: Any, _key: Any
+    ) -> None:
+        self._refuse_key("cluster", other, count, there, here, others)
+
+    def _refuse_groups(
+        self, other: ModelRows, count: int, _matched: int, _: int, there: int, here: int, others: int, _key: Any
+    ) -> None:
+        names = self.groups.names
+        self._refuse_key("group", other, count, there, names[here], names[others])
+
+    def _refuse_key(self, key: str, other: ModelRows, count: int, there: int, here: Any, others: Any) -> None:
+        first = next(model for model in self.models if key in model.model.data.keys)
+        said = ["missing" if value is None else repr(value) for value in (here, others)]
+        raise SourceError(_disagreement(key, first, said[0], other, said[1], there, count))
+
+
+def _disagreement(what: str, first: ModelRows, here: str, other: ModelRows, others: str, there: int, count: int) -> str:
+    return (
+        f"{what} is {here} in {first.name} and {others} in {other.name} for the same row ({other.place(there)}); "
+        f"{count:,} rows differ.\nGive a row one {what.removeprefix('sample_')}."
+    )
+
+
+def _other_clusters(first: pa.Array, other: pa.Array) -> NDArray[np.bool_]:
+    """Where they differ; a cluster that the first lacks is told elsewhere."""
+    if first.type != other.type:
+        first, other = first.cast(pa.large_string()), other.cast(pa.large_string())
+    return numpy_array(pc.coalesce(pc.not_equal(first, other), first.is_valid())).astype(np.bool_)
 
 
 def _row_of(first: pa.RecordBatch, other: pa.RecordBatch, wrong: NDArray[np.bool_], column: str) -> _Where:

@@ -1,7 +1,7 @@
 """States in files: written whole or not at all, and refused where a byte is missing or wrong.
 
-A file holds what `State.to_json` gives. Where a scan wrote it, a line before that says of which rows it is, whether that
-is all of them, and the checksum of both lines.
+A file holds what `State.to_json` gives. Where a scan wrote it, or states of scans were merged, a line before that says of
+which rows it is, whether that is all of them, and the checksum of both lines.
 """
 
 import hashlib
@@ -17,14 +17,29 @@ from xent.sources.failures import reading
 __all__ = ["SavedState", "read_state", "saved_state", "write_state"]
 
 _FORMAT, _VERSION = "xent-scan", 1
+_SHORT = 16  # hexadecimal digits that tell files apart, all but 1 of 10^7 times among a million
 
 
 class SavedState(NamedTuple):
     """What a file holds."""
 
     state: State
-    scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes; None if no scan wrote it
+    scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes, or "sources"; None if no scan wrote it
     digest: str  # of the state: the same for the same sums
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The files it has rows of, by a digest of what was read of which version; of merged states without a name.
+
+        Files whose last change is not known are not among them: those of one name and size may be different.
+        """
+        scan = self.scan or {}
+        if "sources" in scan:
+            return dict.fromkeys(scan["sources"], "")
+        read = json.dumps(scan.get("job"))
+        done = scan.get("done", {})
+        return {_digest(read, json.dumps([name, file["version"]]))[:_SHORT]: name
+                for name, file in done.items() if file["version"][1]}  # fmt: skip
 
 
 def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any] | None = None) -> None:

@@ -28,5 +28,6 @@ TEXTS = {
     "recalibrated": "{rows} at temperature {temperature:.4g}, in {file}",
     "recalibrated.offsets": "{rows} at temperature {temperature:.4g} with class offsets, in {file}",
     "kept": "what is done is in {file}; the same command with --resume goes on from there",
+    "kept.nothing": "nothing was done yet, so nothing was written to {file}",
     "merge.same": "{first} and {second} hold the same sums: are these the same rows twice?",
 }

@@ -28,5 +28,6 @@ TEXTS = {
     "recalibrated": "{rows}按温度 {temperature:.4g} 修正，写入 {file}",
     "recalibrated.offsets": "{rows}按温度 {temperature:.4g} 和类别偏移修正，写入 {file}",
     "kept": "已完成的部分在 {file} 中；同样的命令加上 --resume 即可从那里继续",
+    "kept.nothing": "尚未完成任何部分，因此没有写入 {file}",
     "merge.same": "{first} 与 {second} 的累计完全相同：是不是同样的行重复了？",
 }
