@@ -172,7 +172,7 @@ def folder(tmp_path_factory):
     """Parquet with many row groups, large CSV, and Arrow, which is never cut."""
     path = tmp_path_factory.mktemp("engines")
     for part in range(3):
-        pq.write_table(predictions(2500, part), path / f"part{part}.parquet", row_group_size=500)
+        pq.write_table(predictions(2400, part), path / f"part{part}.parquet", row_group_size=400)
         csv.write_csv(predictions(1000, part), path / f"part{part}.csv")
     pa.feather.write_feather(predictions(700, 7), path / "one.arrow", compression="uncompressed")
     return path

@@ -113,6 +113,6 @@ def test_bad_rows_are_refused_as_they_are_here_and_not_read_again(engine, tmp_pa
     with pytest.raises(ProbabilityError) as expected:
         xent.scan(tmp_path / "bad.parquet", workers=1)
     with pytest.raises(ProbabilityError) as error:
-        within(60, xent.scan, tmp_path / "bad.parquet", engine=TroubledEngine(engine, "none", "raises", marks))
+        within(90, xent.scan, tmp_path / "bad.parquet", engine=TroubledEngine(engine, "none", "raises", marks))
     assert str(error.value) == str(expected.value)
     assert "row 3456" in str(error.value)
