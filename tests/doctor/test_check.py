@@ -281,7 +281,7 @@ def test_all_bad_entries_are_told_at_once(zoo):
         one = found(checkup, name)
         assert (one.severity, one.first_row, one.rows) == ("serious", row, rows)
     assert "sums run from 0 to" in found(checkup, "sums").message
-    assert "1 row whose sum is 0 (first row 11)" in found(checkup, "sums").change
+    assert "1 row whose sum is not above 0 (first row 11)" in found(checkup, "sums").change
     assert "1.7 in column 'p_bird'" in found(checkup, "predictions-above-range").message
     assert checkup.loss is None
 

@@ -372,3 +372,16 @@ def test_suspicious_predictions_are_pointed_out():
     ]
     assert suspected(1 - (r.random(400) < p[:, 0]), p[:, 0])[0].startswith("the columns of 0, 1 look permuted")
     assert suspected(labels[:50], np.full((50, 3), 1 / 3)) == []  # too few rows to suspect anything
+
+
+def test_a_value_just_outside_is_shown_with_all_its_digits():
+    with pytest.raises(xent.ProbabilityError, match=r"row 1 is 1\.000000000001, but probabilities must be in \[0, 1\]"):
+        xent.evaluate([0, 1], [0.2, 1 + 1e-12])
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_predictions_that_are_the_labels_leave_nothing_to_cure(columns):
+    labels = np.arange(50) % 2
+    found = xent.evaluate(labels, labels * 1.0 if columns == 1 else np.eye(2)[labels])
+    assert (found.loss, found.cure) == (0.0, None)
+    assert "there is nothing to cure" in str(found)

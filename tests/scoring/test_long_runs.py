@@ -310,6 +310,14 @@ def test_a_damaged_state_is_found_out(at, change, tmp_path_factory):
             read_state(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"hello\n", b"PAR1\xff\x00", b'{"format": "xent-scan"}'])
+def test_what_is_no_state_file_is_called_so(tmp_path, content, capsys):
+    path = tmp_path / "a.state"
+    path.write_bytes(content)
+    said = refusal(capsys, "merge", str(path))
+    assert said.startswith(f"xent: StateError: {path} is no state file, or it is damaged. Pass a file that xent score")
+
+
 def test_no_partial_file_is_left(parts, tmp_path):
     with pytest.raises(SourceError, match="cannot be read"):
         write_state(tmp_path / "no" / "folder.state", xent.State([0, 1]))

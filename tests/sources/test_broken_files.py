@@ -221,3 +221,10 @@ def test_files_cut_or_changed_anywhere_are_refused_or_right(tmp_path, name, made
             continue
         assert not (checked and cut)
         assert found == right or not checked, at
+
+
+def test_a_header_in_another_encoding_is_refused(tmp_path):
+    path = tmp_path / "latin.csv"
+    path.write_bytes("label,p_café\n0,0.5\n".encode("latin-1"))
+    with pytest.raises(SourceError, match=r"the header of .*latin\.csv is not UTF-8 text"):
+        open_files([path])

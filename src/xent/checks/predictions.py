@@ -93,6 +93,8 @@ def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str,
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     value = float(block[index])
     shown = f"{value:.10g}"
+    if float(shown) in (0.0, 1.0):  # which are allowed, as this is not
+        shown = repr(value)
     column = f", column {index[1]}" if len(index) == 2 else ""
     rows = int(bad.reshape(len(bad), -1).any(axis=1).sum())
     what = "logits" if kind == "logits" else "log-probabilities" if kind == "log_probabilities" else "probabilities"
@@ -150,7 +152,7 @@ def refuse_empty_rows(sums: NDArray[np.float64], place: Place) -> None:
     if (sums <= 0.0).any():
         row = int(np.argmax(sums <= 0.0))
         raise ProbabilityError(
-            f"predictions {place.row(row)} sums to 0, so normalize=True cannot divide it by its sum."
+            f"predictions {place.row(row)} sums to {float(sums[row]):.6g}, so normalize=True cannot divide it by its sum."
         )
 
 

@@ -64,7 +64,9 @@ def _why_none(plan: Plan, sums: Sums) -> str:
     if sums.infinite_rows:
         return "infinite"
     present = sum(sums.class_weight.get(code, 0) > 0 for code in range(len(plan.classes)))
-    return "one_class" if present < 2 and plan.task != "multilabel" else "far_apart"
+    if present < 2 and plan.task != "multilabel":
+        return "one_class"
+    return "far_apart" if sums.loss else "certain"
 
 
 def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sentence:

@@ -11,12 +11,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from xent.errors import StateError
-from xent.scoring.state import State
+from xent.scoring.state import FORMAT, State
 from xent.sources.failures import reading
 
 __all__ = ["SavedState", "read_state", "saved_state", "write_state"]
 
 _FORMAT, _VERSION = "xent-scan", 1
+_WROTE = "Pass a file that xent score --state, xent merge -o or write_state wrote."
 _SHORT = 16  # hexadecimal digits that tell files apart, all but 1 of 10^7 times among a million
 
 
@@ -119,9 +120,13 @@ def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sa
         SourceError, StateError: as `read_state`.
     """
     name = os.fspath(path)
-    with reading(name, "Pass a file that xent score --state wrote."), open(name, encoding="utf-8") as file:
-        first, rest = file.readline(), file.read()
+    with reading(name, _WROTE), open(name, "rb") as file:
+        written = file.read()
     try:
+        first, line_end, rest = written.decode().partition("\n")
+        first += line_end
+        if f'"{FORMAT}"' not in first and f'"{_FORMAT}"' not in first[:40]:
+            raise ValueError(first[:40])
         if f'"{_FORMAT}"' not in first[:40]:
             return SavedState(State.from_json(first + rest), None, _digest(first.rstrip()))
         scan = json.loads(first)
@@ -139,7 +144,7 @@ def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sa
     except StateError as error:
         raise StateError(f"{name} cannot be used: {error}") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise StateError(f"{name} is no state that xent wrote: {error!r}.\nWrite it again.") from error
+        raise StateError(f"{name} is no state file, or it is damaged.\n{_WROTE}") from error
 
 
 _OWN = ("format", "version", "checksum")

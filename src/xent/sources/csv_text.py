@@ -76,6 +76,7 @@ def open_csv(file: File, *, settle: bool = True) -> CsvPart:
     """Read the header and settle the type of every column; without `settle`, as the first block has it."""
     with reading(file.name):
         header = _header(file)
+        _refuse_other_encodings(file.name, header)
         block = max(_BLOCK, _LINES_PER_BLOCK * len(header))
         nothing = pa.schema([])
         part = CsvPart(file.name, file.path, file.compression, _delimiter(header), block, nothing, None, file.bytes)
@@ -95,6 +96,13 @@ def _header(file: File) -> bytes:
         while b"\n" not in text and (more := stream.read(1 << 16)):
             text += more
     return bytes(text.split(b"\n", 1)[0])
+
+
+def _refuse_other_encodings(name: str, header: bytes) -> None:
+    try:
+        header.decode()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the header of {name} is not UTF-8 text.\nWrite the file again as UTF-8.") from error
 
 
 def _delimiter(header: bytes) -> str:

@@ -166,7 +166,8 @@ def _detected_elsewhere(place: Remote) -> File:
 
 def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
     if not head:
-        raise SourceError(f"{name} is empty.\nA file needs at least a header line and one row.")
+        what = "a header line and one row" if Path(name).suffix.lower() not in _SUFFIXES else "one row"
+        raise SourceError(f"{name} is empty.\nA file needs at least {what}.")
     compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), None)
     if compression:
         with reading(name), streamed(path, compression) as stream:

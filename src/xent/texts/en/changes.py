@@ -14,7 +14,7 @@ TEXTS = {
     "change.check_columns": "check which columns hold the predictions, and their kind (--kind).",
     "change.finite_logit": "give at least one class a finite logit.",
     "change.normalize": "pass --normalize to divide each row by its sum",
-    "change.normalize.but": "{step}, but first mend {rows} whose sum is 0 (first {first}), which it cannot",
+    "change.normalize.but": "{step}, but first mend {rows} whose sum is not above 0 (first {first}), which it cannot",
     "change.every_column": "give every class its column; if they are all there, pass --normalize",
     "change.or_multilabel": "{step}; or pass --task multilabel if a row can have several labels",
     "change.kind_probabilities": "pass --kind probabilities.",

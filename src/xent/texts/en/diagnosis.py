@@ -6,6 +6,7 @@ TEXTS = {
     "diagnosis.brief": "not looked into, as asked: leave out brief=True (--brief) to know",
     "diagnosis.infinite": "no temperature and no class offset makes an infinite loss finite: see the warning",
     "diagnosis.one_class": "only one class is present, so calibration cannot be told",
+    "diagnosis.certain": "every row gives the truth probability 1: there is nothing to cure",
     "diagnosis.far_apart": "the logits are too far apart for a temperature of 16: divide them all by 100, say, and score again",
     "diagnosis.without_offsets": "{diagnosis} (class offsets not looked into)",
     "diagnosis.endless": "underconfident, and no mistake tells by how much: ever larger logits would cost less",

@@ -14,7 +14,7 @@ TEXTS = {
     "change.check_columns": "请检查预测在哪些列，以及它们的种类（--kind）。",
     "change.finite_logit": "请至少给一个类别有限的 logit。",
     "change.normalize": "请用 --normalize 把每行除以其总和",
-    "change.normalize.but": "{step}，但先要修好总和为 0 的 {rows}（首处：{first}），它对此无能为力",
+    "change.normalize.but": "{step}，但先要修好总和不大于 0 的 {rows}（首处：{first}），它对此无能为力",
     "change.every_column": "请给每个类别一列；如果各列齐全，请用 --normalize",
     "change.or_multilabel": "{step}；如果一行可有多个标签，请用 --task multilabel",
     "change.kind_probabilities": "请用 --kind probabilities。",

@@ -6,6 +6,7 @@ TEXTS = {
     "diagnosis.brief": "按要求未作分析：去掉 brief=True（--brief）即可得知",
     "diagnosis.infinite": "任何温度、任何类别偏移都不能使无穷大的损失变为有限：见警告",
     "diagnosis.one_class": "只出现了一个类别，无从判断校准",
+    "diagnosis.certain": "每一行给真实标签的概率都是 1：没有可修正之处",
     "diagnosis.far_apart": "logits 相差太大，温度 16 也不够：请把它们都除以（比如）100，再重新评分",
     "diagnosis.without_offsets": "{diagnosis}（未考察类别偏移）",
     "diagnosis.endless": "信心不足，又没有一次失误能说明差多少：logits 越大，损失就越小",
