@@ -280,6 +280,23 @@ def test_options_outside_of_their_range_are_refused(function, name, values, allo
             function("numpy", INDEX, **{name: value})
 
 
+@pytest.mark.parametrize(
+    ("function", "name", "value", "allowed"),
+    [
+        (softmax, "ignore_index", "a", "must be an integer: the label of the rows to skip"),
+        (softmax, "ignore_index", 1.5, "must be an integer"),
+        (linear, "ignore_index", True, "must be an integer"),
+        (linear, "max_memory", 1e6, "must be an integer: a number of bytes"),
+        (linear, "max_memory", "a", "must be finite and above 0"),
+        (softmax, "label_smoothing", "a", "must be in"),
+        (sigmoid, "label_smoothing", "a", "must be in"),
+    ],
+)
+def test_options_of_another_type_are_refused(function, name, value, allowed):
+    with refused(xent.OptionError, ValueError, f"{name} is {value!r}", allowed):
+        function("numpy", good_labels("numpy", function), **{name: value})
+
+
 @pytest.mark.parametrize("function", LOSSES.values(), ids=LOSSES)
 def test_reductions_and_denominators(function):
     labels = good_labels("numpy", function)

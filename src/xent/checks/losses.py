@@ -28,6 +28,7 @@ __all__ = [
     "same_shape",
     "soft_labels",
     "weight_of_classes",
+    "whole_option",
     "yes_or_no",
 ]
 
@@ -49,7 +50,7 @@ def reduction(name: str, denominator: Any) -> None:
 
 def label_smoothing(value: float) -> None:
     """Refuse a label_smoothing outside of [0, 1]."""
-    if not 0.0 <= value <= 1.0:
+    if isinstance(value, str) or not 0.0 <= value <= 1.0:
         raise OptionError(
             f"label_smoothing is {value!r}, but must be in [0, 1].\nPass 0.1 to spread 10 % of the truth."
         )
@@ -57,9 +58,15 @@ def label_smoothing(value: float) -> None:
 
 def positive_option(name: str, value: float | None, *, zero: bool = False) -> None:
     """Refuse an option that is not a finite number above 0, or at least 0."""
-    if value is not None and not (0 < value < math.inf or (zero and value == 0)):
+    if isinstance(value, str) or (value is not None and not (0 < value < math.inf or (zero and value == 0))):
         least = "0 or more" if zero else "above 0"
         raise OptionError(f"{name} is {value!r}, but must be finite and {least}.\nLeave it out to do without.")
+
+
+def whole_option(name: str, value: Any, meaning: str) -> None:
+    """Refuse an option that is not an integer; True and False are none."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, np.integer))):
+        raise OptionError(f"{name} is {value!r}, but must be an integer: {meaning}.\nLeave it out to do without.")
 
 
 def has_classes(name: str, logits: Array) -> None:

@@ -142,6 +142,7 @@ def prepared(
     checks.layer(features, weight, bias)
     checks.positive_option("softcap", softcap)
     checks.positive_option("max_memory", max_memory)
+    checks.whole_option("max_memory", max_memory, "a number of bytes")
     adapter = adapter_of(features)
     shape, classes = tuple(features.shape[:-1]), int(weight.shape[0])
     asked = problem(labels, features, shape, classes, options, adapter, "weight")

@@ -60,6 +60,7 @@ def problem(
     """
     checks.reduction(options.reduction, options.denominator)
     checks.label_smoothing(options.label_smoothing)
+    checks.whole_option("ignore_index", options.ignore_index, "the label of the rows to skip")
     checks.positive_option("z_loss", options.z_loss, zero=True)
     xp = namespace_of(logits)
     labels = labels_beside("labels", labels, logits)
