@@ -136,7 +136,8 @@ def nll_by_on_label(logits: Array, rows: Normaliser, labels: Array, on_label: Ar
 
 def _own_nll(logits: Array, rows: Normaliser, labels: Array) -> Array:
     below_peak = rows._replace(peak=namespace_of(logits).zeros_like(rows.peak))
-    return index_statistics(below_peak, at_label(gaps(logits, rows), labels)).nll
+    of_label = gaps(at_label(logits, labels)[:, None], rows)[:, 0]  # picked first: all gaps would be stored
+    return index_statistics(below_peak, of_label).nll
 
 
 def spread(logits: Array, rows: Normaliser) -> Array:
