@@ -118,7 +118,7 @@ def test_what_is_done_is_not_read_again(parts):
     with pytest.raises(Stop):
         xent.scan(parts, brief=True, state="out.state", progress=stopper(4_000))
     done = saved_state("out.state", unfinished=True).state.rows
-    assert 2_000 <= done < ROWS
+    assert 0 < done < ROWS  # of the fragments begun, all but those at hand
     read = []
     xent.scan(parts, brief=True, state="out.state", resume=True, progress=read.append)
     assert sum(read) == ROWS - done
