@@ -100,6 +100,7 @@ def beside(name: str, value: Any, array: Array) -> Array:
         return xp.asarray(value, dtype=dtype, device=device_of(array))
     if not _is_array(value):
         return xp.asarray(_from_nested(name, value).tolist(), dtype=dtype, device=device_of(array))
+    value = _followed(name, value, array)
     _library(**{name: value, "the array beside it": array})
     _floating_dtype(xp, name, value)
     return _cast(xp, value, dtype)
@@ -110,10 +111,28 @@ def labels_beside(name: str, value: Any, array: Array) -> Array:
     if is_tensor(value) and is_tensor(array):
         return value
     if _is_array(value):
+        value = _followed(name, value, array)
         _library(**{name: value, "the array beside it": array})
         return value
     nested = _nested(name, value)
     return namespace_of(array).asarray(nested.tolist() if nested.size else nested, device=device_of(array))
+
+
+def _followed(name: str, value: Array, array: Array) -> Array:
+    """Give a NumPy array beside JAX's as JAX's, as everything in JAX takes both."""
+    if not (isinstance(value, np.ndarray) and array_api_compat.is_jax_array(array)):
+        return value
+    xp = namespace_of(array)
+    held = xp.asarray(np.empty(0, value.dtype)).dtype  # int32 for int64, unless JAX is told to keep 64 bits
+    if value.size and value.dtype.kind in "iu" and held != value.dtype:
+        limits = np.iinfo(held)
+        lost = np.flatnonzero((value < limits.min).ravel() | (value > limits.max).ravel())
+        if len(lost):
+            raise ArgumentTypeError(
+                f"{name} has {value.ravel()[lost[0]]} at {lost[0]}, which JAX would make another number of in {held}.\n"
+                'Keep integers below 2^31, or call jax.config.update("jax_enable_x64", True) first.'
+            )
+    return xp.asarray(value)
 
 
 def device_of(array: Array) -> Any:

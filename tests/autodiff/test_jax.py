@@ -446,3 +446,25 @@ class TestBesideOptax:
         found, slope = jax.value_and_grad(xent.softmax_cross_entropy)(logits, labels)
         assert float(found) == pytest.approx(4.1223e-9, rel=1e-4)
         assert float(slope[0, 0]) == pytest.approx(-4.1223e-9, rel=1e-4)
+
+
+def test_numpy_arrays_beside_jaxs_are_taken_as_jaxs():
+    logits, labels = draw(ROWS, CLASSES, dtype=np.float32), np.arange(ROWS) % CLASSES
+    options = {"class_weight": np.linspace(1.0, 2.0, CLASSES), "sample_weight": np.ones(ROWS, np.float32)}
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+    found = jax.jit(lambda z: xent.softmax_cross_entropy(z, labels, sample_weight=options["sample_weight"]))(logits)
+    assert isinstance(found, jax.Array)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    weighted = xent.softmax_cross_entropy(logits, labels, **options)
+    own = xent.softmax_cross_entropy(
+        logits, jnp.asarray(labels), **{name: jnp.asarray(v) for name, v in options.items()}
+    )
+    assert float(weighted) == float(own)
+    assert isinstance(xent.sigmoid_cross_entropy(logits, np.zeros((ROWS, CLASSES))), jax.Array)
+
+
+def test_labels_that_jax_would_make_others_of_are_refused():
+    with pytest.raises(
+        xent.ArgumentTypeError, match=r"labels has 4294967297 at 1, which JAX would make another number"
+    ):
+        xent.softmax_cross_entropy(draw(2, 3, dtype=np.float32), np.array([0, 2**32 + 1]))

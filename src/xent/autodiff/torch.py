@@ -14,7 +14,16 @@ from torch import Tensor
 from xent._arrays import widen
 from xent.autodiff import arrays
 from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_statistics
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, on_cpu, scaled, tensor_of, viewed
+from xent.autodiff.torch_views import (
+    by_formula,
+    differentiable,
+    kernels_serve,
+    needs_gradient,
+    on_cpu,
+    scaled,
+    tensor_of,
+    viewed,
+)
 from xent.formulas import rows as formulas
 from xent.formulas import sigmoid
 from xent.formulas.rows import RowStatistics, RowWeights, Targets, weighted
@@ -93,7 +102,7 @@ class _Rows(torch.autograd.Function):
     def backward(ctx: Any, *on: Tensor | None) -> tuple[Tensor | None, ...]:
         """By the kernels, or by the formulas where the gradient is to have a gradient."""
         logits, labels, soft, on_label = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if by_formula(*on):
             targets = Targets(labels, soft, on_label)
             return (
                 *differentiable(lambda z: formulas.row_statistics(widen(z), targets), [logits], on),
@@ -127,9 +136,9 @@ class _Loss(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         square, divisor = ctx.options
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
-        if gradient is None or torch.is_grad_enabled():
+        if gradient is None or by_formula(on):
             targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
-            if torch.is_grad_enabled():
+            if by_formula(on):
 
                 def loss(z: Tensor) -> list[Tensor]:
                     return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
@@ -172,7 +181,7 @@ class _SigmoidLoss(torch.autograd.Function):
         """What the way forward found, given away: a second time it is computed again."""
         tensors = ctx.saved_tensors
         logits, positive, negative, weight = tensors
-        if torch.is_grad_enabled():
+        if by_formula(on):
 
             def loss(z: Tensor) -> list[Tensor]:
                 nll = sigmoid.sigmoid_nll(widen(z), *sigmoid.weights_of(Questions(positive, negative)))
@@ -208,7 +217,7 @@ class _Sigmoid(torch.autograd.Function):
     def backward(ctx: Any, on_nll: Tensor) -> tuple[Tensor | None, ...]:
         """By the kernels, or by the formulas where the gradient is to have a gradient."""
         logits, positive, negative = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if by_formula(on_nll):
             loss = differentiable(lambda z: [sigmoid.sigmoid_nll(widen(z), positive, negative)], [logits], [on_nll])
             return *loss, None, None
         given = map(viewed, (logits, positive, negative, on_nll))

@@ -11,7 +11,15 @@ from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain, torch_compiled
 from xent.autodiff.linear_arrays import Wanted
 from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine
-from xent.autodiff.torch_views import differentiable, kernels_serve, needs_gradient, scaled, tensor_of, viewed
+from xent.autodiff.torch_views import (
+    by_formula,
+    differentiable,
+    kernels_serve,
+    needs_gradient,
+    scaled,
+    tensor_of,
+    viewed,
+)
 from xent.formulas import rows as formulas
 from xent.formulas.linear import Layer, logits_of
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
@@ -95,7 +103,7 @@ class _Statistics(torch.autograd.Function):
     def backward(ctx: Any, *on: Tensor | None) -> tuple[Tensor | None, ...]:
         """Block by block again, or by the formulas where the gradient is to have a gradient."""
         tensors = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if by_formula(*on):
             targets = Targets(*tensors[3:])
 
             def statistics_of(*parts: Any) -> RowStatistics:
@@ -129,7 +137,7 @@ class _Entropy(torch.autograd.Function):
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """Block by block again, or by the formulas where the gradient is to have a gradient."""
         tensors = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if by_formula(on):
 
             def entropy(*parts: Any) -> list[Tensor]:
                 return [_entropy_by_formula(Layer(*parts, ctx.softcap), tensors[3], ctx.max_memory)]
@@ -163,7 +171,7 @@ class _Loss(torch.autograd.Function):
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
         tensors, (square, divisor, softcap, *_) = ctx.saved_tensors, ctx.options
-        if torch.is_grad_enabled():
+        if by_formula(on):
             targets, weights = Targets(*tensors[3:6]), RowWeights(tensors[6], square)
 
             def loss(*parts: Any) -> list[Tensor]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["differentiable", "kernels_serve", "needs_gradient", "on_cpu", "scaled", "tensor_of", "viewed"]
+__all__ = ["by_formula", "differentiable", "kernels_serve", "needs_gradient", "on_cpu", "scaled", "tensor_of", "viewed"]
 
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
@@ -27,21 +27,29 @@ def needs_gradient(*tensors: Tensor | None) -> bool:
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
+def by_formula(*on: Tensor | None) -> bool:
+    """Whether a gradient is to have a gradient itself, or is asked for several upstreams at once (`is_grads_batched`)."""
+    batched = torch._C._functorch.is_legacy_batchedtensor
+    return torch.is_grad_enabled() or any(value is not None and batched(value) for value in on)
+
+
 def differentiable(
     function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor | None], on: Sequence[Tensor | None]
 ) -> list[Tensor | None]:
-    """Gradients of a formula by its inputs, themselves differentiable; None for an input that needs none.
+    """Gradients of a formula by its inputs, differentiable where that is asked for; None for an input that needs none.
 
     The formula gets other names for the inputs: one of them may be made of another.
     """
-    inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        inputs = [None if tensor is None else tensor.view_as(tensor) for tensor in inputs]
+        values_of_formula = function(*inputs)
     asked = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
-    values_of_formula = function(*inputs)
     known = [(value, upstream) for value, upstream in zip(values_of_formula, on, strict=True) if upstream is not None]
     if not asked or not known:
         return [None for _ in inputs]
     values, upstreams = zip(*known, strict=True)
-    found = iter(torch.autograd.grad(values, asked, upstreams, create_graph=True, allow_unused=True))
+    found = iter(torch.autograd.grad(values, asked, upstreams, create_graph=again, allow_unused=True))
     return [next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs]
 
 

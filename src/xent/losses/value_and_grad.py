@@ -63,6 +63,7 @@ def value_and_grad(
         losses = ", ".join(function.__name__ for function in known)
         raise OptionError(f"loss is {loss!r}, but must be one of xent's: {losses}.\nPass one of them.")
     compute, names = known[loss]
+    wrt = (wrt,) if isinstance(wrt, str) else wrt
     if wrt is not None and not set(wrt) <= set(names):
         raise OptionError(f"wrt is {wrt!r}, but {loss.__name__} can be differentiated by {names}.\nPass some of these.")
     signature = inspect.signature(loss)
