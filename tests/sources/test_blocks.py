@@ -72,6 +72,12 @@ def test_other_numbers_become_float64(values, kind):
     assert prediction_block(data, ["a", "b"]).dtype == np.float64
 
 
+@given(st.lists(st.decimals(0, 1, places=6), min_size=1))
+def test_decimals_are_the_nearest_float64(values):
+    data = pa.record_batch({"p": pa.array(values, pa.decimal128(7, 6))})
+    assert prediction_block(data, ["p"]).ravel().tolist() == [float(value) for value in values]
+
+
 def test_tensors_in_extension_types():
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.arange(6, dtype=np.float32).reshape(2, 3))
     np.testing.assert_array_equal(prediction_block(pa.record_batch({"p": tensor}), "p"), [[0, 1, 2], [3, 4, 5]])

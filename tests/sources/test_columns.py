@@ -113,6 +113,13 @@ def test_predicted_names_beside_probabilities_are_left_out_and_said():
         choose_columns(schema("y", "p_a", "p_b", "y_pred"))
 
 
+@pytest.mark.parametrize("name", ["y_prob", "y_proba", "y_score"])
+def test_a_probability_beside_the_predicted_class_is_the_prediction(name):
+    found = choose_columns(pa.schema([("y_true", pa.int64()), ("y_pred", pa.int64()), (name, NUMBER)]))
+    assert (found.labels, found.predictions) == (("y_true",), (name,))
+    assert any("'y_pred'" in note for note in found.notes)
+
+
 @pytest.mark.parametrize(
     ("names", "options", "message"),
     [

@@ -16,7 +16,7 @@ __all__ = ["Columns", "choose_columns", "choose_predictions", "class_names"]
 
 _LABELS = ("label", "labels", "y", "target", "y_true", "class")
 _PREFIXES = {"p_": None, "prob_": None, "proba_": None, "logit_": "logits", "logp_": "log_probabilities"}
-_SINGLES = ("p", "score", "probability", "prediction", "y_pred")
+_SINGLES = ("p", "score", "probability", "prediction", "y_pred", "y_prob", "y_proba", "y_score")
 # Looked for where no column has such a prefix: what Hugging Face, MLflow and W&B tables call them.
 _MORE_PREFIXES = ("probability_", "score_")
 _MORE_SINGLES = {"logits": "logits", "probabilities": None, "probs": None, "scores": None, "predicted_proba": None}
@@ -55,8 +55,8 @@ def choose_columns(
         label: its name; None guesses `label`, `y`, `target`, `y_true` or `class`. A pattern, a list of names, or names
             joined by commas, where each row has a label, or a share of it, for every class.
         prediction: a name, a pattern (`p_*`), a list of names, or names joined by commas; None guesses `p_*`,
-            `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability`, `prediction` or `y_pred`, else
-            `probability_*`, `score_*`, `logits`, `probabilities`, `probs`, `scores`, `predicted_proba`, or `0`, `1`, ….
+            `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability`, `prediction`, `y_pred`, `y_prob`,
+            `y_proba` or `y_score`, else `probability_*`, `score_*`, `logits`, `probabilities`, `probs`, `scores`, `predicted_proba`, or `0`, `1`, ….
         weight: its name; None for no weight.
         layout: what is known of the columns beside their names, from `layout_of`.
 
