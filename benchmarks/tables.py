@@ -33,6 +33,8 @@ COLUMNS = {  # by benchmark: headings of its table, and what stands below them
         "in times of the products": "of_products",
         "dense, likewise": "dense_of_products",
         "faster than chunked": "ratio_chunked",
+        "extra memory": "extra_memory_mb_as_it_comes.xent: .0f MB",
+        "dense": "extra_memory_mb_as_it_comes.dense: .0f MB",
         "75 % ignored": "of_time_75_ignored",
     },
     "jax": {
