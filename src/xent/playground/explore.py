@@ -11,7 +11,7 @@ from xent.checks.distributions import SUM_TOLERANCE
 from xent.formulas.conventions import KERAS_EPSILON, scikit_learn_epsilon
 from xent.report.pages import filled, write_page
 from xent.scoring.verdicts import RULE
-from xent.texts.catalogue import CATALOGUES, speaker
+from xent.texts.catalogue import CATALOGUES, texts_of
 
 __all__ = ["PAGE", "explore", "playground", "show"]
 
@@ -67,7 +67,7 @@ def playground(lang: str = "en") -> str:
     Raises:
         OptionError: `lang` is none of the languages.
     """
-    speaker(lang)  # refuses what is no language
+    texts_of(lang)  # refuses what is no language
     presets = json.loads(resources.files("xent.playground").joinpath("presets.json").read_text(encoding="utf-8"))
     texts = {code: {name: one for name, one in all_.items() if name.startswith(("explore.", "rule."))}
              for code, all_ in CATALOGUES.items()}  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 from xent.errors import SourceError
 from xent.report.typeset import FILTERS
-from xent.texts.catalogue import CATALOGUES, LANGUAGES, Sentence, said, speaker
+from xent.texts.catalogue import CATALOGUES, LANGUAGES, Sentence, said, texts_of
 
 __all__ = ["filled", "page", "write_page"]
 
@@ -20,7 +20,7 @@ def page(template: str, lang: str, title: Sentence, **what: Any) -> str:
     Raises:
         OptionError: `lang` is none of the languages.
     """
-    speaker(lang)  # refuses what is no language
+    texts_of(lang)  # refuses what is no language
     order = (lang, *(one for one in LANGUAGES if one != lang))
     bodies = [
         {"lang": one, "title": said(title, one), "body": filled(template, one, title=title, **what)} for one in order

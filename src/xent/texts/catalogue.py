@@ -18,6 +18,7 @@ __all__ = [
     "sentence",
     "speaker",
     "text",
+    "texts_of",
 ]
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
@@ -31,6 +32,17 @@ class Say(Protocol):
         """The sentence of that name."""
 
 
+def texts_of(lang: str) -> Mapping[str, str]:
+    """The catalogue of a language.
+
+    Raises:
+        OptionError: `lang` is none of the languages.
+    """
+    if lang not in CATALOGUES:
+        raise OptionError(f"lang is {lang!r}, but must be one of {', '.join(map(repr, LANGUAGES))}.")
+    return CATALOGUES[lang]
+
+
 def text(lang: str, name: str, /, **values: Any) -> str:
     """The sentence of that name, with its blanks filled.
 
@@ -41,9 +53,7 @@ def text(lang: str, name: str, /, **values: Any) -> str:
         >>> text("en", "unit.bits"), text("zh", "unit.bits")
         ('bits', '比特')
     """
-    if lang not in CATALOGUES:
-        raise OptionError(f"lang is {lang!r}, but must be one of {', '.join(map(repr, LANGUAGES))}.")
-    return CATALOGUES[lang][name].format(**{key: said(value, lang) for key, value in values.items()})
+    return texts_of(lang)[name].format(**{key: said(value, lang) for key, value in values.items()})
 
 
 class Sentence(str):
@@ -101,8 +111,7 @@ def speaker(lang: str) -> Say:
     Raises:
         OptionError: `lang` is none of the languages.
     """
-    if lang not in CATALOGUES:
-        raise OptionError(f"lang is {lang!r}, but must be one of {', '.join(map(repr, LANGUAGES))}.")
+    texts_of(lang)
     return partial(text, lang)
 
 
