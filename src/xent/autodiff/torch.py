@@ -136,14 +136,14 @@ class _Loss(torch.autograd.Function):
         gradient, ctx.gradient = ctx.gradient, None
         square, divisor = ctx.options
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
-        if gradient is None or by_formula(on):
-            targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
-            if by_formula(on):
+        targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
+        if by_formula(on):
 
-                def loss(z: Tensor) -> list[Tensor]:
-                    return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
+            def loss(z: Tensor) -> list[Tensor]:
+                return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
 
-                return *differentiable(loss, [logits], [on]), None, None, None
+            return *differentiable(loss, [logits], [on]), None, None, None
+        if gradient is None:
             _, gradient = _pass(logits, targets, weights, divisor, True)
         return scaled(gradient, on, logits.dtype), None, None, None
 
