@@ -25,7 +25,7 @@ from xent.scoring.totals import Total
 from xent.sources.columns import choose_columns
 from xent.sources.frames import open_frame
 from xent.sources.names import find_column, narrowed
-from xent.sources.table import BATCH_BYTES, Batch
+from xent.sources.table import BATCH_BYTES, Batch, resized
 
 __all__ = ["evaluate"]
 
@@ -173,15 +173,12 @@ class _BatchTable(NamedTuple):
     bytes: None = None
 
     def batches(self, columns: Sequence[str], *, batch_bytes: int = BATCH_BYTES) -> Iterator[Batch]:
-        """Read the columns, in batches larger than Spark's: ten thousand rows take no longer than ten."""
-        first_row, held = 0, list[pa.RecordBatch]()
-        for data in chain(self.given, (None,)):
-            held += [] if data is None else [data]
-            if held and (data is None or sum(part.nbytes for part in held) >= batch_bytes):
-                arrays = pa.concat_batches(held).columns
-                whole = pa.RecordBatch.from_arrays(arrays, names=self.schema.names).select(list(columns))
-                yield Batch(None, first_row, whole)
-                first_row, held = first_row + whole.num_rows, []
+        """Read the columns, in batches larger than Spark's."""
+        first_row = 0
+        named = (pa.RecordBatch.from_arrays(batch.columns, names=self.schema.names) for batch in self.given)
+        for data in resized((batch.select(list(columns)) for batch in named), batch_bytes):
+            yield Batch(None, first_row, data)
+            first_row += data.num_rows
 
 
 def _without_vectors(frame: Any) -> Any:

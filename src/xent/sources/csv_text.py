@@ -18,7 +18,7 @@ from xent.errors import SourceError
 from xent.sources.detect import File
 from xent.sources.failures import place, reading
 from xent.sources.places import Address, streamed
-from xent.sources.table import sliced
+from xent.sources.table import resized
 from xent.sources.types import narrowest_type, wider_type
 
 __all__ = ["CsvPart", "UnsettledError", "open_csv", "settling"]
@@ -65,9 +65,9 @@ class CsvPart:
         """Read the columns of `schema`, in its order and as its types."""
         rows = 0
         with reading(self.name):
-            for batch in _batches(self, {field.name: field.type for field in schema}):
+            for batch in resized(_batches(self, {field.name: field.type for field in schema}), batch_bytes):
                 rows += batch.num_rows
-                yield from sliced(batch, batch_bytes)
+                yield batch
         if self.span is not None and rows != self.rows:
             raise UnsettledError(f"{self.name} has other lines than rows: {self.rows} lines make {rows} rows.")
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from xent.errors import ArgumentTypeError, SourceError
 from xent.sources.arrays import arrow_array, arrow_type
 from xent.sources.names import narrowed
-from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value, rows_per_batch, sliced
+from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value, resized, rows_per_batch
 
 __all__ = ["ArrayTable", "StreamTable", "open_frame"]
 
@@ -37,10 +37,9 @@ class StreamTable:
         names = narrowed(self.schema, columns).names
         first_row = 0
         with _exporting(), self._stream() as stream:
-            for batch in stream:
-                for data in sliced(batch.select(names), batch_bytes):
-                    yield Batch(None, first_row, data)
-                    first_row += data.num_rows
+            for data in resized((batch.select(names) for batch in stream), batch_bytes):
+                yield Batch(None, first_row, data)
+                first_row += data.num_rows
         if not first_row:
             raise SourceError("the table has no rows.\nA data set needs at least one row.")
 

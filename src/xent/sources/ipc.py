@@ -1,6 +1,6 @@
 """Arrow IPC: files (also called Feather version 2) and streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow as pa
 from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.places import Address, opened, streamed
-from xent.sources.table import sliced
+from xent.sources.table import resized
 
 __all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
 
@@ -33,10 +33,8 @@ class IpcFilePart:
         """Read the columns of `schema`, in its order."""
         fields = [self.schema.get_field_index(name) for name in schema.names]
         with reading(self.name), _ipc_file(self.path, self.mapped, fields) as reader:
-            for index in range(reader.num_record_batches):
-                batch = reader.get_batch(index)
-                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
-                yield from sliced(batch.select(schema.names), batch_bytes)
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+            yield from resized(_validated(batches, schema), batch_bytes)
 
 
 @dataclass(frozen=True)
@@ -56,9 +54,13 @@ class IpcStreamPart:
         fields = [self.schema.get_field_index(name) for name in schema.names]
         options = pa.ipc.IpcReadOptions(included_fields=fields)
         with reading(self.name), streamed(self.path, self.compression) as source:
-            for batch in pa.ipc.open_stream(source, options=options):
-                batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
-                yield from sliced(batch.select(schema.names), batch_bytes)
+            yield from resized(_validated(pa.ipc.open_stream(source, options=options), schema), batch_bytes)
+
+
+def _validated(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
+        yield batch.select(schema.names)
 
 
 def open_ipc_file(file: File) -> IpcFilePart:

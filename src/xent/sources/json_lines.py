@@ -14,7 +14,7 @@ from xent.errors import SourceError
 from xent.sources.detect import File
 from xent.sources.failures import place, reading
 from xent.sources.places import Address, streamed
-from xent.sources.table import sliced
+from xent.sources.table import resized
 from xent.sources.types import wider_type
 
 __all__ = ["JsonLinesPart", "open_json_lines"]
@@ -37,13 +37,15 @@ class JsonLinesPart:
 
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order and as its types."""
-        first_row = 0
         with reading(self.name):
-            for chunk in _chunks(self.path, self.compression):
-                table = _parsed(self.name, chunk, schema, first_row).select(schema.names)
-                first_row += table.num_rows
-                for batch in table.combine_chunks().to_batches():
-                    yield from sliced(batch, batch_bytes)
+            yield from resized(self._batches(schema), batch_bytes)
+
+    def _batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        first_row = 0
+        for chunk in _chunks(self.path, self.compression):
+            table = _parsed(self.name, chunk, schema, first_row).select(schema.names)
+            first_row += table.num_rows
+            yield from table.combine_chunks().to_batches()
 
 
 def open_json_lines(file: File) -> JsonLinesPart:

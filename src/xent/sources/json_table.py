@@ -17,7 +17,7 @@ from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.json_lines import open_json_lines
 from xent.sources.places import Address, streamed
-from xent.sources.table import Part, sliced
+from xent.sources.table import Part, resized
 from xent.sources.types import wider_type
 
 __all__ = ["JsonTablePart", "is_json_table", "open_json"]
@@ -44,10 +44,13 @@ class JsonTablePart:
         """Read the columns of `schema`, in its order and as its types."""
         at = [self.schema.get_field_index(name) for name in schema.names]
         with reading(self.name):
-            for rows in _chunks(self.name, self.path, self.compression, len(self.schema)):
-                columns = list(zip(*rows, strict=True))
-                arrays = [_array(columns[i], field.type) for i, field in zip(at, schema, strict=True)]
-                yield from sliced(pa.RecordBatch.from_arrays(arrays, schema=schema), batch_bytes)
+            yield from resized(self._batches(schema, at), batch_bytes)
+
+    def _batches(self, schema: pa.Schema, at: list[int]) -> Iterator[pa.RecordBatch]:
+        for rows in _chunks(self.name, self.path, self.compression, len(self.schema)):
+            columns = list(zip(*rows, strict=True))
+            arrays = [_array(columns[i], field.type) for i, field in zip(at, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def open_json(file: File) -> Part:

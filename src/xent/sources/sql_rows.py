@@ -4,7 +4,7 @@ Drivers that speak Arrow (ADBC, DuckDB) hand their batches over. Of the others, 
 the types are settled on all of them first, as those of text files are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from xent.errors import SourceError
 from xent.sources.failures import place
-from xent.sources.table import sliced
+from xent.sources.table import resized
 from xent.sources.types import is_list, wider_type
 
 __all__ = ["read", "settled"]
@@ -57,12 +57,16 @@ def settled(connection: Any, text: str, name: str) -> tuple[pa.Schema, int | Non
 def read(connection: Any, text: str, schema: pa.Schema, name: str, batch_bytes: int) -> Iterator[pa.RecordBatch]:
     """Run the query and read the columns of `schema`, in its order and as its types."""
     with _asked(connection, text) as answer:
-        first_row = 0
-        for data in answer if isinstance(answer, pa.RecordBatchReader) else _rows(answer):
-            columns = [_column(data[field.name], field, name, first_row) for field in schema]
-            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-            first_row += batch.num_rows
-            yield from sliced(batch, batch_bytes)
+        batches = answer if isinstance(answer, pa.RecordBatchReader) else _rows(answer)
+        yield from resized(_as_schema(batches, schema, name), batch_bytes)
+
+
+def _as_schema(batches: Iterable[Any], schema: pa.Schema, name: str) -> Iterator[pa.RecordBatch]:
+    first_row = 0
+    for data in batches:
+        columns = [_column(data[field.name], field, name, first_row) for field in schema]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+        first_row += len(columns[0])
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What every source offers: a schema, and batches of a bounded size as often as they are asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from xent.sources.places import Address
 
-__all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "rows_per_batch", "sliced"]
+__all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
 
 BATCH_BYTES = 8 << 20
 MOST_ROWS = 1 << 20
@@ -93,12 +93,33 @@ def bytes_per_value(kind: pa.DataType) -> float | None:
         return None
 
 
-def sliced(batch: pa.RecordBatch, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Cut a batch, without copying, into batches of about `batch_bytes`; none for an empty one."""
-    if batch.num_rows == 0:
-        return
-    step = rows_per_batch(batch.get_total_buffer_size() / batch.num_rows, batch_bytes)
-    if step < batch.num_rows:  # buffers may be shared with more rows than these: ask for the exact, slower size
-        step = rows_per_batch(batch.nbytes / batch.num_rows, batch_bytes)
+def resized(batches: Iterable[pa.RecordBatch], batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of about `batch_bytes`: large ones are cut, without copying, and small ones joined.
+
+    A batch costs some 0.3 ms wherever it goes, however few its rows.
+    """
+    held: list[pa.RecordBatch] = []
+    size = 0
+    try:
+        for batch in filter(len, batches):
+            held.append(batch)
+            size += batch.nbytes
+            if size >= batch_bytes / 2:
+                yield from _cut(_joined(held), size, batch_bytes)
+                held, size = [], 0
+    except Exception:
+        if held:  # rows before the one that cannot be read are read all the same
+            yield _joined(held)
+        raise
+    if held:
+        yield _joined(held)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def _cut(batch: pa.RecordBatch, size: int, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    step = rows_per_batch(size / batch.num_rows, batch_bytes)
     for start in range(0, batch.num_rows, step):
         yield batch.slice(start, step)
