@@ -30,6 +30,7 @@ __all__ = [
     "namespace_of",
     "number",
     "positions",
+    "refuse_masked",
     "values_of",
     "widen",
 ]
@@ -184,6 +185,12 @@ def arrays_among(*values: Any) -> list[Array]:
     return [value for value in values if _is_array(value)]
 
 
+def refuse_masked(name: str, value: Any) -> None:
+    """Refuse a NumPy array of which some entries are masked: what lies behind them is no value."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ArgumentTypeError(f"{name} is masked in places. Remove those rows first; xent never guesses a value.")
+
+
 def constant(array: Array) -> Array:
     """Give the array as one through which no gradient flows."""
     if is_tensor(array):
@@ -246,7 +253,9 @@ def _wider(xp: Namespace, one: Any, other: Any) -> Any:
 
 
 def _library(**values: Any) -> Namespace:
-    """Give the one library of the named arrays, or say that there are several."""
+    """Give the one library of the named arrays, or say that there are several; refuse what NumPy has masked."""
+    for name, value in values.items():
+        refuse_masked(name, value)
     try:
         return namespace_of(*(value for value in values.values() if _is_array(value)))
     except TypeError as error:
@@ -278,11 +287,14 @@ def _nested(name: str, value: Any) -> Any:
 
 def _floating_dtype(xp: Namespace, name: str, array: Array) -> Any:
     """Give the dtype of a floating array, None for integers and booleans, an error for anything else."""
-    if xp.isdtype(array.dtype, "real floating"):
+    known = xp is not np or array.dtype.kind in "biuf"  # ml_dtypes' are no NumPy dtypes to isdtype
+    if known and xp.isdtype(array.dtype, "real floating"):
         return array.dtype
-    if xp.isdtype(array.dtype, ("integral", "bool")):
+    if known and xp.isdtype(array.dtype, ("integral", "bool")):
         return None
-    raise ArgumentTypeError(f"{name} has dtype {array.dtype}, but must hold real numbers.\nPass floats or integers.")
+    raise ArgumentTypeError(
+        f"{name} has dtype {array.dtype}, but must hold real numbers.\nPass float16, float32, float64 or integers."
+    )
 
 
 def _cast(xp: Namespace, array: Array, dtype: Any) -> Array:

@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
+from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 import xent
@@ -770,6 +772,28 @@ def test_operators_keep_the_rules_for_operators(name, dtype):
     }
     operator = getattr(torch.ops.xent, name).default
     torch.library.opcheck(operator, tuple(known.get(each.name) for each in operator._schema.arguments))
+
+
+@few_problems
+def test_traced_by_shapes_alone(ours, truth, leaves):  # noqa: ARG001
+    """Under FakeTensorMode, as tools that plan memory run a training step: no value is looked at."""
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        fake = [mode.from_tensor(each) for each in leaves]
+        gradients = torch.autograd.grad(scalar(ours(*fake)), fake)
+    assert [each.shape for each in gradients] == [each.shape for each in leaves]
+    assert all(isinstance(each, FakeTensor) for each in gradients)
+
+
+@few_problems
+def test_traced_into_a_graph_of_other_numbers(ours, truth, leaves):  # noqa: ARG001
+    """A `make_fx` graph of one step is right for other numbers: nothing of the first is kept in it."""
+
+    def step(*given):
+        return torch.autograd.grad(scalar(ours(*given)), given)
+
+    graph = make_fx(step)(*leaves)
+    others = [(each.detach() * 0.5).requires_grad_() for each in leaves]
+    close(graph(*others), step(*others))
 
 
 def test_a_label_out_of_range_is_nan_where_nobody_can_look():

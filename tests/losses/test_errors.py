@@ -209,6 +209,31 @@ def test_soft_labels_may_be_off_by_rounding():
 
 
 @each_library
+def test_soft_labels_name_no_row_to_skip(library):
+    for function in (softmax, linear, rows, linear_rows):
+        with refused(xent.OptionError, ValueError, "^ignore_index is 1, but labels holds weights over the classes"):
+            function(library, floats(library, SOFT), ignore_index=1)
+
+
+def test_masked_arrays_are_refused_as_their_hidden_values_are_none():
+    masked = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=[[False, False], [True, False]])
+    nothing = np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=False)
+    with pytest.raises(xent.ArgumentTypeError, match="logits is masked in places"):
+        xent.softmax_cross_entropy(masked, [0, 1])
+    with pytest.raises(xent.ArgumentTypeError, match="labels is masked in places"):
+        xent.softmax_cross_entropy(np.zeros((2, 2)), np.ma.array([0, 1], mask=[True, False]))
+    with pytest.raises(xent.ArgumentTypeError, match="p is masked in places"):
+        xent.entropy(np.ma.array([0.2, 0.2, 0.6], mask=[False, False, True]))
+    assert xent.softmax_cross_entropy(nothing, [0, 1]) == xent.softmax_cross_entropy(nothing.data, [0, 1])
+
+
+def test_dtypes_that_are_not_numpys_own_are_refused():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    with pytest.raises(xent.ArgumentTypeError, match="logits has dtype bfloat16, but must hold real numbers"):
+        xent.softmax_cross_entropy(np.zeros((2, 2), ml_dtypes.bfloat16), [0, 1])
+
+
+@each_library
 def test_sigmoid_labels_outside_0_and_1_are_refused(library):
     for value, name in ((1.5, r"1\.5"), (-1.0, "-1"), (float("nan"), "nan")):
         wrong = [row.copy() for row in SOFT]

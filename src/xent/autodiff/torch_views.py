@@ -9,6 +9,8 @@ from torch.autograd import forward_ad
 
 __all__ = ["by_formula", "differentiable", "kernels_serve", "needs_gradient", "on_cpu", "scaled", "tensor_of", "viewed"]
 
+_PLAIN = (Tensor, torch.nn.Parameter)
+
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie on the CPU and nothing but plain backward passes can be asked for."""
@@ -18,8 +20,10 @@ def kernels_serve(*tensors: Tensor | None) -> bool:
 
 
 def on_cpu(*tensors: Tensor | None) -> bool:
-    """Whether the tensors lie there."""
-    return all(tensor is None or tensor.is_cpu for tensor in tensors)
+    """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
+    if torch._C._len_torch_dispatch_stack():  # FakeTensorMode, make_fx
+        return False
+    return all(tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu) for tensor in tensors)
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:

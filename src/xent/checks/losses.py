@@ -22,6 +22,7 @@ __all__ = [
     "label_kind",
     "label_smoothing",
     "layer",
+    "nothing_to_ignore",
     "positive_option",
     "probabilities_as_logits",
     "reduction",
@@ -139,6 +140,15 @@ def class_labels(labels: Array, classes: int, ignore_index: int | None, source: 
         f"labels[{where}] is {value}, but {source} has {classes} classes, so labels must be in [0, {classes}); "
         f"{count:,} of {total:,} labels {'is' if count == 1 else 'are'} outside.\n{skip}."
     )
+
+
+def nothing_to_ignore(ignore_index: int | None) -> None:
+    """Refuse a label to skip beside labels that are weights over the classes."""
+    if ignore_index is not None:
+        raise OptionError(
+            f"ignore_index is {ignore_index}, but labels holds weights over the classes.\n"
+            "Leave it out and pass sample_weight, 0 for the rows to skip; or pass one class a row."
+        )
 
 
 def soft_labels(labels: Array) -> None:

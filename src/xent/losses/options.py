@@ -81,6 +81,7 @@ def problem(
             sample_weight = xp.where(labels == -1, xp.zeros_like(sample_weight), sample_weight)
         targets, on_nll, counted = _index(labels, logits, classes, class_weight, sample_weight, options)
     else:
+        checks.nothing_to_ignore(options.ignore_index)
         if read and options.checked:
             checks.soft_labels(labels)
         soft = beside("labels", labels, logits)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xent._arrays import refuse_masked
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, ShapeError
 from xent.sources.blocks import prediction_block
@@ -42,8 +43,7 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
     Raises:
         ArgumentTypeError: it cannot be read as an array of numbers, booleans or texts of one shape.
     """
-    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
-        raise ArgumentTypeError(f"{name} is masked in places. Remove those rows first; xent never guesses a value.")
+    refuse_masked(name, values)
     try:
         if hasattr(values, "detach"):
             values = values.detach().cpu()
