@@ -170,6 +170,11 @@ def test_judging_in_memory_loads_no_frame_library_and_no_renderer():
     assert not {"pandas", "polars", "torch", "jax", "numba", "rich", "jinja2", "pyarrow.dataset"} & set(loaded)
 
 
+def test_help_loads_neither_what_reads_files_nor_what_renders():
+    loaded = run("import sys; from xent import cli\ntry: cli.main(['--help'])\nexcept SystemExit: print(*sys.modules)")
+    assert not {"pyarrow", "rich", "jinja2", "numba"} & set(loaded.split())
+
+
 def test_readme_shows_the_tree_as_it_is():
     tree = re.search(r"```\nsrc/xent/\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert tree is not None, "README.md has no tree of src/xent/"

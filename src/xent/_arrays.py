@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import array_api_compat
 import numpy as np
 
-from xent.errors import ArgumentTypeError, ShapeError
+from xent.errors import ArgumentTypeError
 
 __all__ = [
     "Array",
@@ -18,7 +18,6 @@ __all__ = [
     "arrays_among",
     "arrays_of",
     "beside",
-    "broadcast_shape",
     "constant",
     "device_of",
     "floats",
@@ -221,15 +220,6 @@ def integers(array: Array) -> Array:
 def positions(array: Array) -> Array:
     """Give 0, 1, … along the last axis, on the array's device."""
     return namespace_of(array).arange(array.shape[-1], device=device_of(array))
-
-
-def broadcast_shape(**arrays: Array) -> tuple[int, ...]:
-    """Give the shape that named arrays broadcast to, or say which shapes do not fit."""
-    try:
-        return np.broadcast_shapes(*(tuple(array.shape) for array in arrays.values()))
-    except ValueError as error:
-        shapes = ", ".join(f"{name} has shape {tuple(array.shape)}" for name, array in arrays.items())
-        raise ShapeError(f"{shapes}; these do not broadcast.\nMake them equal, or 1, in every axis.") from error
 
 
 def log(array: Array) -> Array:

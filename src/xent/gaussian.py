@@ -13,7 +13,7 @@ These are entropies of densities: they depend on the unit that x is measured in,
 import math
 from typing import Any, NamedTuple
 
-from xent._arrays import Array, arrays_of, broadcast_shape, log, namespace_of, widen
+from xent._arrays import Array, arrays_of, log, namespace_of, widen
 from xent.checks import distributions as checks
 from xent.errors import OptionError, ShapeError
 from xent.formulas import distributions as formulas
@@ -172,7 +172,7 @@ def from_mean_squared_error(mse: Any, std: Any = 1.0, *, base: float | None = No
         1.0
     """
     mse, std = arrays_of(mse=mse, std=std)
-    broadcast_shape(mse=mse, std=std)
+    checks.broadcast_shape(mse=mse, std=std)
     checks.not_negative("mse", mse)
     checks.positive("std", std)
     mse, std = widen(mse), widen(std)
@@ -212,7 +212,7 @@ def _pair(mean_p: Any, std_p: Any, mean_q: Any, std_q: Any, cov_p: Any, cov_q: A
         return _full_pair(mean_p=mean_p, mean_q=mean_q, cov_p=cov_p, cov_q=cov_q)
     given = {"mean_p": mean_p, "std_p": std_p, "mean_q": mean_q, "std_q": std_q}
     arrays = dict(zip(given, arrays_of(**given), strict=True))
-    broadcast_shape(**arrays)
+    checks.broadcast_shape(**arrays)
     for name, array in arrays.items():
         (checks.positive if name.startswith("std") else checks.finite)(name, array)
     mean_p, std_p, mean_q, std_q = map(widen, arrays.values())
@@ -233,7 +233,7 @@ def _full_pair(**given: Any) -> _Pair:
     xp = namespace_of(factor_p)
     std_p, std_q = xp.linalg.diagonal(factor_p), xp.linalg.diagonal(factor_q)  # (..., n)
     step = widen(mean_p) - widen(mean_q)
-    size = broadcast_shape(means=step, cov_p=std_p, cov_q=std_q)[-1]
+    size = checks.broadcast_shape(means=step, cov_p=std_p, cov_q=std_q)[-1]
     if not size == std_p.shape[-1] == std_q.shape[-1]:
         raise ShapeError(
             f"the means have {size} variables, cov_p {std_p.shape[-1]} and cov_q {std_q.shape[-1]}.\n"

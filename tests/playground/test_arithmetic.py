@@ -9,7 +9,7 @@ import pytest
 import xent
 from xent.formulas import conventions, steps
 from xent.report.figures import figure, signed
-from xent.scoring.verdicts import RULE, rule_of_thumb
+from xent.report.thumb import RULE, rule_of_thumb
 from xent.texts.catalogue import text
 
 LEADS = [0.0, 0.5, 1.0, 8.0, 15.5, 16.0, 16.5, 17.0, 17.5, 20.0, 40.0, 88.0, 89.0, 100.0, 1000.0]

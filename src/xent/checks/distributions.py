@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from xent._arrays import Array, arrays_of, broadcast_shape, is_true_or_traced, namespace_of, number, widen
+from xent._arrays import Array, arrays_of, is_true_or_traced, namespace_of, number, widen
 from xent.errors import OptionError, ProbabilityError, ShapeError
 
 __all__ = [
     "SUM_TOLERANCE",
+    "broadcast_shape",
     "covariance",
     "distributions",
     "finite",
@@ -174,3 +175,12 @@ def _over(index: Any, axes: tuple[int, ...]) -> list[int | str]:
 
 def _subscript(index: Any) -> str:
     return f"[{', '.join(map(str, index))}]" if len(index) else ""
+
+
+def broadcast_shape(**arrays: Array) -> tuple[int, ...]:
+    """Give the shape that named arrays broadcast to, or say which shapes do not fit."""
+    try:
+        return np.broadcast_shapes(*(tuple(array.shape) for array in arrays.values()))
+    except ValueError as error:
+        shapes = ", ".join(f"{name} has shape {tuple(array.shape)}" for name, array in arrays.items())
+        raise ShapeError(f"{shapes}; these do not broadcast.\nMake them equal, or 1, in every axis.") from error

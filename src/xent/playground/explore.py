@@ -10,7 +10,7 @@ from typing import Any
 from xent.checks.distributions import SUM_TOLERANCE
 from xent.formulas.conventions import KERAS_EPSILON, scikit_learn_epsilon
 from xent.report.pages import filled, write_page
-from xent.scoring.verdicts import RULE
+from xent.report.thumb import RULE
 from xent.texts.catalogue import CATALOGUES, texts_of
 
 __all__ = ["PAGE", "explore", "playground", "show"]

@@ -6,6 +6,7 @@ from fractions import Fraction
 from xent import units
 from xent.errors import ShapeError
 from xent.report.model import Report, SkippedFile
+from xent.report.thumb import rule_of_thumb
 from xent.scoring import details, exact, verdicts
 from xent.scoring.details import entropy_of_weights
 from xent.scoring.ladder import Ladder
@@ -55,7 +56,7 @@ def summarise(
         skill=_skill(loss, baseline),
         skill_interval=skills,
         verdict=verdicts.verdict(plan, sums, loss, baseline, skills, unit),
-        rule_of_thumb=verdicts.rule_of_thumb(loss) if len(plan.classes) == 2 and plan.task != "multilabel" else None,
+        rule_of_thumb=rule_of_thumb(loss) if len(plan.classes) == 2 and plan.task != "multilabel" else None,
         typical_probability=math.exp(-loss),
         perplexity=math.exp(loss) if loss < 709.0 else math.inf,
         accuracy=sums.hits / sums.weight,

@@ -8,17 +8,9 @@ from xent.scoring.plan import Plan
 from xent.scoring.sums import Sums
 from xent.texts.catalogue import Sentence, counted, sentence
 
-__all__ = ["RULE", "checks", "rule_of_thumb", "verdict", "warnings"]
+__all__ = ["checks", "verdict", "warnings"]
 
 MOST_SKIPPED = 5  # files that a warning lists
-RULE = (
-    (0.02, "rule.great"),
-    (0.05, "rule.right_track"),
-    (0.20, "rule.fine"),
-    (0.30, "rule.between"),
-    (1.0, "rule.not_great"),
-    (2.0, "rule.terrible"),
-)
 
 
 def verdict(
@@ -41,12 +33,6 @@ def verdict(
         spoken = sentence(f"unit.{unit}")
         return sentence("verdict.worse", frequencies=frequencies, baseline=known, loss=cost, unit=spoken)
     return sentence("verdict.open", frequencies=frequencies, rows=counted("rows", sums.rows), low=low, high=high)
-
-
-def rule_of_thumb(loss: float) -> Sentence:
-    """What the folklore for two classes says of a loss in nats, and why it does not carry to other class counts."""
-    below = (name for bound, name in RULE if loss < bound)
-    return sentence("rule", word=sentence("rule.perfect" if loss <= 0.0 else next(below, "rule.broken")))
 
 
 def checks(plan: Plan, sums: Sums) -> tuple[Sentence, ...]:
