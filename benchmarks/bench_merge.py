@@ -102,8 +102,7 @@ def main() -> None:
                 seconds, extra, merged, bytes_out, digest = json.loads(done.stdout)
                 assert (merged, digest) == (fragments * ROWS, hashlib.sha256(whole.encode()).hexdigest())
                 report(
-                    f"{how}{', groups' if options.groups else ''}",
-                    fragments=fragments,
+                    f"{fragments:,} states, {how}{', 1000 groups in all' if options.groups else ''}",
                     states_per_cpu_second=round(fragments / seconds),
                     microseconds_per_fragment=1e6 * seconds / fragments,
                     bytes_per_fragment=round(size / fragments),

@@ -55,7 +55,28 @@ COLUMNS = {  # by benchmark: headings of its table, and what stands below them
         "full": "full.median: .2f s",
         "in 20 groups": "grouped.median: .2f s",
     },
+    "csv": {
+        "core NumPy": "of_polars_core",
+        "with `fast`": "of_polars_fast",
+        "Polars": "polars.median: .1f s",
+    },
+    "memory": {"once loaded": "loaded_mb: .0f MB", "peak": "peak_mb: .0f MB"},
+    "start": {
+        "Python": "nothing.median: .2f s",
+        "`import numpy`": "import_numpy.median: .2f s",
+        "`import xent`": "import_xent.median: .2f s",
+        "`xent --help`": "xent_help.median: .2f s",
+    },
+    "engines": {"in times of two threads": "of_two_threads", "seconds": "seconds.median: .2f"},
+    "merge": {
+        "states per CPU second": "states_per_cpu_second: ,",
+        "a fragment costs": "microseconds_per_fragment: .0f µs",
+        "its state": "bytes_per_fragment: , bytes",
+        "extra memory": "extra_memory_mb: .1f MB",
+    },
+    "keyed": {"seconds": "seconds: .1f", "rows a second": "rows_per_second: ,.0f", "peak memory": "peak_mb: .0f MB"},
 }
+FRAGMENTS = {"a fragment costs": "microseconds_each: .0f µs", "extra memory": "extra_mb: .1f MB"}
 
 
 def load(name: str) -> list[Row]:
