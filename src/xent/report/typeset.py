@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from xent.report import numbers
@@ -9,12 +10,17 @@ from xent.report.model import Label
 from xent.texts.catalogue import counted, sentence
 
 __all__ = [
-    "FILTERS", "SPACE", "at", "count", "exact", "likely", "name", "number", "percent", "probability", "rows", "short",
+    "FILTERS", "SPACE", "at", "count", "exact", "kept", "likely", "name", "number", "percent", "probability", "rows", "short",
 ]  # fmt: skip
 
 SPACE = "\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHORT = 16  # characters of a name in a plot
+TOGETHER = re.compile(  # what no line may break: a number and its power or unit, p < 0.001, an option and its value
+    r"<[^>]*>|[−+]?\d[\d.,]*(?:\s?×\s?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?\s(?:%|nats?\b|bits?\b|奈特|比特)"
+    r"|[−+]?\d[\d.,]*\s?×\s?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
+    r"|\bp\s(?:=|&lt;)\s[\d.]+|(?<![\w-])--[a-z][a-z-]*(?:\s\d[\w.-]*)?"
+)
 
 
 def number(value: float | None) -> str:
@@ -82,11 +88,21 @@ def exact(value: Any) -> str:
     return json.dumps(value) if value is None or math.isfinite(value) else str(value)
 
 
+def kept(text: str) -> Any:
+    """As HTML in which numbers keep their units and options their values, whatever the width of a line."""
+    from markupsafe import Markup, escape  # not before a page is asked for: `import xent` stays light
+
+    def together(found: re.Match[str]) -> str:
+        return found[0] if found[0].startswith("<") else f'<span class="kept">{found[0]}</span>'
+
+    return Markup(TOGETHER.sub(together, str(escape(text))))
+
+
 def at(value: float) -> str:
     """A position, short enough for thousands of them."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 FILTERS = {
-    found.__name__: found for found in (number, percent, probability, likely, count, rows, name, short, exact, at)
+    found.__name__: found for found in (number, percent, probability, likely, count, rows, name, short, exact, at, kept)
 }
