@@ -1,5 +1,6 @@
 """What people see: HTML in a notebook (well-formed, no requests, light and dark), plots, and lines on a terminal."""
 
+import json
 import math
 import re
 import shutil
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import xent
+from xent.report import plot_fonts
 from xent.report.explanation_text import wrapped
 from xent.report.figures import figure
+from xent.texts.catalogue import text
 
 matplotlib.use("agg")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -99,6 +102,42 @@ def test_plots_hold_the_numbers():
     ax = xent.explain(gaussian=([1.0], [0.0])).plot()
     assert ax.collections[0].get_offsets()[0].tolist() == pytest.approx([1.0, 0.5 + math.log(math.sqrt(math.tau))])
     plt.close("all")
+
+
+CHINESE = [
+    {"p": [0.1, 0.9], "lang": "zh"},
+    {"binary": (1, 0.8), "lang": "zh"},
+    {"gaussian": ([1.0], [0.0]), "lang": "zh"},
+]
+
+
+def written(ax):
+    """Draws, which warns of every character that the fonts lack."""
+    from matplotlib import pyplot as plt
+
+    ax.figure.canvas.draw()
+    plt.close("all")
+    return [ax.get_xlabel(), ax.get_ylabel(), *(tick.get_text() for tick in ax.get_xticklabels())]
+
+
+@pytest.mark.skipif(not plot_fonts.chinese_fonts(), reason="no font with Chinese is installed")
+@pytest.mark.parametrize("asked", CHINESE, ids=str)
+def test_plots_in_chinese_lack_no_character(asked):
+    assert any(plot_fonts.is_chinese(text) for text in written(xent.explain(**asked).plot()))
+
+
+@pytest.mark.parametrize("asked", CHINESE, ids=str)
+def test_plots_are_in_english_where_no_font_has_chinese(asked, monkeypatch):
+    monkeypatch.setattr("xent.report.explanation_plot.chinese_fonts", tuple)
+    assert written(xent.explain(**asked).plot())[:2] == written(xent.explain(**asked | {"lang": "en"}).plot())[:2]
+
+
+def test_axes_are_in_the_language_in_json_and_html():
+    explanation = xent.explain(binary=(1, 0.8), lang="zh")
+    axes = [text("zh", "labels.chart.x"), text("zh", "labels.chart.y", unit=text("zh", "unit.nats"))]
+    chart = json.loads(explanation.json())["steps"][0]["chart"]
+    assert [chart["x_axis"], chart["y_axis"]] == axes
+    assert all(axis in explanation._repr_html_() for axis in axes)
 
 
 words = st.text(st.sampled_from("ab c交叉熵，。（）“”:≈"), max_size=60)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Line", "broken", "columns_of", "named", "print_lines", "shown_in", "wrapped"]
+__all__ = ["WIDE", "Line", "broken", "columns_of", "named", "print_lines", "shown_in", "wrapped"]
 
 Line = tuple[str, str, str]  # name, text, style
 WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
