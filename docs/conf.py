@@ -16,6 +16,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import computed  # noqa: E402
 from directives import CommandHelp, Fields  # noqa: E402
+from house import small_house  # noqa: E402
 
 import xent  # noqa: E402
 
@@ -87,13 +88,26 @@ def inline(app: Sphinx, tree: nodes.document) -> None:
     """SVG in the page itself, where its style gives it the colours of the theme, light or dark; no empty line ends a block."""
     for image in list(tree.findall(nodes.image)):
         if image["uri"].endswith(".svg"):
-            picture = (HERE / image["uri"]).read_text(encoding="utf-8")
-            picture = re.sub(r"<title>.*?</title>|<style>.*?</style>\n", "", picture, flags=re.DOTALL)
-            picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" ', 1)
-            image.replace_self(nodes.raw("", f'<div class="drawn">{picture}</div>', format="html"))
+            shown = "".join(drawn(kind, picture, image) for kind, picture in pictures(app, HERE / image["uri"]).items())
+            image.replace_self(nodes.raw("", shown, format="html"))
     for block in tree.findall(nodes.literal_block):  # the line that ends a doctest in Markdown
         block.rawsource = block.astext().rstrip("\n")
         block[:] = [nodes.Text(block.rawsource)]
+
+
+def pictures(app: Sphinx, path: Path) -> dict[str, str]:
+    """A drawing for wide screens and one for phones; on the page of a layer, the house with that layer marked."""
+    page = Path(app.env.docname)
+    if path.name == "house.svg" and page.name != "index":
+        return {"small": small_house(HERE.parent / "pyproject.toml", page.name)}
+    return {kind: computed.figures.pictures(HERE, kind == "narrow")[path] for kind in ("wide", "narrow")}
+
+
+def drawn(kind: str, picture: str, image: nodes.image) -> str:
+    """A drawing without what the page has already: the style, and the title, which the page says to those who cannot see."""
+    picture = re.sub(r"<title>.*?</title>|<style>.*?</style>\n", "", picture, flags=re.DOTALL)
+    picture = picture.replace("<svg ", f'<svg aria-label="{image.get("alt", "")}" ', 1)
+    return f'<div class="drawn {kind}">{picture}</div>'
 
 
 def mark_chinese(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None) -> None:

@@ -1,5 +1,6 @@
 """What people see: HTML in a notebook (well-formed, no requests, light and dark), plots, and lines on a terminal."""
 
+import json
 import math
 import re
 import shutil
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import xent
+from xent.report import plot_fonts
 from xent.report.explanation_text import wrapped
 from xent.report.figures import figure
+from xent.texts.catalogue import text
 
 matplotlib.use("agg")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -60,7 +63,7 @@ def html(name):
 @pytest.mark.parametrize("name", SHOWN)
 def test_html_says_what_the_text_says_and_asks_for_nothing(name):
     found, explanation = Fragment(html(name)), xent.explain(**SHOWN[name])
-    text = " ".join(found.text)
+    text = "".join(found.text)
     for step in explanation.steps:
         for part in (step.title, *step.text):
             assert part in text
@@ -78,7 +81,7 @@ def test_html_says_what_the_text_says_and_asks_for_nothing(name):
 
 def test_conventions_as_html():
     found = xent.compare_conventions([1, 2], [[0.05, 0.95, 0.05], [0.1, 0.8, 0.1]], libraries=False)
-    assert "1.20133428" in " ".join(Fragment(found._repr_html_()).text)
+    assert "1.20133428" in "".join(Fragment(found._repr_html_()).text)
     with pytest.raises(xent.OptionError, match="has no picture to draw"):
         found.plot()
 
@@ -101,6 +104,42 @@ def test_plots_hold_the_numbers():
     plt.close("all")
 
 
+CHINESE = [
+    {"p": [0.1, 0.9], "lang": "zh"},
+    {"binary": (1, 0.8), "lang": "zh"},
+    {"gaussian": ([1.0], [0.0]), "lang": "zh"},
+]
+
+
+def written(ax):
+    """Draws, which warns of every character that the fonts lack."""
+    from matplotlib import pyplot as plt
+
+    ax.figure.canvas.draw()
+    plt.close("all")
+    return [ax.get_xlabel(), ax.get_ylabel(), *(tick.get_text() for tick in ax.get_xticklabels())]
+
+
+@pytest.mark.skipif(not plot_fonts.chinese_fonts(), reason="no font with Chinese is installed")
+@pytest.mark.parametrize("asked", CHINESE, ids=str)
+def test_plots_in_chinese_lack_no_character(asked):
+    assert any(plot_fonts.is_chinese(text) for text in written(xent.explain(**asked).plot()))
+
+
+@pytest.mark.parametrize("asked", CHINESE, ids=str)
+def test_plots_are_in_english_where_no_font_has_chinese(asked, monkeypatch):
+    monkeypatch.setattr("xent.report.explanation_plot.chinese_fonts", tuple)
+    assert written(xent.explain(**asked).plot())[:2] == written(xent.explain(**asked | {"lang": "en"}).plot())[:2]
+
+
+def test_axes_are_in_the_language_in_json_and_html():
+    explanation = xent.explain(binary=(1, 0.8), lang="zh")
+    axes = [text("zh", "labels.chart.x"), text("zh", "labels.chart.y", unit=text("zh", "unit.nats"))]
+    chart = json.loads(explanation.json())["steps"][0]["chart"]
+    assert [chart["x_axis"], chart["y_axis"]] == axes
+    assert all(axis in explanation._repr_html_() for axis in axes)
+
+
 words = st.text(st.sampled_from("ab c交叉熵，。（）“”:≈"), max_size=60)
 
 
@@ -117,6 +156,40 @@ def test_chinese_breaks_between_characters_and_keeps_marks_where_they_belong():
     assert all(cell_len(line) <= 12 for line in lines)
     assert not any(line[0] in "，。）" or line[-1] == "（" for line in lines)
     assert wrapped("one two three", 7) == ["one two", "three"]
+
+
+PHONE = {
+    **SHOWN,
+    "far": {"logits": [40.0, 0.0, 0.0], "label": 0, "lang": "zh"},
+    "five": {
+        "logits": [4.0, 3.0, 0.0, 1.0, -3.0],
+        "label": 0,
+        "names": ["table tennis", *"abc", "a name longer than others"],
+    },
+    "zh": {"binary": ([1, 0, 1], [0.8, 0.4, 0.5]), "lang": "zh"},
+}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+@pytest.mark.parametrize("width", [360, 1280])
+def test_tables_show_all_of_their_numbers_whole(width):
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": 700})
+        for name, asked in PHONE.items():
+            page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{xent.explain(**asked)._repr_html_()}")
+            tables = page.eval_on_selector_all(".scroll", "all => all.map(e => [e.scrollWidth, e.clientWidth])")
+            assert len(tables) >= 2
+            assert all(inner <= outer for inner, outer in tables), (name, tables)
+            lines = page.eval_on_selector_all(  # letters stand in one line
+                "td, th.short, .bars span, .kept", "all => all.map(e => [e.textContent, new Set([...Array(e.childNodes.length).keys()].flatMap("
+                "(i) => { const r = document.createRange(); r.selectNodeContents(e.childNodes[i]); return [...r.getClientRects()].map((b) => Math.round(b.top)); })).size])"
+            )  # fmt: skip
+            assert len(lines) > 10
+            assert [text for text, count in lines if count > 1] == [], name
+            for long in page.eval_on_selector_all(".bars svg", "all => all.map(e => e.getBoundingClientRect().width)"):
+                assert long >= (100 if width == 360 else 250)
+        browser.close()
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")

@@ -212,14 +212,6 @@ def test_the_point_on_the_curve(show, numbers):
     assert numbers(page)["curve.nats"][0] == pytest.approx(1.1 * math.log(10), rel=2e-3)
     assert page.inner_text("#curve-rule .here").endswith("something is broken")
     page.locator("input[name=nats][value=log]").check()
-    assert [float(text) for text in page.locator("#curve-plot text.bound").all_text_contents()] == [
-        2,
-        1,
-        0.3,
-        0.2,
-        0.05,
-        0.02,
-    ]
     page.locator("#curve-marks button >> nth=5").click()
     assert numbers(page)["curve.bits"] == (1.0, "1.0000")
 
@@ -235,6 +227,60 @@ def test_the_curve_goes_through_its_marks(show):
         assert len(marks) >= 9
         for x, y in marks:
             assert abs(np.interp(x, curve[:, 0], curve[:, 1]) - y) < 0.7
+
+
+BOXES = "all => all.filter(e => e.checkVisibility()).map(e => { const b = e.getBoundingClientRect(); return [e.textContent, b.left, b.top, b.right, b.bottom]; })"
+LINES = """all => all.map((e) => { const r = document.createRange(); r.selectNodeContents(e);
+  const tops = [...r.getClientRects()].filter((b) => b.width).map((b) => b.top).sort((a, b) => a - b);
+  return [e.textContent, tops.filter((y, i) => !i || y - tops[i - 1] > 10).length]; })"""
+
+
+@pytest.mark.parametrize("fragment", ["", "#axis=log", "#nats=log", "#axis=log&nats=log"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_curve_has_all_its_labels_beside_one_another(show, fragment, width):
+    page = show(fragment, viewport={"width": width, "height": 900})
+    labels = page.eval_on_selector_all("#curve-plot text, #curve-plot .mark:is(span)", BOXES)
+    bounds = page.locator("#curve-plot text.bound").all_text_contents()
+    assert [float(text) for text in bounds] == [2, 1, 0.3, 0.2, 0.05, 0.02]
+    for i, (text, *a) in enumerate(labels):
+        assert 0 <= a[0] < a[2] <= width
+        for other, *b in labels[:i]:
+            across, up = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+            assert across <= 0 or up <= 4, (text, other)
+    svg, one = (page.locator(f"#curve-plot {which} >> nth=0").bounding_box() for which in ("svg", "#curve-one"))
+    path = page.get_attribute("#curve-plot .whole", "d")
+    for pair in path.lstrip("M").split("L"):
+        x, y = (float(share) / 100 for share in pair.split())
+        x, y = svg["x"] + x * svg["width"], svg["y"] + y * svg["height"]
+        assert not (one["x"] + 4 < x < one["x"] + one["width"] - 4 and one["y"] + 4 < y < one["y"] + one["height"] - 4)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_header_is_in_order(show, lang, width):
+    page = show(lang=lang, viewport={"width": width, "height": 900})
+    buttons = page.eval_on_selector_all("header .tools > :is(button, .switch)", BOXES)
+    assert len({round((top + bottom) / 2) for _, _, top, _, bottom in buttons}) == 1  # one line
+    left, right = page.eval_on_selector("h1", "e => [e.getBoundingClientRect().left, e.getBoundingClientRect().right]")
+    assert buttons[0][1] == pytest.approx(left, abs=1)
+    assert buttons[-1][3] == pytest.approx(right, abs=1)
+    for text, start, _, end, _ in page.eval_on_selector_all("nav a", BOXES):
+        assert 0 <= start < end <= width, text
+    if lang == "zh":  # headings break at marks and spaces, not within a word
+        for text, lines in page.eval_on_selector_all("h2 span", LINES):
+            assert lines <= len(re.split(r"[，：、 ]", text)), text
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_numbers_stand_whole_and_in_line(show, lang, width):
+    page = show("#z=20,-2.5,0.5&label=0&y=1,0&given=z19,z-19", lang=lang, viewport={"width": width, "height": 900})
+    found = page.eval_on_selector_all(".n, .readings b, td, dd b", LINES)
+    assert any("×10" in text for text, _ in found)
+    assert [text for text, lines in found if lines > 1] == []
+    if width == 1280:
+        for line in page.query_selector_all("#logits-lines .line"):
+            assert len({round(top) for _, _, top, _, _ in line.eval_on_selector_all(".cell .n", BOXES)}) == 1
 
 
 SHARED = [

@@ -31,7 +31,7 @@ def cases(name):
 REPORTS, COMPARISONS = cases("test_html").REPORTS, cases("test_comparison_html").COMPARISONS
 CHINESE = re.compile(r"[一-鿿]")
 ENGLISH = re.compile(r"(?<![\w./<])[A-Za-z’']{2,}(?:[ ,;:]+[A-Za-z’']{2,}){2,}")  # three words in a row
-NAMES = ("<script>alert(1)</script>", "a long name of a first model", "a long name of …")
+NAMES = ("<script>alert(1)</script>", "a long name of a first model", "a long name of …", "a long name of a fi…")
 
 
 class Seen(HTMLParser):

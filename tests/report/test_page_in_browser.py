@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from xent import compare, evaluate
+from xent import compare, evaluate, scan
 from xent.report import comparison_html
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -168,6 +168,71 @@ def test_it_fits_a_phone(show, name):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+LINES = """all => all.map((e) => { const r = document.createRange(), lines = new Set(); r.selectNodeContents(e);
+  for (const box of r.getClientRects()) if (box.width) lines.add(Math.round(box.top)); return [e.textContent, lines.size]; })"""
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("name", REPORTS)
+def test_no_label_of_a_plot_is_cut_off_on_a_phone(show, name, lang):
+    page = show(name, viewport={"width": 360, "height": 780})
+    page.evaluate(f"location.hash = '{lang}'")
+    page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
+    labels = page.eval_on_selector_all(
+        ".plot text",
+        """all => all.filter(e => e.textContent.trim() && e.checkVisibility())
+        .map(e => { const box = e.getBoundingClientRect(); return [e.textContent, box.left, box.right]; })""",
+    )
+    assert len(labels) > 5
+    assert [label for label in labels if label[1] < 0 or label[2] > 360] == []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_lines_break_within_no_number_and_no_option(show, name):
+    page = show(name, viewport={"width": 360, "height": 780})
+    page.eval_on_selector_all("details", "all => all.forEach(e => e.open = true)")
+    kept = page.eval_on_selector_all("#en .kept, #en td.n, #en .num [data-key]", LINES)
+    assert len(kept) > 5
+    assert [text for text, lines in kept if lines > 1] == []
+    if name == "infinite":
+        assert any(text == "--clip 1e-7" for text, _ in kept)
+        assert "∞ to ∞" not in page.inner_text("#en header")
+
+
+def test_the_worst_rows_show_what_they_cost_first(browser, tmp_path):
+    folder = tmp_path / "predictions_of_a_long_name" / "digits_logistic_regression"
+    folder.mkdir(parents=True)
+    for part in ("part_0.csv", "part_1.csv"):
+        (folder / part).write_text("y,p\n1,0.4\n0,0.9\n1,0.8\n0,0.2\n")
+    page = browser.new_page(viewport={"width": 360, "height": 780})
+    for pattern in ("part_0.csv", "part_*.csv"):
+        scan(str(folder / pattern), label="y", prediction="p").html(tmp_path / "page.html")
+        page.goto((tmp_path / "page.html").as_uri())
+        for key in ("worst.0.loss", "worst.0.probability"):
+            box = page.locator(f"#en [data-key='{key}']").bounding_box()
+            assert 0 <= box["x"] <= box["x"] + box["width"] <= 340
+        cells = page.locator("#en [aria-label*='worst rows' i] tbody tr >> nth=0").locator("td")
+        assert cells.last.inner_text() == ("1" if pattern == "part_0.csv" else "part_0.csv")
+    assert cells.last.get_attribute("title") == str(folder / "part_0.csv")
+    page.close()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_names_of_models_break_at_their_joints(browser, tmp_path, width):
+    labels, old, new = two_classes()
+    names = ["digits_logistic_regression", "digits_naive_bayes"]
+    comparison_html.write(compare(old, new, labels=labels, names=names), tmp_path / "page.html")
+    page = browser.new_page(viewport={"width": width, "height": 780})
+    page.goto((tmp_path / "page.html").as_uri())
+    found = page.eval_on_selector_all("#en td bdi, #en th bdi", LINES)
+    assert {text for text, _ in found} >= set(names)
+    assert all(lines <= len(text.split("_")) for text, lines in found)
+    if width == 1280:  # there is room for all of it
+        assert {lines for _, lines in page.eval_on_selector_all("#en th bdi", LINES)} == {1}
+        assert page.text_content("#en .beside >> nth=0") == names[0]
+    page.close()
 
 
 def test_dark_mode_is_dark(show):

@@ -11,7 +11,7 @@ from xent.formulas.rows import weighted
 from xent.report.explanation import Explanation
 from xent.report.figures import figure
 from xent.report.steps import Bars, Cell, Step, Table, Values
-from xent.texts.catalogue import Say, speaker
+from xent.texts.catalogue import Say, sentence, speaker
 from xent.units import unit_base
 
 __all__ = ["explain_distributions"]
@@ -98,7 +98,7 @@ def _given(pair: Pair) -> Step:
     chart = Bars(
         tuple(pair.names[j] for j in pair.shown),
         tuple((name, floats_of(values[pair.shown])) for name, values in series),
-        say("distributions.chart.axis"),
+        sentence("distributions.chart.axis"),
     )
     values = {name.lower(): floats_of(found) for name, found in series}
     title, text = say(f"distributions.given.title{one}"), say(f"distributions.given.text{one}")

@@ -11,7 +11,7 @@ from xent.explaining.given import Floats, at_most, floats_of, numbers, spoken
 from xent.report.explanation import Explanation
 from xent.report.figures import figure, signed
 from xent.report.steps import Cell, Curve, Step, Table, Values
-from xent.texts.catalogue import Say, speaker
+from xent.texts.catalogue import Say, sentence, speaker
 from xent.units import unit_base
 
 __all__ = ["explain_gaussian"]
@@ -105,14 +105,12 @@ def _costs(given: Errors, loss: float) -> Step:
 
 
 def _curve(given: Errors, costs: Floats) -> Curve:
-    say, error = given.say, given.true - given.predicted
+    error = given.true - given.predicted
     far = REACH * max(float(np.abs(error).max()), given.std)
     x = np.arange(-HALF, HALF + 1) / HALF * far
-    unit = say(f"unit.{given.unit}")
     points = tuple(zip(floats_of(error), floats_of(costs), strict=True))
-    return Curve(
-        floats_of(x), floats_of(given.cost(x**2)), points, say("gaussian.chart.x"), say("gaussian.chart.y", unit=unit)
-    )
+    axes = sentence("gaussian.chart.x"), sentence("gaussian.chart.y", unit=sentence(f"unit.{given.unit}"))
+    return Curve(floats_of(x), floats_of(given.cost(x**2)), points, *axes)
 
 
 def _loss(given: Errors, loss: float) -> Step:

@@ -25,7 +25,7 @@ from xent.report.figures import figure, signed
 from xent.report.steps import Bars, Cell, Curve, Step, Table
 from xent.scoring.outcomes import Place, target_outcomes
 from xent.scoring.plan import Kind, Plan
-from xent.texts.catalogue import Say, speaker
+from xent.texts.catalogue import Say, sentence, speaker
 from xent.units import from_nats, unit_base
 
 __all__ = ["explain_label", "explain_questions"]
@@ -65,7 +65,7 @@ def explain_label(
     given = [say("label.given.text", **spoken)]
     if best != own:
         given.append(say("label.given.best", best=shown_names[best], p=figure(float(p[best]))))
-    chart = Bars(tuple(shown_names), (("p", floats_of(p)),), say("labels.chart.axis"))
+    chart = Bars(tuple(shown_names), (("p", floats_of(p)),), sentence("labels.chart.axis"))
     uniform = float(information.surprisal(1.0 / row.size))
     bits = float(from_nats(float(nats[own]), 2.0))
     meaning = say("label.meaning.text", nats=figure(float(nats[own])), bits=figure(bits), classes=row.size,
@@ -178,12 +178,12 @@ def _given(asked: Questions, answers: tuple[str, str] | None) -> Step:
 
 
 def _curve(asked: Questions) -> Curve:
-    say, p = asked.say, np.arange(1, CURVE + 1) / CURVE
+    p = np.arange(1, CURVE + 1) / CURVE
     y = np.asarray(information.surprisal(p, base=unit_base(asked.unit)))
     finite = asked.costs[np.isfinite(asked.costs)]
     points = zip(floats_of(arithmetic.probabilities(finite)), floats_of(asked.of(finite)), strict=True)
-    unit = say(f"unit.{asked.unit}")
-    return Curve(floats_of(p), floats_of(y), tuple(points), say("labels.chart.x"), say("labels.chart.y", unit=unit))
+    axes = sentence("labels.chart.x"), sentence("labels.chart.y", unit=sentence(f"unit.{asked.unit}"))
+    return Curve(floats_of(p), floats_of(y), tuple(points), *axes)
 
 
 def _costs(asked: Questions, loss: float) -> Step:

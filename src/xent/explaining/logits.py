@@ -15,7 +15,7 @@ from xent.losses.value_and_grad import value_and_grad
 from xent.report.explanation import Explanation
 from xent.report.figures import figure, signed
 from xent.report.steps import Bars, Cell, Step, Table
-from xent.texts.catalogue import Say, speaker
+from xent.texts.catalogue import Say, sentence, speaker
 from xent.units import from_nats, unit_base
 
 __all__ = ["explain_logits"]
@@ -139,11 +139,10 @@ def _softmax(row: Row) -> Step:
         before, after, p = (figure(float(one[row.label])) for one in (plain, moved, row.p))
         why += say("space") + say("logits.softmax.shift", label=row.names[row.label], before=before, after=after, p=p)
     table = row.table((say("logits.column.softmax"), say("logits.column.plain")), (row.p, shares))
-    axis = say("logits.chart.axis")
     chart = Bars(
         tuple(row.names[j] for j in row.shown),
         ((say("logits.column.softmax"), floats_of(row.p[row.shown])),),
-        axis,
+        sentence("logits.chart.axis"),
     )
     values = {"softmax": floats_of(row.p), "plain": floats_of(plain)}
     return Step("softmax", say("logits.softmax.title"), (say("logits.softmax.text"), why), values, table, chart)

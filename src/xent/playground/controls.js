@@ -3,7 +3,7 @@ const find = (selector, within = document) => within.querySelector(selector);
 const findAll = (selector, within = document) => [...within.querySelectorAll(selector)];
 const SVG = find("svg").namespaceURI;
 const make = (tag, attributes = {}, ...children) => {
-  const element = tag === "line" || tag === "circle" || tag === "text" || tag === "path"
+  const element = ["svg", "line", "circle", "text", "path"].includes(tag)
     ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   element.append(...children);
@@ -26,12 +26,11 @@ const nameOf = (names, i, kind) => {
 };
 const listed = (names) => names.join(say("explore.comma"));
 
-// A number with its full precision beside it: data-key says which, data-value is it. A narrow column breaks it at its power.
+// A number with its full precision beside it: data-key says which, data-value is it.
 const show = (element, key, value, text = figures.figure(value)) => {
   element.dataset.key = key;
   element.dataset.value = value;
-  const [digits, power] = text.split("×");
-  element.replaceChildren(digits, ...(power ? [make("wbr"), `×${power}`] : []));
+  element.textContent = text;
 };
 
 // `at` gives the share of the track where a value stands, `from` the value at a share.

@@ -1,6 +1,6 @@
 // 3: the curve.
 const curve = (() => {
-  const DECADES = 17, LOW = 1e-3, HIGH = 50, TOP = 7; // ends of the axes: p from 10^-17, log nats, linear nats
+  const DECADES = 17, LOW = 1e-3, HIGH = 50, TOP = 7, NAME = 13; // ends of the axes: p from 10^-17, log nats, linear nats; pixels for a name
   const own = () => state.curve, change = () => changed("curve");
   const plot = find("#curve-plot"), svg = find("svg", plot), handle = find("#curve-handle");
   const deep = () => own().axis === "log";
@@ -28,18 +28,24 @@ const curve = (() => {
     }).filter(([, nats]) => nats <= top() * 1.06 || own().nats === "log");
     return `M${points.map(([x, nats]) => `${(100 * x).toFixed(2)} ${(100 * (1 - (own().nats === "log" ? up(nats) : nats / top()))).toFixed(2)}`).join("L")}`;
   };
+  // The names of the bounds stand one above the other even where the bounds are too close for that.
+  const bounds = (group) => {
+    const beside = make("svg", { x: "100%" }), height = svg.clientHeight;
+    let free = height;
+    for (const bound of page.rule.filter((nats) => up(nats) < 1)) {
+      const from = height * (1 - up(bound)), to = Math.min(from, free);
+      free = to - NAME;
+      group.append(lineAt(up(bound), "rule"));
+      beside.prepend(make("path", { class: "leader", d: `M2 ${from}L14 ${to}` }), textAt({ class: "bound", x: 17, y: to, dy: 4 }, String(bound)));
+    }
+    return beside;
+  };
   const grid = () => {
     const group = find(".marks", svg);
     group.replaceChildren();
     for (const nats of heights()) group.append(lineAt(up(nats), "grid"), textAt({ class: "end", x: -8, y: percent(1 - up(nats)), dy: 4 }, String(nats)));
     for (const [p, text] of widths()) group.append(textAt({ class: "mid", x: percent(across(p)), y: "100%", dy: 20 }, text));
-    let last = Infinity;
-    for (const bound of [...page.rule].reverse()) {
-      const y = up(bound);
-      if (y >= 1) continue;
-      group.append(lineAt(y, "rule"));
-      if (own().nats === "log" || Math.abs(last - y) * 320 > 15) { group.append(textAt({ class: "bound", x: "100%", dx: 6, y: percent(1 - y), dy: 4 }, String(bound))); last = y; }
-    }
+    group.append(bounds(group));
     for (const p of own().marks) {
       const nats = arithmetic.surprisal(p), inside = nats <= top() && (own().nats !== "log" || nats >= LOW);
       if (inside) group.append(make("circle", { class: "mark", cx: percent(across(p)), cy: percent(1 - up(nats)), r: 3.5 }));
@@ -85,7 +91,8 @@ const curve = (() => {
   const update = () => {
     const p = own().at, cost = arithmetic.surprisal(p), clipped = arithmetic.surprisal(arithmetic.clipped(p, own().clip));
     grid();
-    plot.classList.toggle("deep", deep());
+    plot.classList.toggle("steep", deep());
+    plot.classList.toggle("small", own().nats === "log");
     place(find(".whole", svg), { d: path(0) });
     place(find(".clipped", svg), { d: own().clip ? path(own().clip) : "M0 0" });
     handle.style.left = percent(across(p));

@@ -67,4 +67,4 @@ class Explanation:
 
     def json(self) -> str:
         """As JSON: keys are the attribute names, infinity is "inf", what is undefined is null."""
-        return json.render(self)
+        return json.render(self, self.lang)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xent.report.axes import Tick, ticks
 from xent.report.figures import figure, is_figure
+from xent.report.lines import columns_of
 from xent.report.pages import filled
 from xent.report.steps import Bars, Cell, Curve, Table
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from xent.report.explanation import Explanation
 
 __all__ = ["render"]
+
+ROOM = 38  # letters beside one another on a phone; the rows of a wider table are cut there
+BREAKS = 10  # of a heading or of a bar's name: a longer one breaks, or has a line of its own
+SHORT = 16  # of a row's name: a longer one breaks
 
 
 class Bar(NamedTuple):
@@ -39,6 +44,7 @@ def render(explanation: "Explanation") -> str:
     drawn = [
         {
             "step": step,
+            "long": isinstance(step.chart, Bars) and max(map(columns_of, step.chart.names)) > BREAKS,
             "bars": _bars(step.chart) if isinstance(step.chart, Bars) else (),
             "line": _line(step.chart) if isinstance(step.chart, Curve) else None,
             "table": None if step.table is None else _cells(step.table),
@@ -56,8 +62,20 @@ def _cells(table: Table) -> dict[str, object]:
         "header": table.header,
         "rows": [(row, i in table.marked) for i, row in enumerate(shown)],
         "foot": None if table.foot is None else [_shown(cell) for cell in table.foot],
+        "stacked": _stacked(table.header, columns),
         "numeric": [i > 0 and is_figure(column) for i, column in enumerate(columns)],
     }
+
+
+def _stacked(header: tuple[str, ...], columns: list[tuple[str, ...]]) -> str:
+    """How many numbers stand side by side on a phone, each below its name; "" where the whole table fits."""
+    long = [max(map(columns_of, column)) for column in columns]
+    names = [max(map(columns_of, name.split()), default=0) for name in header]  # a heading may break between words
+    room = [max(a, min(b, BREAKS)) for a, b in zip(long, names, strict=True)]
+    if min(room[0], SHORT) + sum(room[1:]) + 2 * len(room) <= ROOM:
+        return ""
+    numbers = sum(map(bool, header[1:]))
+    return "two" if max(long[1:]) > 9 or numbers == 4 else "three"
 
 
 def _shown(cell: Cell) -> str:

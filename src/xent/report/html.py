@@ -1,6 +1,7 @@
 """The report as one self-contained page: readable on a phone, in the dark and on paper, without a network."""
 
 import os
+from typing import NamedTuple
 
 from xent.report import charts
 from xent.report.chart_confusion import heat
@@ -34,6 +35,7 @@ def render(report: Report, lang: str = "en") -> str:
         heat=heat(report),
         reliability=reliability(report),
         curve=charts.curve(report),
+        files=_files(report),
     )
 
 
@@ -47,9 +49,24 @@ def write(report: Report, path: str | os.PathLike[str], lang: str = "en") -> Non
     write_page(render(report, lang), path)
 
 
+class _File(NamedTuple):
+    """A file that worst rows are in."""
+
+    path: str
+    name: str  # without the folders that all of them are in
+
+
+def _files(report: Report) -> list[_File]:
+    paths = list(dict.fromkeys(row.source for row in report.worst if row.source))
+    folders = [path.split("/")[:-1] for path in paths]
+    same = [len(set(level)) == 1 for level in zip(*folders, strict=False)]
+    shared = [*same, False].index(False)
+    return [_File(path, "/".join(path.split("/")[shared:])) for path in paths]
+
+
 def _title(report: Report) -> Sentence:
-    sources = list(dict.fromkeys(row.source for row in report.worst if row.source))
-    if not sources:
+    files = _files(report)
+    if not files:
         return sentence("page.title")
-    first = os.path.basename(sources[0]) or sources[0]
-    return sentence("page.title.of" if len(sources) == 1 else "page.title.of_several", source=first)
+    first = os.path.basename(files[0].path) or files[0].path
+    return sentence("page.title.of" if len(files) == 1 else "page.title.of_several", source=first)

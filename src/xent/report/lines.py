@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Line", "broken", "named", "print_lines", "shown_in", "wrapped"]
+__all__ = ["WIDE", "Line", "broken", "columns_of", "named", "print_lines", "shown_in", "wrapped"]
 
 Line = tuple[str, str, str]  # name, text, style
 WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
@@ -37,6 +37,11 @@ def print_lines(lines: Sequence[Line], console: Any, names: int) -> None:
 def broken(line: str, width: int) -> str:
     """A line with breaks where it has characters that no spaces part; others are broken by the console."""
     return "\n".join(wrapped(line, width)) if re.search(WIDE, line) else line
+
+
+def columns_of(text: str) -> int:
+    """How many letters it is as wide as; a Chinese character is two."""
+    return len(text) + len(re.findall(WIDE, text))
 
 
 def shown_in(width: int, show: Callable[[Any], None]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xent.errors import SourceError
-from xent.report.typeset import FILTERS
+from xent.report.typeset import FILTERS, kept
 from xent.texts.catalogue import CATALOGUES, LANGUAGES, Sentence, said, texts_of
 
 __all__ = ["filled", "page", "write_page"]
@@ -69,7 +69,7 @@ def _templates(lang: str) -> Any:
         lstrip_blocks=True,
         finalize=partial(said, lang=lang),
     )
-    environment.filters |= FILTERS | {"said": partial(said, lang=lang)}
+    environment.filters |= FILTERS | {"said": partial(said, lang=lang), "kept": lambda text: kept(said(text, lang))}
     environment.globals |= {"say": _teller(lang), "lang": lang, "in_language": _teller, "version": _version()}
     return environment
 

@@ -10,6 +10,7 @@ from xent.report.chart_groups import ERRORS, group_bars
 from xent.report.chart_ladder import waterfall
 from xent.report.chart_reliability import ReliabilityPlot, reliability
 from xent.report.model import Label, Report
+from xent.report.plot_fonts import legible
 from xent.report.typeset import name, number
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Plots(NamedTuple):
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="how often it happened")
         ax.set_xlabel(f"probability given to {plot.about}")
         ax.legend(frameon=False)
-        return ax
+        return legible(ax)
 
     def ladder(self, ax: "Axes | None" = None) -> "Axes":
         """What the loss is made of: class bias, temperature, and what no recalibration removes.
@@ -83,7 +84,7 @@ class Plots(NamedTuple):
         ax.invert_yaxis()
         ax.margins(x=0.12)
         ax.set_xlabel(f"{self.report.unit} per row")
-        return ax
+        return legible(ax)
 
     def confusion(self, ax: "Axes | None" = None) -> "Axes":
         """Mean −log of the probability that the rows of each class (down) give to each class (across).
@@ -114,7 +115,7 @@ class Plots(NamedTuple):
                 dark = cost is not None and cost < 0.4 * top
                 ax.text(j, i, _brief(cost), ha="center", va="center", fontsize=7, color="white" if dark else INK)
         ax.figure.colorbar(image, ax=ax, label=f"mean −log p, {report.unit}", extend="max")
-        return ax
+        return legible(ax)
 
     def histogram(self, ax: "Axes | None" = None) -> "Axes":
         """Rows by surprisal: upwards their share of the rows, downwards their share of the loss.
@@ -139,7 +140,7 @@ class Plots(NamedTuple):
         ax.yaxis.set_major_formatter(lambda share, _: f"{abs(100 * share):g} %")
         ax.set_xlabel(f"surprisal of a row, −log p ({self.report.unit})")
         ax.legend(frameon=False)
-        return ax
+        return legible(ax)
 
     def groups(self, ax: "Axes | None" = None) -> "Axes":
         """The mean loss of each group, two standard errors to each side, and the loss of all rows as a line.
@@ -166,7 +167,7 @@ class Plots(NamedTuple):
         ax.invert_yaxis()
         ax.set_xlim(left=0.0)
         ax.set_xlabel(f"mean loss, {self.report.unit}")
-        return ax
+        return legible(ax)
 
 
 def _brief(cost: float | None) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from xent.report import numbers
@@ -9,12 +10,18 @@ from xent.report.model import Label
 from xent.texts.catalogue import counted, sentence
 
 __all__ = [
-    "FILTERS", "SPACE", "at", "count", "exact", "likely", "name", "number", "percent", "probability", "rows", "short",
+    "FILTERS", "SPACE", "at", "breakable", "count", "exact", "kept", "likely", "name", "number", "percent", "probability", "rows", "short",
 ]  # fmt: skip
 
 SPACE = "\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHORT = 16  # characters of a name in a plot
+JOINT = re.compile(r"(?<=\w)[_/](?=\w)")
+TOGETHER = re.compile(  # what no line may break: a number and its power or unit, p < 0.001, an option and its value
+    r"<[^>]*>|[−+]?\d[\d.,]*(?:\s?×\s?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?\s(?:%|nats?\b|bits?\b|奈特|比特)"
+    r"|[−+]?\d[\d.,]*\s?×\s?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+"
+    r"|\bp\s(?:=|&lt;)\s[\d.]+|(?<![\w-])--[a-z][a-z-]*(?:\s\d[\w.-]*)?"
+)
 
 
 def number(value: float | None) -> str:
@@ -71,15 +78,32 @@ def name(label: Label | tuple[Label, ...]) -> str:
     return str(label) if str(label).strip() else repr(label)
 
 
-def short(label: Label) -> str:
+def short(label: Label, most: int = SHORT) -> str:
     """A name cut to fit beside a bar."""
     text = name(label)
-    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def breakable(name: str) -> Any:
+    """As HTML in which a long name breaks at its joints, not within a word."""
+    from markupsafe import Markup, escape
+
+    return Markup(JOINT.sub(r"\g<0><wbr>", str(escape(name))))
 
 
 def exact(value: Any) -> str:
     """As JSON has it, without quotes around infinity."""
     return json.dumps(value) if value is None or math.isfinite(value) else str(value)
+
+
+def kept(text: str) -> Any:
+    """As HTML in which numbers keep their units and options their values, whatever the width of a line."""
+    from markupsafe import Markup, escape  # not before a page is asked for: `import xent` stays light
+
+    def together(found: re.Match[str]) -> str:
+        return found[0] if found[0].startswith("<") else f'<span class="kept">{found[0]}</span>'
+
+    return Markup(TOGETHER.sub(together, str(escape(text))))
 
 
 def at(value: float) -> str:
@@ -88,5 +112,6 @@ def at(value: float) -> str:
 
 
 FILTERS = {
-    found.__name__: found for found in (number, percent, probability, likely, count, rows, name, short, exact, at)
+    found.__name__: found
+    for found in (number, percent, probability, likely, count, rows, name, short, exact, at, breakable)
 }

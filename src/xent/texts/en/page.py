@@ -22,6 +22,7 @@ TEXTS = {
     "page.read_as": "read as {kind}",
     "page.interval": "mean loss per row · 95 % interval {low} to {high} · standard error {error}",
     "page.interval.of_one": "mean loss per row · 95 % interval {interval} · standard error {error} (a single row has neither)",
+    "page.interval.infinite": "mean loss per row",
     "page.interval.none": "a single row has none",
     "interval.few.rows": "by the studentised bootstrap, as there are few rows",
     "interval.few.clusters": "by the studentised bootstrap, as there are few clusters",

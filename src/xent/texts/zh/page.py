@@ -22,6 +22,7 @@ TEXTS = {
     "page.read_as": "按{kind}读取",
     "page.interval": "每行的平均损失 · 95 % 置信区间 {low} 到 {high} · 标准误 {error}",
     "page.interval.of_one": "每行的平均损失 · 95 % 置信区间 {interval} · 标准误 {error}（单独一行两者都没有）",
+    "page.interval.infinite": "每行的平均损失",
     "page.interval.none": "单独一行没有",
     "interval.few.rows": "行数少，用学生化自助法",
     "interval.few.clusters": "聚类少，用学生化自助法",
