@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import xent
 from xent.formulas import steps as arithmetic
+from xent.report.figures import figure
 
 finite = st.floats(-60, 60, allow_nan=False)
 rows_of_logits = st.lists(finite, min_size=2, max_size=6)
@@ -189,3 +190,48 @@ def test_extremes_are_explained_or_refused():
         assert step.table.rows[0][2] == "–"
     assert xent.explain(multilabel=(1, 0.5)).title == "cross-entropy of a row with one label: 0.6931 nats"
     assert xent.explain(logits=[0.0, 1.0], label=np.int64(1)).loss == pytest.approx(math.log1p(math.exp(-1)), rel=1e-15)
+
+
+def moved_by(difference, at, step=1e-6):
+    """The slope of a function by central differences."""
+    return (difference(at + step) - difference(at - step)) / (2 * step)
+
+
+def test_the_unit_holds_in_every_step():
+    nats, bits = (xent.explain(logits=[20.0, 1.0, 0.0], label=0, unit=unit) for unit in ("nats", "bits"))
+    one = 1 / math.log(2)
+    for step, names in {"log": ["log"], "gradient": ["gradient"], "moves": ["up", "down"],
+                        "float32": ["exact", "xent", "shifted"]}.items():  # fmt: skip
+        for name in names:
+            expected = np.multiply(nats.step(step).values[name], one)
+            np.testing.assert_allclose(bits.step(step).values[name], expected, rtol=1e-12)
+        assert "nats" not in str(bits.step(step).table) + " ".join(bits.step(step).text).replace("That is in nats", "")
+    assert bits.title.startswith(f"softmax cross-entropy: {figure(bits.loss)} bits = {figure(nats.loss)} nats")
+
+
+@pytest.mark.parametrize("y", [0, 1, 0.25])
+def test_the_last_column_is_how_the_cost_in_that_unit_changes_with_the_logit(y):
+    for unit in ("nats", "bits"):
+        cost = lambda z: xent.explain(binary=(y, 1 / (1 + math.exp(-z))), unit=unit).loss  # noqa: B023, E731
+        z = math.log(0.8 / 0.2)
+        shown = xent.explain(binary=(y, 0.8), unit=unit).step("costs").values["gradient"][0]
+        assert shown == pytest.approx(moved_by(cost, z), rel=1e-6)
+    assert xent.explain(binary=(1, 0.8), unit="bits").step("costs").table.rows[0][-1] == "−0.2885"
+
+
+def test_a_loss_below_the_least_number_is_said_to_be_there():
+    found = xent.explain(logits=[1e5, 0.0, 0.0], label=0)
+    assert found.step("loss").text[-1].startswith("The loss is above 0, but below 4.941×10⁻³²⁴")
+    assert found.step("float32").table.rows[0][1] == "below 4.941×10⁻³²⁴"
+    found = xent.explain(logits=[300.0, 0.0, 0.0], label=0)
+    assert found.step("float32").values["exact"] == pytest.approx(2 * math.exp(-300), rel=1e-12)
+    assert found.step("float32").text[-1].startswith("The smallest number that float32 holds is 1.401×10⁻⁴⁵.")
+    assert "above 0" not in xent.explain(logits=[0.0, -math.inf], label=0).step("loss").text[-1]
+
+
+def test_many_classes_do_not_come_to_0_where_few_do():
+    logits = [18.0] + [0.0] * 999
+    found = xent.explain(logits=logits, label=0).step("float32")
+    assert found.values["exact"] == pytest.approx(float(precise_nats(logits, 0)), rel=1e-12)
+    assert found.values["shifted"] == pytest.approx(found.values["exact"], rel=0.05)
+    assert not any("0, so is the gradient" in text for text in found.text)

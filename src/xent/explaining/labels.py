@@ -53,6 +53,7 @@ def explain_label(
     loss, shown_names = float(costs[own]), [called[j] for j in shown]
     spoken = {"label": called[y], "p": chance(float(nats[own]))}
     money = {"loss": figure(loss), "unit": say(f"unit.{unit}")}
+    log = say(f"log.{unit}")
     rest: list[tuple[Cell, ...]] = (
         [] if len(shown) == row.size else [(say("others", count=row.size - len(shown)), None)]
     )
@@ -66,15 +67,15 @@ def explain_label(
     if best != own:
         given.append(say("label.given.best", best=shown_names[best], p=figure(float(p[best]))))
     chart = Bars(tuple(shown_names), (("p", floats_of(p)),), sentence("labels.chart.axis"))
-    uniform = float(information.surprisal(1.0 / row.size))
+    uniform = float(information.surprisal(1.0 / row.size, base=unit_base(unit)))
     bits = float(from_nats(float(nats[own]), 2.0))
     meaning = say("label.meaning.text", nats=figure(float(nats[own])), bits=figure(bits), classes=row.size,
-                  uniform=figure(uniform))  # fmt: skip
+                  uniform=figure(uniform), unit=money["unit"])  # fmt: skip
     steps = (
         Step("probabilities", say("label.given.title"), tuple(given), {"p": floats_of(p)},
              table(say("logits.column.p"), p), chart),
-        Step("costs", say("label.costs.title"), (say("label.costs.text", **money),), {"costs": floats_of(costs)},
-             table(say("label.column.cost"), costs)),
+        Step("costs", say("label.costs.title"), (say("label.costs.text", log=log, **money),), {"costs": floats_of(costs)},
+             table(say("label.column.cost", log=log), costs)),
         _meaning(say, say("label.meaning.title", **money), (meaning,), loss, {"nats": float(nats[own]), "bits": bits}),
         Step("log_loss", say("distributions.log_loss.title"),
              (say("distributions.log_loss.here", label=called[y], cross=figure(loss), unit=money["unit"]),),
@@ -182,23 +183,28 @@ def _curve(asked: Questions) -> Curve:
     y = np.asarray(information.surprisal(p, base=unit_base(asked.unit)))
     finite = asked.costs[np.isfinite(asked.costs)]
     points = zip(floats_of(arithmetic.probabilities(finite)), floats_of(asked.of(finite)), strict=True)
-    axes = sentence("labels.chart.x"), sentence("labels.chart.y", unit=sentence(f"unit.{asked.unit}"))
-    return Curve(floats_of(p), floats_of(y), tuple(points), *axes)
+    unit = sentence(f"unit.{asked.unit}")
+    y_axis = sentence("labels.chart.y", log=sentence(f"log.{asked.unit}"), unit=unit)
+    return Curve(floats_of(p), floats_of(y), tuple(points), sentence("labels.chart.x"), y_axis)
 
 
 def _costs(asked: Questions, loss: float) -> Step:
     say = asked.say
     lacking = np.asarray(arithmetic.probabilities(asked.no))
-    slope = np.where(asked.y == 1.0, -lacking, asked.q - asked.y)
+    slope = np.asarray(asked.of(np.where(asked.y == 1.0, -lacking, asked.q - asked.y)))
     yes, no, costs = (np.asarray(asked.of(nats)) for nats in (asked.yes, asked.no, asked.costs))
-    header = tuple(say(f"binary.column.{name}") for name in ("yes", "no", "cost", "slope"))
+    log = say(f"log.{asked.unit}")
+    header = (*(say(f"binary.column.{name}", log=log) for name in ("yes", "no", "cost")),
+              say(f"binary.column.slope.{asked.unit}"))  # fmt: skip
     columns = (yes.tolist(), no.tolist(), costs.tolist(), [signed(float(one)) for one in slope])
     foot = None
     if len(asked.y) > 1:
         foot = (say("sum" if asked.several else "mean"), None, None, float(asked.of(loss)), None)
-    text = (say("binary.costs.text"), say("binary.gradient"))
+    text = [say("binary.costs.text"), say("binary.gradient")]
+    if asked.unit == "bits":
+        text.append(say("gradient.bits"))
     values = {"costs": floats_of(costs), "gradient": floats_of(slope)}
-    return Step("costs", say("binary.costs.title"), text, values, asked.table(header, columns, foot))
+    return Step("costs", say("binary.costs.title"), tuple(text), values, asked.table(header, columns, foot))
 
 
 def _loss(asked: Questions, total: float) -> Step:

@@ -22,6 +22,7 @@ __all__ = ["explain_logits"]
 
 MOVE = 0.1
 VISIBLE = 1e-6  # relative errors below this are those of float32 itself
+LEAST = float(np.finfo(np.float64).smallest_subnormal)
 
 
 class Row(NamedTuple):
@@ -33,12 +34,22 @@ class Row(NamedTuple):
     nats: Floats  # (classes,) −log of each class's probability
     p: Floats
     shown: list[int]  # classes in the tables
+    unit: str
     say: Say
 
     @property
     def loss(self) -> float:
         """Of the label."""
         return float(self.nats[self.label])
+
+    @property
+    def spoken_unit(self) -> str:
+        """The unit's name."""
+        return self.say(f"unit.{self.unit}")
+
+    def of(self, nats: Any) -> Any:
+        """In the unit asked for."""
+        return from_nats(nats, unit_base(self.unit))
 
     def table(self, header: tuple[str, ...], columns: tuple[Any, ...], foot: tuple[Cell, ...] | None = None) -> Table:
         """A row for each class shown, and one for how many are not."""
@@ -59,21 +70,21 @@ def explain_logits(logits: Any, label: Any, names: Any, unit: str, lang: str) ->
         ProbabilityError: a logit is NaN or infinite.
         ShapeError, OptionError: there are too few logits, or a name or label does not fit them.
     """
-    row = _read(logits, label, names, speaker(lang))
-    say, base = row.say, unit_base(unit)
-    bits = float(from_nats(row.loss, 2.0))
-    title = say("logits.title", nats=figure(row.loss), bits=figure(bits), label=row.names[row.label],
-                p=chance(row.loss))  # fmt: skip
+    row = _read(logits, label, names, unit, speaker(lang))
+    say, bits = row.say, float(from_nats(row.loss, 2.0))
+    money = {"nats": f"{figure(row.loss)} {say('unit.nats')}", "bits": f"{figure(bits)} {say('unit.bits')}"}
+    other = "bits" if unit == "nats" else "nats"
+    title = say("logits.title", loss=money[unit], other=money[other], label=row.names[row.label], p=chance(row.loss))
     steps = [_given(row), _exp(row), _softmax(row), _log(row), _loss(row, bits), _gradient(row)]
     if np.isfinite(row.loss):
         steps.append(_moves(row))
     rounding = _float32(row)
-    return Explanation(
-        title, float(from_nats(row.loss, base)), unit, lang, (*steps, *([rounding] if rounding is not None else []))
-    )
+    if rounding is not None:
+        steps.append(rounding)
+    return Explanation(title, float(row.of(row.loss)), unit, lang, tuple(steps))
 
 
-def _read(logits: Any, label: Any, names: Any, say: Say) -> Row:
+def _read(logits: Any, label: Any, names: Any, unit: str, say: Say) -> Row:
     z = numbers("logits", logits)
     if z.size < 2:
         raise ShapeError(f"logits has {z.size} number, but must have one for each of at least two classes.")
@@ -84,7 +95,7 @@ def _read(logits: Any, label: Any, names: Any, say: Say) -> Row:
     nats[y] = row_statistics(z[None, :], [y]).nll[0]
     p = np.asarray(arithmetic.probabilities(nats))
     shown = at_most([y], np.argsort(-p, kind="stable").tolist())
-    return Row(z, y, names_of(names, z.size, say, "class"), nats, p, shown, say)
+    return Row(z, y, names_of(names, z.size, say, "class"), nats, p, shown, unit, say)
 
 
 def _given(row: Row) -> Step:
@@ -150,8 +161,9 @@ def _softmax(row: Row) -> Step:
 
 def _log(row: Row) -> Step:
     say = row.say
-    logs = 0.0 - row.nats
-    table = row.table((say("logits.column.p"), say("logits.column.log")), (row.p, logs))
+    logs = 0.0 - np.asarray(row.of(row.nats))
+    log = say(f"log.{row.unit}")
+    table = row.table((say("logits.column.p"), say("logits.column.log", log=log)), (row.p, logs))
     return Step("log", say("logits.log.title"), (say("logits.log.text"),), {"log": floats_of(logs)}, table)
 
 
@@ -160,23 +172,36 @@ def _loss(row: Row, bits: float) -> Step:
     p, nats = chance(row.loss), figure(row.loss)
     classes = len(row.logits)
     perplexity = float(arithmetic.probabilities(np.asarray(-row.loss))) if row.loss < 700.0 else np.inf
-    uniform = float(information.surprisal(1.0 / classes))
-    meaning = say("logits.loss.meaning", perplexity=figure(perplexity), classes=classes, uniform=figure(uniform))
+    uniform = float(information.surprisal(1.0 / classes, base=unit_base(row.unit)))
+    meaning = say("logits.loss.meaning", perplexity=figure(perplexity), classes=classes, uniform=figure(uniform),
+                  unit=row.spoken_unit)  # fmt: skip
     if not np.isfinite(row.loss):
         meaning = say("logits.loss.infinite")
-    text = (say("logits.loss.text"), say("logits.loss.equal", p=p, nats=nats, bits=figure(bits)), meaning)
-    return Step("loss", say("logits.loss.title"), text, {"nats": row.loss, "bits": bits, "perplexity": perplexity})
+    text = [say("logits.loss.text"), say("logits.loss.equal", p=p, nats=nats, bits=figure(bits)), meaning]
+    if _underflows(row):
+        text.append(say("logits.loss.underflow", least=figure(LEAST)))
+    return Step(
+        "loss", say("logits.loss.title"), tuple(text), {"nats": row.loss, "bits": bits, "perplexity": perplexity}
+    )
+
+
+def _underflows(row: Row) -> bool:
+    """Whether the loss is above 0, but below what float64 can hold."""
+    return row.loss == 0.0 and int(np.isfinite(row.logits).sum()) > 1
 
 
 def _gradient(row: Row) -> Step:
     say = row.say
     _, gradients = value_and_grad(softmax_cross_entropy)(row.logits[None, :], [row.label])
-    slope = gradients["logits"][0]
+    slope = np.asarray(row.of(gradients["logits"][0]))
     truth = ["1" if j == row.label else "0" for j in range(len(slope))]
-    header = (say("logits.column.softmax"), say("logits.column.truth"), say("logits.column.slope"))
+    header = (say("logits.column.softmax"), say("logits.column.truth"), say(f"logits.column.slope.{row.unit}"))
     table = row.table(header, (row.p, truth, [signed(float(one)) for one in slope]))
     values = {"gradient": floats_of(slope)}
-    return Step("gradient", say("logits.gradient.title"), (say("logits.gradient.text"),), values, table)
+    text = [say("logits.gradient.text")]
+    if row.unit == "bits":
+        text.append(say("gradient.bits"))
+    return Step("gradient", say("logits.gradient.title"), tuple(text), values, table)
 
 
 def _moves(row: Row) -> Step:
@@ -186,12 +211,13 @@ def _moves(row: Row) -> Step:
         for sign, losses in ((1.0, up), (-1.0, down)):
             moved = row.logits.copy()
             moved[j] += sign * MOVE
-            losses[j] = float(softmax_cross_entropy(moved[None, :], [row.label]))
-    changes = [[signed(float(one)) for one in losses - row.loss] for losses in (up, down)]
+            losses[j] = float(row.of(float(softmax_cross_entropy(moved[None, :], [row.label]))))
+    changes = [[signed(float(one)) for one in losses - float(row.of(row.loss))] for losses in (up, down)]
     header = tuple(say(f"logits.column.{name}") for name in ("up", "change_up", "down", "change_down"))
     table = row.table(header, (up, changes[0], down, changes[1]))
     values = {"up": floats_of(up[row.shown]), "down": floats_of(down[row.shown])}
-    return Step("moves", say("logits.moves.title"), (say("logits.moves.text"),), values, table)
+    text = say("logits.moves.text", unit=row.spoken_unit)
+    return Step("moves", say("logits.moves.title"), (text,), values, table)
 
 
 def _float32(row: Row) -> Step | None:
@@ -208,10 +234,15 @@ def _float32(row: Row) -> Step | None:
         shifted = float(arithmetic.shifted_softmax_loss(single, row.label))
     if not np.isfinite(exact) or all(abs(one - exact) <= VISIBLE * exact for one in (naive, shifted)):
         return None
-    ways = {"exact": exact, "xent": kept, "shifted": shifted, "naive": naive}
-    rows = tuple((say(f"logits.float32.{name}"), value) for name, value in ways.items())
+    nats = {"exact": exact, "xent": kept, "shifted": shifted, "naive": naive}
+    ways = {name: float(row.of(value)) for name, value in nats.items()}
+    below = say("logits.float32.below", least=figure(LEAST)) if _underflows(row) else None
+    rows = tuple((say(f"logits.float32.{name}"), below if name == "exact" and below else value)
+                 for name, value in ways.items())  # fmt: skip
     text = [say("logits.float32.text")]
-    if 0.0 in (naive, shifted) and exact > 0.0:
+    if shifted == 0.0:
         text.append(say("logits.float32.zero"))
-    table = Table((say("logits.column.way"), say("logits.column.loss")), rows, (0, 1))
+    if kept == 0.0:
+        text.append(say("logits.float32.ends", least=figure(float(np.finfo(np.float32).smallest_subnormal))))
+    table = Table((say("logits.column.way"), say("logits.column.loss", unit=row.spoken_unit)), rows, (0, 1))
     return Step("float32", say("logits.float32.title"), tuple(text), ways, table)

@@ -55,7 +55,7 @@ const float = (() => {
   const filled = field(find("#float-lead-number"), { ...lead, fits: (x) => x >= 0 && x <= 1000 });
   const counts = choice("count", () => own().count, (value) => { own().count = Number(value); change(); });
 
-  const off = (loss, exact) => `${figures.figure(100 * Math.abs(loss - exact) / exact)} %`;
+  const off = (loss, exact) => say("explore.percent", { value: figures.figure(100 * Math.abs(loss - exact) / exact) });
   const update = () => {
     moved(say("explore.float.lead"));
     filled(say("explore.float.lead"));

@@ -23,6 +23,7 @@ TEXTS = {
     "explore.comma": ", ",
     "explore.nats": "nats",
     "explore.bits": "bits",
+    "explore.percent": "{value} %",
     "explore.number": "{what}, as a number",
     # 1
     "explore.two.short": "Distributions",
@@ -142,7 +143,7 @@ TEXTS = {
     # 5
     "explore.float.short": "Float32",
     "explore.float.title": "Float32, where formulas part",
-    "explore.float.text": "The slider is the lead: how far the label's logit is ahead of all others. In float32, with 24 binary digits, 1 + exp(−lead) is 1 once the lead passes 17: the usual formulas then give loss 0 and gradient 0, and training stops, though there is still something to learn.",
+    "explore.float.text": "The slider is the lead: how far the label's logit is ahead of all others. Float32, with 24 binary digits, loses what is added to 1 and is less than 6×10⁻⁸ = exp(−16.6). So the usual formulas lose digits as the lead grows, and give loss 0 and gradient 0 beyond a lead of 17 with two classes, of 24 with a thousand, though there is still something to learn. The sums here are rounded as NumPy's are; PyTorch adds in another order, and comes to 0 near the same leads.",
     "explore.float.lead": "Lead of the label's logit",
     "explore.float.classes": "Classes",
     "explore.float.plot.loss": "Loss in nats, by the lead",
@@ -152,14 +153,14 @@ TEXTS = {
     "explore.float.loss": "loss in nats",
     "explore.float.gradient": "gradient at the label",
     "explore.float.exact": "exact, as xent does it: log1p(Σ exp(z − max)), without the label's own 1",
-    "explore.float.shifted": "log Σ exp(z − max) − (z − max) in float32, as most libraries do",
+    "explore.float.shifted": "log Σ exp(z − max) − (z − max) in float32, as most libraries do, summed as by NumPy",
     "explore.float.textbook": "−log(exp(z) / Σ exp(z)) in float32, as in the textbook",
     "explore.float.legend.exact": "exact",
     "explore.float.legend.shifted": "float32, largest logit subtracted",
     "explore.float.legend.textbook": "float32, textbook",
     "explore.float.reading.close": "Here float32 still holds: the usual formula is off by {off}.",
     "explore.float.reading.rough": "Float32 is breaking up: the usual formula gives {loss} for {exact}, off by {off}.",
-    "explore.float.reading.zero": "The usual formula gives loss 0 and gradient 0; the truth is {exact} nats. Nothing moves this row any more.",
+    "explore.float.reading.zero": "The usual formula gives loss 0, and gradient 0 at the label; the truth is {exact} nats. Training does not raise this logit any more.",
     "explore.float.reading.broken": "The textbook formula is not even a number any more: exp({lead}) is more than float32 can hold. With the largest logit subtracted the loss is a number again, but 0; the truth is {exact} nats.",
     # worked examples
     "explore.preset.red_green_blue": "red, green, blue",

@@ -7,6 +7,8 @@ TEXTS = {
     "list": ", ",  # between names
     "unit.nats": "nats",
     "unit.bits": "bits",
+    "log.nats": "log",
+    "log.bits": "log₂",
     "infinite": "infinite",
     "infinite.below": "−infinite",
     "p.unknown": "p unknown",

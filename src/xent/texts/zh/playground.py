@@ -23,6 +23,7 @@ TEXTS = {
     "explore.comma": "、",
     "explore.nats": "奈特",
     "explore.bits": "比特",
+    "explore.percent": "{value}%",
     "explore.number": "{what}（输入数字）",
     # 1
     "explore.two.short": "分布",
@@ -142,7 +143,7 @@ TEXTS = {
     # 5
     "explore.float.short": "float32",
     "explore.float.title": "float32：公式在此分出高下",
-    "explore.float.text": "滑块是领先值：标签的 logit 比其余各类高出多少。float32 只有 24 位二进制有效数字，领先超过 17，1 + exp(−领先值) 就等于 1：常用公式算出损失 0、梯度 0，训练到此为止，尽管还有东西可学。",
+    "explore.float.text": "滑块是领先值：标签的 logit 比其余各类高出多少。float32 只有 24 位二进制有效数字，小于 6×10⁻⁸ = exp(−16.6) 的数加到 1 上就丢失了。所以领先越大，常用公式丢掉的数字越多；两个类别时领先超过 17，一千个类别时超过 24，就算出损失 0、梯度 0，尽管还有东西可学。这里求和按 NumPy 的方式舍入；PyTorch 求和的次序不同，归零的位置相近。",
     "explore.float.lead": "标签 logit 的领先值",
     "explore.float.classes": "类别数",
     "explore.float.plot.loss": "损失（奈特）随领先值的变化",
@@ -152,14 +153,14 @@ TEXTS = {
     "explore.float.loss": "损失（奈特）",
     "explore.float.gradient": "标签处的梯度",
     "explore.float.exact": "精确值，xent 的算法：log1p(Σ exp(z − max))，和中不含标签自己的那个 1",
-    "explore.float.shifted": "float32 的 log Σ exp(z − max) − (z − max)，大多数库的算法",
+    "explore.float.shifted": "float32 的 log Σ exp(z − max) − (z − max)，大多数库的算法，按 NumPy 的方式求和",
     "explore.float.textbook": "float32 的 −log(exp(z) / Σ exp(z))，教科书公式",
     "explore.float.legend.exact": "精确值",
     "explore.float.legend.shifted": "float32，先减最大的 logit",
     "explore.float.legend.textbook": "float32，教科书公式",
     "explore.float.reading.close": "这里 float32 还够用：常用公式只差 {off}。",
     "explore.float.reading.rough": "float32 开始失真：精确值是 {exact}，常用公式给出 {loss}，相差 {off}。",
-    "explore.float.reading.zero": "常用公式给出损失 0、梯度 0，而精确值是 {exact} 奈特。这一行再也推不动训练。",
+    "explore.float.reading.zero": "常用公式给出损失 0，标签处的梯度也是 0，而精确值是 {exact} 奈特。训练再也不会提高这个 logit。",
     "explore.float.reading.broken": "教科书公式连数都算不出来了：exp({lead}) 超出了 float32 的范围。先减最大的 logit，损失又是一个数，但却是 0；精确值是 {exact} 奈特。",
     # worked examples
     "explore.preset.red_green_blue": "红、绿、蓝",

@@ -7,6 +7,8 @@ TEXTS = {
     "list": "、",  # between names
     "unit.nats": "奈特",
     "unit.bits": "比特",
+    "log.nats": "log",
+    "log.bits": "log₂",
     "infinite": "无穷大",
     "infinite.below": "负无穷大",
     "p.unknown": "p 未知",
