@@ -134,7 +134,8 @@ def test_plots_are_in_english_where_no_font_has_chinese(asked, monkeypatch):
 
 def test_axes_are_in_the_language_in_json_and_html():
     explanation = xent.explain(binary=(1, 0.8), lang="zh")
-    axes = [text("zh", "labels.chart.x"), text("zh", "labels.chart.y", unit=text("zh", "unit.nats"))]
+    words = {"log": text("zh", "log.nats"), "unit": text("zh", "unit.nats")}
+    axes = [text("zh", "labels.chart.x"), text("zh", "labels.chart.y", **words)]
     chart = json.loads(explanation.json())["steps"][0]["chart"]
     assert [chart["x_axis"], chart["y_axis"]] == axes
     assert all(axis in explanation._repr_html_() for axis in axes)
