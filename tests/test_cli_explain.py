@@ -91,7 +91,7 @@ REFUSED = [
     ((*LOGITS, "tennis"), "OptionError: label is 'tennis'"),
     (("--logits", "1", "2"), "OptionError: label is missing, but must be"),
     (("--logits", "1", "--label", "0"), "ShapeError: logits has 1 number"),
-    (("--logits", "1", "nan", "--label", "0"), "ProbabilityError: predictions row 0, column 1 is nan, but logits must be"),
+    (("--logits", "1", "nan", "--label", "0"), "ProbabilityError: logits[1] is nan, but must be -inf or within ±1e+100. Put a number in its place"),
     ((*LOGITS, "0", "--names", "a", "b"), "ShapeError: names has 2 entries, but there are 3 numbers"),
     (("--p", "0.5", "0.5", "--q", "1"), "ShapeError: p has 2 outcomes and q has 1"),
     (("--p", "0.5", "0.6"), "ProbabilityError: p sums to 1.1, not 1"),
@@ -99,8 +99,20 @@ REFUSED = [
     (("--p", "0.5", "0.5", "--logits", "1", "2"), "OptionError: logits and p are given together"),
     (("--p", "0.5", "0.5", "--binary", "1", "1"), "OptionError: p and binary are given together"),
     (("--p", "0.5", "0.5", "--row", "1"), "OptionError: row has no meaning for p, which goes with names, q"),
-    (("--q", "0.5", "0.6", "--label", "0"), "ProbabilityError: predictions row 0 sums to 1.1, not 1"),
-    (("--binary", "1", "1.5"), "ProbabilityError: predictions row 0, column 0 is 1.5"),
+    (("--q", "0.5", "0.6", "--label", "0"), "ProbabilityError: q sums to 1.1, not 1"),
+    (("--binary", "1", "1.5"), "ProbabilityError: probabilities[0] is 1.5, but must be in [0, 1]. If it is a logit z"),
+    (("--binary", "1", "nan"), "ProbabilityError: probabilities[0] is nan, but must be in [0, 1]. Put a number"),
+    (("--binary", "", ""), "ShapeError: labels is empty, but must be a list of numbers"),
+    (("--p", "nan", "1"), "ProbabilityError: p[0] is nan, but must be a probability, in [0, 1]. Put a number"),
+    (("--p", "1", "-3"), "ProbabilityError: p[1] is -3, but must be a probability, in [0, 1]. If these are logits"),
+    (("--q", "1", "2", "--label", "0"), "ProbabilityError: q[1] is 2, but must be a probability"),
+    (("--gaussian", "nan", "1"), "ProbabilityError: values[0] is nan, but must be finite."),
+    (("--gaussian", "1,2", "1,-inf"), "ProbabilityError: predictions[1] is -inf, but must be finite."),
+    (("--logits", "-1e308", "1", "--label", "0"), "ProbabilityError: logits[0] is -1e+308, but must be -inf or within"),
+    (("--logits", "-inf", "-inf", "--label", "0"), "ProbabilityError: logits are all -inf"),
+    ((*LOGITS, "a", "--names", "a", "a", "b"), "OptionError: label is 'a', the name of classes 0 and 1"),
+    ((*LOGITS, "x", "--names", "a", "\x1b[31mb\nc", ""), "OptionError: label is 'x', but must be a whole number in [0, 3), or "
+     "one of a, \\x1b[31mb\\nc, ''."),
     (("--binary", "2", "0.5"), "LabelError: labels[0] is 2, but labels must be in [0, 1]"),
     (("--binary", "1,0", "0.5"), "ShapeError: there are 2 labels and 1 probabilities"),
     (("--gaussian", "1,2", "1"), "ShapeError: there are 2 values and 1 predictions"),
@@ -118,6 +130,35 @@ def test_what_is_refused(capsys, arguments, message):
     assert (status, out) == (2, "")
     assert err.startswith(f"xent: {message}")
     assert err.count("\n") == 1
+
+
+def test_numbers_may_be_negative_and_infinite(capsys):
+    _, out, err = run(capsys, "explain", "--logits", "-1e2", "-inf", "-.5", "--label", 2)
+    assert (out, err) == (str(xent.explain(logits=[-100.0, -math.inf, -0.5], label=2)) + "\n", "")
+    assert run(capsys, "explain", "--logits", "-100,-inf,-0.5", "--label", 2)[1] == out
+    assert run(capsys, "explain", "--gaussian", "-1,2", "-INF,1")[0] == 2
+    with pytest.raises(SystemExit):
+        cli.main(["explain", "--logits", "1", "-x"])
+
+
+def test_names_cannot_drive_the_terminal_and_numbers_say_what_they_name(capsys):
+    _, out, _ = run(capsys, "explain", "--logits", 1, 2, 3, "--names", "a\x1b[31m\nb", "", "7", "--label", "7")
+    assert "\x1b" not in out
+    assert "as class 7 was given probability 0.6652" in out
+    assert "\n   a\\x1b[31m\\nb" in out
+    assert "as '' was given" in run(capsys, "explain", "--logits", 1, 2, "--names", "a", "", "--label", 1)[1]
+
+
+def test_a_step_that_is_recommended_can_be_taken(capsys):
+    _, _, err = run(capsys, "compare-conventions", "--labels", 1, 0, "--predictions", 0.4, "-1.5", "--by-formula")
+    assert err == ('xent: ProbabilityError: predictions[1] is -1.5, but must be a probability, in [0, 1]. '
+                   'Pass kind="logits" (--kind logits) if these are logits.\n')  # fmt: skip
+    arguments = ("--labels", 1, 0, "--predictions", 0.4, "-1.5", "--by-formula", "--kind", "logits")
+    assert run(capsys, "compare-conventions", *arguments)[0] == 0
+    _, _, err = run(capsys, "explain", "--binary", 1, 1.8)
+    assert "--logits 0 z --label y" in err
+    title = run(capsys, "explain", "--logits", 0, 1.8, "--label", 1)[1].splitlines()[0]
+    assert f"{math.log1p(math.exp(-1.8)):.4f} nats" in title
 
 
 def test_conventions(capsys):

@@ -10,6 +10,7 @@ try:  # Ctrl-C may come while these load
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
     from xent.errors import XentError
+    from xent.explaining.given import printable
 except KeyboardInterrupt:
     sys.stderr.write("xent: interrupted\n")
     sys.exit(130)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _refuse(message: str) -> int:
-    print(f"xent: {message}", file=sys.stderr)  # noqa: T201
+    print(f"xent: {printable(message)}", file=sys.stderr)  # noqa: T201
     return 2
 
 

@@ -171,7 +171,7 @@ def test_one_hot_labels_are_positions():
         ([3], [[0.2, 0.8]], {}, xent.LabelError, r"labels are \[3\], but must be whole numbers in \[0, 2\)"),
         ([0, 1], [[0.2, 0.8]], {}, xent.ShapeError, r"labels has shape \(2,\) for 1 rows"),
         ([[1, 1]], [[0.2, 0.8]], {}, xent.LabelError, "a single 1 in each row"),
-        ([0], [[1.2, -0.2]], {}, xent.ProbabilityError, "must be in"),
+        ([0], [[1.2, -0.2]], {}, xent.ProbabilityError, "must be a probability, in"),
         ([0], [[0.0, 0.0]], {}, xent.ProbabilityError, "sums to 0"),
         ([0], [[0.2], [0.1, 0.9]], {}, xent.ArgumentTypeError, "Pass rows of equal length"),
         ([0], [[0.2]], {}, xent.ShapeError, r"\(rows, classes\)"),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from xent.errors import LabelError, ProbabilityError, WeightError
 
 __all__ = [
+    "MOST",
     "SUM_TOLERANCE",
     "Place",
     "refuse",

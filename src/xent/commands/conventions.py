@@ -7,7 +7,7 @@ from typing import Any
 
 import xent
 from xent.commands.explain import numbers, show
-from xent.commands.options import add_language, language
+from xent.commands.options import add_language, language, let_numbers_be_negative
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
+    let_numbers_be_negative(parser)
     parser.add_argument("--labels", nargs="+", type=numbers, required=True, metavar="K",
                         help="the class of each row, from 0; or a one-hot list 0,1,0 for each")  # fmt: skip
     parser.add_argument("--predictions", nargs="+", type=numbers, required=True, metavar="P",

@@ -4,7 +4,14 @@ import argparse
 from typing import Any
 
 import xent
-from xent.commands.options import add_language, class_list, language, print_text, write_out
+from xent.commands.options import (
+    add_language,
+    class_list,
+    language,
+    let_numbers_be_negative,
+    print_text,
+    write_out,
+)
 from xent.commands.tokens import choices_or_files, is_token_log
 from xent.errors import OptionError
 from xent.report.explanation_text import print_explanation
@@ -19,7 +26,6 @@ EXAMPLES = """examples:
   xent explain --multilabel 0,1,1 0.1,0.7,0.8
   xent explain --gaussian 3.0,1.5 2.5,2.0 --std 1  mean squared error as cross-entropy
   xent explain predictions.csv --row 17
-a list that begins with a minus: --logits=-1.5,2,0.3
 exit status: 0 done, 2 the input or the options were refused
 """
 
@@ -34,6 +40,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
+    let_numbers_be_negative(parser)
     what = parser.add_argument_group("what to explain (one of these)")
     what.add_argument("source", nargs="*", metavar="FILE", help="a row of a table of predictions, with --row")
     what.add_argument("--logits", nargs="+", type=numbers, metavar="Z", help="softmax cross-entropy, with --label")

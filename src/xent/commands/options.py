@@ -4,6 +4,7 @@ import argparse
 import io
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "add_shown",
     "class_list",
     "language",
+    "let_numbers_be_negative",
     "number",
     "print_text",
     "read_options",
@@ -71,6 +73,11 @@ def add_language(group: Any) -> None:
     group.add_argument(
         "--lang", choices=LANGUAGES, help="language of what is shown (that of LC_ALL, LC_MESSAGES or LANG)"
     )
+
+
+def let_numbers_be_negative(parser: argparse.ArgumentParser) -> None:
+    """Let -1e308, -inf and -1,2,3 be numbers of a list, as -1 is, and not unknown options."""
+    parser._negative_number_matcher = re.compile(r"-(?:\.?\d|inf)", re.IGNORECASE)
 
 
 def language(options: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from xent import information
 from xent.checks import predictions as checks
 from xent.errors import LabelError, OptionError, ShapeError
-from xent.explaining.given import Floats, at_most, floats_of
+from xent.explaining.given import Floats, at_most, floats_of, refuse_outside
 from xent.explaining.libraries import CALLS, CHECKED, installed
 from xent.explaining.reasons import reasons
 from xent.formulas import conventions as formulas
@@ -142,6 +142,9 @@ def _asked(labels: Any, predictions: Any, kind: str, dtype: str, say: Say) -> As
             f"predictions has shape {block.shape}, but must be (rows, classes) of numbers, or (rows,) for two classes."
         )
     block = block.astype(dtype)
+    if kind == "probabilities":
+        step = 'Pass kind="logits" (--kind logits) if these are logits.'
+        refuse_outside("predictions", block, 0.0, 1.0, "a probability, in [0, 1]", step)
     checks.refuse_entries(kind, block, checks.Place())
     off = np.zeros(len(block))
     if block.ndim == 2 and kind == "probabilities":

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xent import information
+from xent.checks.distributions import SUM_TOLERANCE
 from xent.errors import ShapeError
-from xent.explaining.given import Floats, at_most, floats_of, listing, names_of, numbers, percent
+from xent.explaining.given import Floats, at_most, floats_of, listing, names_of, numbers, percent, refuse_outside
 from xent.formulas.rows import weighted
 from xent.report.explanation import Explanation
 from xent.report.figures import figure
@@ -15,6 +16,8 @@ from xent.texts.catalogue import Say, sentence, speaker
 from xent.units import unit_base
 
 __all__ = ["explain_distributions"]
+
+LOGITS = "If these are logits, explain them with logits= (--logits), or pass their softmax."
 
 
 class Pair(NamedTuple):
@@ -77,9 +80,11 @@ def explain_distributions(p: Any, q: Any, names: Any, unit: str, lang: str) -> E
 def _read(p: Any, q: Any, names: Any, unit: str, lang: str) -> Pair:
     base = unit_base(unit)
     p = numbers("p", p)
+    refuse_outside("p", p, 0.0, 1.0 + SUM_TOLERANCE, "a probability, in [0, 1]", LOGITS)
     information.entropy(p)  # says what is wrong with it
     if q is not None:
         q = numbers("q", q)
+        refuse_outside("q", q, 0.0, 1.0 + SUM_TOLERANCE, "a probability, in [0, 1]", LOGITS)
         if q.size != p.size:
             raise ShapeError(
                 f"p has {p.size} outcomes and q has {q.size}. Pass probabilities of the same outcomes, in one order."

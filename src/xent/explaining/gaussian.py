@@ -7,7 +7,7 @@ import numpy as np
 
 from xent import gaussian
 from xent.errors import OptionError, ShapeError
-from xent.explaining.given import Floats, at_most, floats_of, numbers, spoken
+from xent.explaining.given import Floats, at_most, floats_of, numbers, refuse_outside, spoken
 from xent.report.explanation import Explanation
 from xent.report.figures import figure, signed
 from xent.report.steps import Cell, Curve, Step, Table, Values
@@ -18,6 +18,7 @@ __all__ = ["explain_gaussian"]
 
 REACH = 1.2  # of the curve, beyond the largest error
 HALF = 60  # points of it, to each side
+MOST = float(np.finfo(np.float64).max)
 
 
 class Errors(NamedTuple):
@@ -65,6 +66,8 @@ def explain_gaussian(true: Any, predicted: Any, std: Any, unit: str, lang: str) 
     y, guess = numbers("values", true), numbers("predictions", predicted)
     if y.size != guess.size:
         raise ShapeError(f"there are {y.size} values and {guess.size} predictions. Pass one prediction for each value.")
+    for name, given_values in (("values", y), ("predictions", guess)):
+        refuse_outside(name, given_values, -MOST, MOST, "finite", "Put a finite number in its place, or leave it out.")
     if np.size(std) != 1 or isinstance(std, str):
         raise OptionError(f"std is {std!r}, but must be one number above 0: the spread that every prediction claims.")
     with np.errstate(invalid="ignore", over="ignore"):  # refused below

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.errors import OptionError, ShapeError
+from xent.errors import OptionError, ProbabilityError, ShapeError
 from xent.formulas import steps as arithmetic
 from xent.report.figures import figure
 from xent.scoring.inputs import as_array
@@ -22,11 +22,14 @@ __all__ = [
     "names_of",
     "numbers",
     "percent",
+    "printable",
+    "refuse_outside",
     "spoken",
 ]
 
 Floats = NDArray[np.float64]
 MOST = 12  # classes in a table
+NAMED = {"class": "class.named", "outcome": "outcome.named"}  # by what has the name
 
 
 def numbers(name: str, values: Any) -> Floats:
@@ -37,15 +40,39 @@ def numbers(name: str, values: Any) -> Floats:
         ArgumentTypeError: it holds no numbers.
     """
     array = np.atleast_1d(as_array(name, values))
-    if array.ndim != 1 or array.size == 0:
+    if array.size == 0:
+        raise ShapeError(f"{name} is empty, but must be a list of numbers. Pass those of one row.")
+    if array.ndim != 1:
         raise ShapeError(f"{name} has shape {array.shape}, but must be a list of numbers. Pass those of one row.")
     if array.dtype.kind not in "fiub":
         raise OptionError(f"{name} holds {array.dtype}, but must be numbers.")
     return array.astype(np.float64)
 
 
+def refuse_outside(
+    name: str, values: NDArray[np.floating[Any]], low: float, high: float, allowed: str, step: str
+) -> None:
+    """Refuse numbers that were typed and are NaN or outside of [low, high], naming the first.
+
+    Raises:
+        ProbabilityError: there is one.
+    """
+    wrong = np.argwhere(~((values >= low) & (values <= high)))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        if np.isnan(values[index]):
+            step = "Put a number in its place, or leave it out."
+        place = ", ".join(map(str, index))
+        raise ProbabilityError(f"{name}[{place}] is {float(values[index]):.10g}, but must be {allowed}. {step}")
+
+
+def printable(text: str) -> str:
+    """A text with its line breaks and other control characters written out, so that none reaches a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
 def names_of(names: Sequence[Any] | None, count: int, say: Say, word: str) -> tuple[str, ...]:
-    """The names given, or numbers from 0 where there are none.
+    """The names given, or numbers from 0 where there are none; a name that is a number says what it names.
 
     Raises:
         ShapeError: there are more or fewer of them.
@@ -55,17 +82,30 @@ def names_of(names: Sequence[Any] | None, count: int, say: Say, word: str) -> tu
     if isinstance(names, str) or len(names) != count:
         got = 1 if isinstance(names, str) else len(names)
         raise ShapeError(f"names has {got} entries, but there are {count} numbers. Pass one name for each.")
-    return tuple(map(str, names))
+    return tuple(
+        say(NAMED[word], name=name) if _is_number(name) else printable(name) or "''" for name in map(str, names)
+    )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def label_index(label: Any, names: Sequence[Any] | None, count: int) -> int:
     """Which number the label is about: a position from 0, or one of the names.
 
     Raises:
-        OptionError: it is none of these.
+        OptionError: it is none of these, or names two of them.
     """
     label = label.item() if hasattr(label, "item") else label
     listed = [] if names is None else [str(name) for name in names]
+    if listed.count(str(label)) > 1:
+        twice = " and ".join(str(i) for i, name in enumerate(listed) if name == str(label))
+        raise OptionError(f"label is {label!r}, the name of classes {twice}. Give each class a name of its own.")
     if str(label) in listed:
         return listed.index(str(label))
     try:
@@ -73,7 +113,8 @@ def label_index(label: Any, names: Sequence[Any] | None, count: int) -> int:
     except (TypeError, ValueError):
         index = -1
     if label is None or isinstance(label, bool) or not 0 <= index < count or str(index) != str(label).strip():
-        what = f"a whole number in [0, {count})" + (f", or one of {', '.join(listed)}" if listed else "")
+        named = ", ".join(printable(name) or "''" for name in listed)
+        what = f"a whole number in [0, {count})" + (f", or one of {named}" if listed else "")
         got = "missing" if label is None else f"{label!r}"
         raise OptionError(f"label is {got}, but must be {what}. Classes are counted from 0.")
     return index

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xent import information
+from xent.checks.distributions import distributions
 from xent.checks.losses import yes_or_no
 from xent.errors import ShapeError
 from xent.explaining.given import (
@@ -17,6 +18,7 @@ from xent.explaining.given import (
     names_of,
     numbers,
     percent,
+    refuse_outside,
 )
 from xent.formulas import steps as arithmetic
 from xent.formulas.conventions import KERAS_EPSILON, scikit_learn_epsilon
@@ -31,6 +33,10 @@ from xent.units import from_nats, unit_base
 __all__ = ["explain_label", "explain_questions"]
 
 CURVE = 100  # points of it
+LOGITS = (
+    "If it is a logit z, pass the probability of yes, 1 / (1 + exp(-z)), or explain one label y with logits=[0, z], label=y "
+    "(--logits 0 z --label y)."
+)
 
 
 def explain_label(
@@ -43,6 +49,11 @@ def explain_label(
         ShapeError, OptionError: a name or the label does not fit it.
     """
     row, say = numbers("q", q), speaker(lang)
+    if place is None:
+        refuse_outside(
+            "q", row, 0.0, 1.0, "a probability, in [0, 1]", "If these are logits, explain them with logits= (--logits)."
+        )
+        distributions(-1, q=row)  # says what is wrong with its sum
     y, called = label_index(label, names, row.size), names_of(names, row.size, say, "class")
     shown = at_most([y], np.argsort(-row, kind="stable").tolist())
     plan = Plan(tuple(range(row.size)), kind=kind)
@@ -132,7 +143,7 @@ def explain_questions(
         ProbabilityError, LabelError: a probability or label is outside of [0, 1].
         ShapeError: there are not as many labels as probabilities, or names.
     """
-    asked = _read(labels, q, names, unit, speaker(lang), several, kind, place or Place())
+    asked = _read(labels, q, names, unit, speaker(lang), several, kind, place)
     say, rows = asked.say, len(asked.y)
     total = math.fsum(asked.costs) if np.isfinite(asked.costs).all() else math.inf
     mean, loss = total / rows, total if several else total / rows
@@ -147,7 +158,9 @@ def explain_questions(
     return Explanation(title, float(asked.of(loss)), unit, lang, steps)
 
 
-def _read(labels: Any, q: Any, names: Any, unit: str, say: Say, several: bool, kind: Kind, place: Place) -> Questions:
+def _read(
+    labels: Any, q: Any, names: Any, unit: str, say: Say, several: bool, kind: Kind, place: Place | None
+) -> Questions:
     unit_base(unit)
     y, row = numbers("labels", labels), numbers("probabilities", q)
     if y.size != row.size:
@@ -155,9 +168,11 @@ def _read(labels: Any, q: Any, names: Any, unit: str, say: Say, several: bool, k
             f"there are {y.size} labels and {row.size} probabilities. Pass one probability for each label."
         )
     yes_or_no(y)
+    if place is None:
+        refuse_outside("probabilities", row, 0.0, 1.0, "in [0, 1]", LOGITS)
     plan = Plan(tuple(range(y.size)), task="multilabel", kind=kind)
     yes, no, costs = (
-        np.asarray(target_outcomes(plan, row[None, :], targets[None, :], None, place).terms)[0]
+        np.asarray(target_outcomes(plan, row[None, :], targets[None, :], None, place or Place()).terms)[0]
         for targets in (np.ones_like(y), np.zeros_like(y), y)
     )
     called = names_of(names, y.size, say, "class" if several else "row")

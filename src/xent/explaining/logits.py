@@ -6,8 +6,18 @@ import numpy as np
 
 from xent import information
 from xent.checks import predictions as checks
-from xent.errors import ShapeError
-from xent.explaining.given import Floats, at_most, chance, floats_of, label_index, names_of, numbers, spoken
+from xent.errors import ProbabilityError, ShapeError
+from xent.explaining.given import (
+    Floats,
+    at_most,
+    chance,
+    floats_of,
+    label_index,
+    names_of,
+    numbers,
+    refuse_outside,
+    spoken,
+)
 from xent.formulas import steps as arithmetic
 from xent.formulas.rows import nats_of_classes
 from xent.losses.softmax import row_statistics, softmax_cross_entropy
@@ -88,8 +98,14 @@ def _read(logits: Any, label: Any, names: Any, unit: str, say: Say) -> Row:
     z = numbers("logits", logits)
     if z.size < 2:
         raise ShapeError(f"logits has {z.size} number, but must have one for each of at least two classes.")
-    checks.refuse("logits", z[None, :], checks.Place())
-    checks.refuse_huge(z[None, :], checks.Place())
+    real = np.where(z == -np.inf, 0.0, z)  # −∞ is legal, beside any finite logit
+    refuse_outside(
+        "logits", real, -checks.MOST, checks.MOST, f"-inf or within ±{checks.MOST:g}", "Check what made them."
+    )
+    if (z == -np.inf).all():
+        raise ProbabilityError(
+            "logits are all -inf: every class is impossible. Give at least one class a finite logit."
+        )
     y = label_index(label, names, z.size)
     nats = np.asarray(nats_of_classes(z[None, :])[0])
     nats[y] = row_statistics(z[None, :], [y]).nll[0]

@@ -18,6 +18,7 @@ TEXTS = {
     "class.named": "class {name}",
     "label.named": "label {name}",
     "outcome": "outcome {index}",
+    "outcome.named": "outcome {name}",
     "row": "row {index}",
     "column.class": "class",
     "column.outcome": "outcome",

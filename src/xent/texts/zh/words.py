@@ -18,6 +18,7 @@ TEXTS = {
     "class.named": "类别 {name}",
     "label.named": "标签 {name}",
     "outcome": "结果 {index}",
+    "outcome.named": "结果 {name}",
     "row": "第 {index} 行",
     "column.class": "类别",
     "column.outcome": "结果",
