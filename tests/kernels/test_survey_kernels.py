@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from xent.kernels import ladder_numpy as ladder
 from xent.kernels import survey_numba, survey_numpy
-from xent.kernels.ladder_numpy import BETAS, FIXED_BITS, TEMPERATURES
+from xent.kernels.ladder_numpy import FIXED_BITS
 from xent.kernels.survey_numpy import COST_BITS, MOST_CLASSES, ODDS_BINS
+from xent.kernels.temper_numpy import BETAS, CUMULANTS, TEMPERED
 
 each_twin = pytest.mark.parametrize("kernels", [survey_numpy, survey_numba], ids=["numpy", "numba"])
 
@@ -18,7 +19,7 @@ def empty_sums(classes):
     many = classes <= MOST_CLASSES
     own = classes if many else 0
     return (
-        np.zeros(TEMPERATURES, np.int64),
+        np.zeros(TEMPERED, np.int64),
         np.zeros(ladder.moments_count(classes) if many else 0, np.int64),
         np.zeros((2, own, own), np.int64),
         np.zeros((3, own + 1, ODDS_BINS), np.int64),
@@ -84,9 +85,13 @@ def test_losses_at_every_temperature_are_those_of_mpmath(kernels, logs):
         if z[codes[i]] == -mpmath.inf:
             assert not sums[0].any()
             continue
+        found = sums[0].reshape(CUMULANTS, -1) * 2.0**-FIXED_BITS
         for node, beta in enumerate(BETAS):
-            truth = mpmath.log(mpmath.fsum(mpmath.exp(beta * (v - peak)) for v in z))
-            assert sums[0][node] * 2.0**-FIXED_BITS == pytest.approx(float(truth), abs=4e-7)
+            w = [beta * (v - peak) for v in z if v > -mpmath.inf]
+            total = mpmath.fsum(map(mpmath.exp, w))
+            mean, square, cube = (mpmath.fsum(mpmath.exp(v) * v**m for v in w) / total for m in (1, 2, 3))
+            truth = [mpmath.log(total), mean, square - mean**2, cube - 3 * mean * square + 2 * mean**3]
+            np.testing.assert_allclose(found[:, node], [float(v) for v in truth], atol=4e-7, rtol=2e-6)
 
 
 @each_twin

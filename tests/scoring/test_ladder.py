@@ -10,7 +10,7 @@ from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import chi2
 
 import xent
-from xent.kernels.ladder_numpy import BETAS
+from xent.kernels.temper_numpy import BETAS
 from xent.scoring.curves import Curve, lowest_point
 
 
@@ -152,14 +152,20 @@ def test_a_state_alone_has_the_temperature_and_says_what_it_lacks():
     assert math.fsum(r.part for r in report.ladder if r.part is not None) == pytest.approx(report.loss, rel=1e-15)
 
 
+def cumulants(w):
+    """Means over rows of log Σ exp, and of mean, variance and third cumulant under softmax."""
+    q = softmax(w, axis=1)
+    away = w - (q * w).sum(axis=1, keepdims=True)
+    return [logsumexp(w, axis=1).mean(), *((q * v).sum(axis=1).mean() for v in (w, away**2, away**3))]
+
+
 @pytest.mark.parametrize("scale", [0.3, 1.0, 3.0, 8.0])
 def test_the_curve_is_exact_between_the_temperatures(scale):
     labels, p = drawn(1500, 8, seed=7, spread=2.0)
     z = np.log(p) * scale
     z -= z.max(axis=1, keepdims=True)
     own = z[np.arange(len(z)), labels].mean()
-    values = [math.log(8), *(logsumexp(beta * z, axis=1).mean() for beta in BETAS)]
-    curve = Curve(np.array(values), own)
+    curve = Curve(math.log(8), np.stack([cumulants(beta * z) for beta in BETAS], axis=1), own)
     for beta in np.geomspace(1 / 12, 12, 60):
         assert curve.at(beta)[0] == pytest.approx(logsumexp(beta * z, axis=1).mean() - beta * own, abs=1e-6)
     direct = minimize_scalar(lambda b: logsumexp(b * z, axis=1).mean() - b * own, bounds=(1e-3, 16), method="bounded")

@@ -1,4 +1,4 @@
-"""What a cure could change, row by row, spelled out in NumPy: losses at 33 temperatures, slopes and curvature.
+"""What a cure could change, row by row, spelled out in NumPy: slopes and curvature of the loss.
 
 All in float32, classes first, so that a class's rows lie side by side: sums over rows round nothing away (they are of
 whole numbers, `fixed_sums`), and one row's error of 1e-7 does not matter in a mean. The compiled twin gives the same
@@ -11,10 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "BETAS",
     "FIXED_BITS",
     "LOWEST",
-    "TEMPERATURES",
     "centre",
     "cured",
     "exp32",
@@ -25,21 +23,15 @@ __all__ = [
     "moments",
     "moments_count",
     "rest_of",
-    "temper",
 ]
 
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 
-OCTAVES = range(-4, 4)
-BETAS = (*(2.0**k * (1.0 + m / 4.0) for k in OCTAVES for m in range(4)), 16.0)  # inverse temperatures
-TEMPERATURES = len(BETAS)
 FIXED_BITS = 32  # sums are of whole numbers in units of 2^-32
 LOWEST = np.float32(-4000.0)  # log of a probability of 0, in nats behind the largest; 2^19 rows of it are no overflow
 NEAR_LOWEST = np.float32(-3999.0)  # where other logits end
 SUBNORMAL, SHORT_SUBNORMAL = np.float32(-709.0), np.float32(-95.0)  # logs of subnormal numbers, more or less
-SUMMED = 64  # classes added up in float32 before the sum goes on in float64
-NEGLIGIBLE = np.float32(1e-18)  # beside 1; squares of what is above it are normal numbers
 UNDERFLOW = np.float32(-87.0)  # exp of anything below is 0
 
 LOG = tuple(
@@ -68,7 +60,6 @@ LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 INVERSE_LN2 = np.float32(1.44269504)
 ROUND = np.float32(12582912.0)  # 1.5·2^23: adding and subtracting it rounds to the nearest integer
 HALF, NUMBER_ONE, TWO, NOTHING = np.float32(0.5), np.float32(1.0), np.float32(2.0), np.float32(0.0)
-EIGHTH, SIXTYFOURTH = np.float32(1.0 / 8.0), np.float32(1.0 / 64.0)
 SQRT_HALF = 0x3FE6A09E667F3BCD  # the bits of √½
 ONE = 0x3FF0000000000000
 SHORT_ONE, SHORT_SQRT_HALF = 0x3F800000, 0x3F3504F3  # the same of float32
@@ -144,53 +135,6 @@ def centre(block: NDArray[Any], logs: bool, z: Float32, v: Float32, top: NDArray
     v[:] = np.where(quotient < 1e-30, 0.0, quotient)
     found = _log(wide)
     z[:] = np.where(found <= LOWEST, LOWEST, found - _log(largest))
-
-
-def temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
-    """log Σ_j exp(β·z_j) for every β of BETAS into out (TEMPERATURES, rows)."""
-    totals = np.zeros(out.shape)
-    for first in range(0, len(z), SUMMED):
-        part = np.zeros(out.shape, np.float32)
-        for j in range(first, min(first + SUMMED, len(z))):
-            for node, power in enumerate(powers(z[j], v[j], top != j)):
-                part[node] += power
-        totals += part
-    for node in range(TEMPERATURES):
-        out[node] = log1p32(totals[node].astype(np.float32))
-
-
-def powers(z: Float32, v: Float32, other: NDArray[np.bool_]) -> tuple[Float32, ...]:
-    """exp(β·z) for every β of BETAS by two exponentials, squares and products; 0 where not `other`.
-
-    v is exp(z). What is negligible beside 1 is dropped before its square is subnormal.
-    """
-    a = np.where(other, exp32(z * SIXTYFOURTH), NOTHING)
-    b = a * a
-    c = b * b
-    d = np.where(other, exp32(z * EIGHTH), NOTHING)
-    e = _kept(d * d)
-    f = e * e
-    g = _kept(np.where(other, v, NOTHING))
-    h = _kept(g * g)
-    i = _kept(h * h)
-    j = _kept(i * i)
-    found: list[Float32] = []
-    for quarter, half, whole in (
-        (a, b, c),
-        (b, c, d),
-        (c, d, e),
-        (d, e, f),
-        (e, f, g),
-        (f, g, h),
-        (g, h, i),
-        (h, i, j),
-    ):
-        found += [whole, whole * quarter, whole * half, (whole * half) * quarter]
-    return (*found, j * j)
-
-
-def _kept(x: Float32) -> Float32:
-    return np.where(x > NEGLIGIBLE, x, NOTHING)
 
 
 def cured(z: Float32, beta: float, offsets: Float32, w: Float32, v: Float32, top: NDArray[np.int32]) -> Float32:

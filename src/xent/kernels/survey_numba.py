@@ -8,10 +8,11 @@ import numpy as np
 from xent.kernels import ladder_numba as ladder
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numba import log1p
-from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE, SUMMED, TEMPERATURES
+from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE
 from xent.kernels.scalars_numba import bits_of
 from xent.kernels.survey_numpy import COST_BITS, LOWEST_ODDS, ODDS_BINS, ODDS_SHIFT
-from xent.kernels.temper_numba import ROOTS, SPAN, WIDTH, temper
+from xent.kernels.temper_numba import WIDTH, temper
+from xent.kernels.temper_numpy import TEMPERED
 
 __all__ = ["cure_sums", "survey"]
 
@@ -58,14 +59,13 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     wide = np.empty((classes, rows), single if block.dtype == single else np.float64)
     return rows, (
         wide,
-        np.empty((3, classes, rows), single),
-        np.empty(rows, np.int32),
+        np.empty(3 * classes * rows + WIDTH, single)[:-WIDTH].reshape(3, classes, rows),
+        np.empty(rows + WIDTH, np.int32)[:-WIDTH],
         np.empty(rows, wide.dtype),
         np.empty((5, rows), single),
-        np.empty((min(classes, SUMMED), ROOTS * SPAN), single),
-        np.empty(TEMPERATURES * WIDTH, single),
-        np.empty((SPAN // WIDTH, TEMPERATURES * WIDTH)),
-        np.empty(TEMPERATURES * WIDTH, np.int64),
+        np.empty(TEMPERED * WIDTH, single),
+        np.empty(TEMPERED * WIDTH),
+        np.empty(TEMPERED * WIDTH, np.int64),
         np.empty((numbers, rows), single),
         np.empty((2, rows), np.int64),
         np.empty(ODDS_BINS, np.int64),
@@ -86,7 +86,6 @@ def _survey_blocks(
     top: Array,
     largest: Array,
     by_row: Array,
-    roots: Array,
     sums: Array,
     totals: Array,
     fixed: Array,
@@ -99,7 +98,7 @@ def _survey_blocks(
         ladder.widen(block[start : start + rows], logs, wide)
         own = codes[start : start + rows]
         _survey(
-            logs, own, grid, moments, cost, reliable, wide, by_class, top, largest, by_row, roots, sums, totals, fixed, out,
+            logs, own, grid, moments, cost, reliable, wide, by_class, top, largest, by_row, sums, totals, fixed, out,
             whole, counts,
         )  # fmt: skip
 
@@ -117,7 +116,6 @@ def _survey(
     top: Array,
     largest: Array,
     by_row: Array,
-    roots: Array,
     sums: Array,
     totals: Array,
     fixed: Array,
@@ -137,7 +135,7 @@ def _survey(
         skip[i] = z[codes[i], i] <= LOWEST
         nothing[i] = NOTHING
         left_out += skip[i]
-    temper(z, v, top, skip, left_out > 0, roots, sums, totals, fixed, grid)
+    temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed, grid)
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
         if left_out:
@@ -243,7 +241,6 @@ def _cure_blocks(
     top: Array,
     largest: Array,
     by_row: Array,
-    roots: Array,
     sums: Array,
     totals: Array,
     fixed: Array,

@@ -9,13 +9,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-__all__ = ["LANES", "MOST_CLASSES", "ROOTS", "SPAN", "add_powers", "look_at_columns", "look_at_rows"]
+from xent.kernels.temper_numpy import BETAS, CUMULANTS, NEGLIGIBLE
+
+__all__ = ["LANES", "MOST_CLASSES", "add_powers", "look_at_columns", "look_at_rows"]
 
 MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
 LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
-ROOTS = 10  # of a class: v^(1/64), v^(1/32) … v^8
-SPAN = 128  # rows whose roots are made at a time
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 
 Value = Any
@@ -52,15 +52,15 @@ def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any,
 
 
 @intrinsic
-def add_powers(_: Any, roots: Any, classes: Any, first: Any, sums: Any) -> Any:
-    """The powers that `ladder_numpy.powers` makes of 16 rows' roots, summed over classes, from left to right.
+def add_powers(_: Any, z: Any, v: Any, roots: Any, top: Any, row: Any, first: Any, last: Any, sums: Any) -> Any:
+    """Of the 16 rows from `row` on what `temper_numpy.temper` sums over classes, from `first` to the one before `last`.
 
-    roots: (classes, ROOTS · SPAN), of which the rows from `first` on are taken. sums: (TEMPERATURES · 16,).
+    z, v, roots: (classes, rows), the last exp(z / 16). top: (rows,), int32. sums: (TEMPERED · 16,).
     """
-    signature = types.void(roots, classes, first, sums)
+    signature = types.void(z, v, roots, top, row, first, last, sums)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _powers(_Lanes(context, builder, roots.dtype), *_opened(context, builder, signature, args))
+        _powers(_Lanes(context, builder, z.dtype), *_opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
@@ -99,6 +99,16 @@ class _Lanes:
     def smaller(self, a: Value, b: Value) -> Value:
         """Lane by lane; b where a is NaN."""
         return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def smaller_left_out(self, x: Value) -> Value:
+        """0 where x is negligible beside 1."""
+        least = ir.Constant(self.vector, [self.number(float(NEGLIGIBLE))] * self.count)
+        return self.builder.select(self.builder.fcmp_ordered(">", x, least), x, self.zero)
+
+    def square_root(self, x: Value) -> Value:
+        """Correctly rounded."""
+        name, kind = f"llvm.sqrt.v{self.count}f{self.size}", ir.FunctionType(self.vector, [self.vector])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [x])
 
     def load(self, data: Value, at: Value, kind: Any = None) -> Value:
         """A vector from the number at `at` on."""
@@ -214,22 +224,45 @@ def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: An
     lanes.store(hit, hits.data, first)
 
 
-def _powers(lanes: _Lanes, roots: Any, classes: Value, first: Value, sums: Any) -> None:
-    """Four temperatures at a time, whose sums stay in registers from class to class."""
-    builder = lanes.builder
-    groups = ROOTS - 2
-    for group in range(groups + 1):
-        found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(4 if group < groups else 1)]
+def _powers(
+    lanes: _Lanes, z: Any, v: Any, roots: Any, top: Any, row: Value, first: Value, last: Value, sums: Any
+) -> None:
+    """A few temperatures at a time, whose sums stay in registers from class to class."""
+    builder, node = lanes.builder, 0
+    rows = cgutils.unpack_tuple(builder, z.shape)[1]
+    likeliest = lanes.load(top.data, row, ir.VectorType(_32, lanes.count))
+    for given, count, made in ((roots, 3, _below_half), (v, 6, _from_half_on)):
+        found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(CUMULANTS * count)]
         for total in found:
             builder.store(lanes.zero, total)
-        with cgutils.for_range(builder, classes) as loop:
-            start = builder.add(builder.mul(loop.index, _64(ROOTS * SPAN)), first)
-            quarter, half, whole = (
-                lanes.load(roots.data, builder.add(start, _64(min(group + k, ROOTS - 1) * SPAN))) for k in range(3)
-            )
-            both = builder.fmul(whole, half)
-            powers = [whole, builder.fmul(whole, quarter), both, builder.fmul(both, quarter)]
-            for total, power in zip(found, powers if group < groups else [both], strict=True):
-                builder.store(builder.fadd(builder.load(total), power), total)
+        with cgutils.for_range_slice(builder, first, last, _64(1)) as (j, _):
+            at = builder.add(builder.mul(j, rows), row)
+            logit = lanes.load(z.data, at)
+            other = builder.icmp_signed("!=", likeliest, lanes.everywhere(builder.trunc(j, _32)))
+            powers = made(lanes, builder.select(other, lanes.load(given.data, at), lanes.zero))
+            for k, power in enumerate(powers):
+                for total in found[k::count]:
+                    builder.store(builder.fadd(builder.load(total), power), total)
+                    power = builder.fmul(power, logit)
         for k, total in enumerate(found):
-            lanes.store(builder.load(total), sums.data, _64((4 * group + k) * lanes.count))
+            place = (k // count * len(BETAS) + node + k % count) * lanes.count
+            lanes.store(builder.load(total), sums.data, _64(place))
+        node += count
+
+
+def _below_half(lanes: _Lanes, root: Value) -> list[Value]:
+    a = lanes.smaller_left_out(root)
+    b = _kept_square(lanes, a)
+    return [a, b, lanes.builder.fmul(b, b)]
+
+
+def _from_half_on(lanes: _Lanes, v: Value) -> list[Value]:
+    e = lanes.smaller_left_out(v)
+    f = _kept_square(lanes, e)
+    g = _kept_square(lanes, f)
+    h = _kept_square(lanes, g)
+    return [lanes.square_root(v), e, f, g, h, lanes.builder.fmul(h, h)]
+
+
+def _kept_square(lanes: _Lanes, x: Value) -> Value:
+    return lanes.smaller_left_out(lanes.builder.fmul(x, x))

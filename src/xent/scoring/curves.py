@@ -1,4 +1,4 @@
-"""The loss at any temperature, from its sums at 33 of them."""
+"""The loss at any temperature, from its sums and those of its derivatives at nine of them."""
 
 import math
 from typing import NamedTuple
@@ -6,39 +6,52 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.kernels.ladder_numpy import BETAS
+from xent.kernels.temper_numpy import BETAS, CUMULANTS
 
 __all__ = ["HIGHEST", "LOWEST", "Curve", "lowest_point"]
 
-POINTS = 10  # of the polynomial through the nearest ones
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
+POINTS = 4  # the nearest of BETAS, whose values and derivatives the polynomial has
 LOWEST, HIGHEST = BETAS[0], BETAS[-1]
 NOTHING_GAINED, FAR_WORSE = 0.001, 0.1  # nats, by a sixteenth of the logits against none of them
+BY_LOGARITHM = np.array(
+    [[1, 0, 0, 0], [0, 1, 0, 0], [0, 1, 1, 0], [0, 1, 3, 1]]
+)  # derivatives in log β of β^m·d^m/dβ^m
+FALLING = np.array([[math.perm(k, m) for k in range(CUMULANTS * POINTS)] for m in range(CUMULANTS)])
 
 
 class Curve(NamedTuple):
     """The mean loss in nats, less a constant, as a function of the inverse temperature β."""
 
-    normaliser: NDArray[np.float64]  # at 0 and at BETAS: mean of log Σ_j exp(β·z_j)
+    at_zero: float  # mean of log Σ_j exp(0·z_j)
+    normaliser: Float64  # (CUMULANTS, BETAS): mean of log Σ_j exp(β·z_j), and of β^m times its derivatives in β
     label_logit: float  # mean z of the label
 
     def at(self, beta: float) -> tuple[float, float]:
-        """Value and slope: by the polynomial in log β through the POINTS nearest of BETAS; below them in β, from 0 on."""
-        if beta < LOWEST:
-            value, slope = _polynomial(np.array([0.0, *BETAS[: POINTS - 1]]), self.normaliser[:POINTS], beta)
-        else:
-            first = int(np.clip(np.searchsorted(BETAS, beta) - POINTS // 2, 0, len(BETAS) - POINTS))
-            nodes = np.log(BETAS[first : first + POINTS])
-            value, slope = _polynomial(nodes, self.normaliser[1 + first : 1 + first + POINTS], math.log(beta))
-            slope /= beta
-        return value - beta * self.label_logit, slope - self.label_logit
+        """Value and slope from LOWEST to HIGHEST, by a polynomial in log β through the nearest of BETAS; at 0 no slope."""
+        if beta == 0.0:
+            return self.at_zero, math.nan
+        first = int(np.clip(np.searchsorted(BETAS, beta) - POINTS // 2, 0, len(BETAS) - POINTS))
+        near = slice(first, first + POINTS)
+        value, slope = _polynomial(np.log(BETAS[near]), BY_LOGARITHM @ self.normaliser[:, near], math.log(beta))
+        return value - beta * self.label_logit, slope / beta - self.label_logit
 
 
-def _polynomial(nodes: NDArray[np.float64], values: NDArray[np.float64], x: float) -> tuple[float, float]:
-    """Value and slope at x of the polynomial through the points."""
+def _polynomial(nodes: Float64, derivatives: Float64, x: float) -> tuple[float, float]:
+    """Value and slope at x of the polynomial with these derivatives (CUMULANTS, nodes), from the 0th on."""
     middle, half = (nodes[0] + nodes[-1]) / 2.0, (nodes[-1] - nodes[0]) / 2.0
-    c = np.linalg.solve(np.vander((nodes - middle) / half, increasing=True), values)
-    x, k = (x - middle) / half, np.arange(len(nodes))
-    return float((c * x**k).sum()), float((c[1:] * k[1:] * x ** (k[1:] - 1)).sum()) / half
+    orders = np.arange(CUMULANTS)[:, None]
+    known = _powers((nodes - middle) / half, orders).reshape(derivatives.size, -1)
+    c = np.linalg.solve(known, (derivatives * half**orders).reshape(-1))
+    value, slope = _powers(np.array([(x - middle) / half]), orders[:2]).reshape(2, -1) @ c
+    return float(value), float(slope) / half
+
+
+def _powers(x: Float64, orders: Int64) -> Float64:
+    """Derivatives of x^0, x^1 …: (orders, x, powers)."""
+    left = np.maximum(np.arange(FALLING.shape[1]) - orders, 0)
+    return np.asarray(FALLING[orders[:, 0], None] * x[:, None] ** left[:, None])
 
 
 def lowest_point(curve: Curve) -> float | None:
@@ -49,7 +62,7 @@ def lowest_point(curve: Curve) -> float | None:
     """
     low, high = LOWEST, HIGHEST
     if curve.at(low)[1] >= 0.0:
-        gained = float(curve.normaliser[0]) - curve.at(low)[0]
+        gained = curve.at_zero - curve.at(low)[0]
         return low if gained > NOTHING_GAINED else 0.0 if gained > -FAR_WORSE else None
     if curve.at(high)[1] <= 0.0:
         return high

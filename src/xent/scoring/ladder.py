@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.kernels.ladder_numpy import BETAS
 from xent.kernels.survey_numpy import MOST_CLASSES
+from xent.kernels.temper_numpy import CUMULANTS, TEMPERED, UNTEMPERED
 from xent.report.model import Rung
 from xent.scoring.curves import Curve, lowest_point
 from xent.scoring.looks import Look
@@ -94,9 +94,10 @@ def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladde
 
 def _curve(plan: Plan, sums: Sums) -> Curve:
     sides = len(plan.classes) * math.log(2.0) if plan.task == "multilabel" else math.log(len(plan.classes))
-    values = [sides, *(sums.grid.get(node, 0) / sums.weight for node in range(len(BETAS)))]
+    means = [sums.grid.get(number, 0) / sums.weight for number in range(TEMPERED)]
     # the label's z as the exact losses have it: that of the sums ends at LOWEST
-    return Curve(np.array(values), (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight)
+    label_logit = (sums.grid.get(UNTEMPERED, 0) - sums.loss) / sums.weight
+    return Curve(sides, np.array(means).reshape(CUMULANTS, -1), label_logit)
 
 
 def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float) -> dict[str, Fit]:

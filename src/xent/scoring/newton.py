@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.kernels.ladder_numpy import BETAS, moments_count
+from xent.kernels.ladder_numpy import moments_count
+from xent.kernels.temper_numpy import UNTEMPERED
 from xent.scoring import exact
 from xent.scoring.curves import HIGHEST, LOWEST
 from xent.scoring.plan import Plan
@@ -62,7 +63,7 @@ class Problem(NamedTuple):
         else:
             own = ~_pooled(expected, seen)
             told = bool(np.count_nonzero(frequencies) > 1)
-        label_logit = (sums.grid.get(BETAS.index(1.0), 0) - sums.loss) / sums.weight
+        label_logit = (sums.grid.get(UNTEMPERED, 0) - sums.loss) / sums.weight
         return cls(plan, exact.to_float(sums.weight), label_logit, frequencies, told, own)
 
     @property

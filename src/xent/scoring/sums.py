@@ -59,7 +59,7 @@ class Sums:
     bin_weight: dict[int, Exact] = field(default_factory=dict)  # Σ w
     bin_loss: dict[int, Exact] = field(default_factory=dict)  # Σ w·x, where x ≥ 2^-24 is rounded to 2^-36
     # what the loss is made of (see kernels/survey_numpy.py), left out where the plan is brief
-    grid: dict[int, Exact] = field(default_factory=dict)  # by inverse temperature β, Σ w·log Σ_j exp(β·z_j)
+    grid: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what kernels.temper_numpy gives)
     moments: dict[int, Exact] = field(default_factory=dict)  # Σ w·(what the slopes and the curvature are made of)
     label_entropy: Exact = 0  # Σ w·H(t) of soft labels
     confusion: dict[int, Exact] = field(default_factory=dict)  # by label·classes + class, Σ w·(−log p)

@@ -1,0 +1,72 @@
+"""Losses at nine temperatures, and how they bend there, row by row, spelled out in NumPy.
+
+The inverse temperatures β double, so that one's powers are the squares of those before. Of each, the loss's first three
+derivatives are known too: less work than losses at as many temperatures more, and a curve as near between them.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xent.kernels.ladder_numpy import NOTHING, NUMBER_ONE, exp32, log1p32
+
+__all__ = ["BETAS", "CUMULANTS", "NEGLIGIBLE", "SIXTEENTH", "SUMMED", "TEMPERED", "UNTEMPERED", "cumulants", "temper"]
+
+Float32 = NDArray[np.float32]
+
+BETAS = tuple(2.0**k for k in range(-4, 5))  # inverse temperatures
+CUMULANTS = 4  # of β·z, the first being log Σ exp
+TEMPERED = CUMULANTS * len(BETAS)  # numbers of a row
+UNTEMPERED = BETAS.index(1.0)  # which of them is log Σ exp(z)
+SUMMED = 64  # classes added up in float32 before the sum goes on in float64
+NEGLIGIBLE = np.float32(1e-18)  # beside 1; squares of what is above it are normal numbers
+SIXTEENTH = np.float32(1.0 / 16.0)
+
+
+def temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
+    """For every β of BETAS log Σ_j exp(β·z_j), and mean, variance and third cumulant of β·z under its softmax.
+
+    z, v, top: as `ladder_numpy.centre` gives them. out: (TEMPERED or more, rows): the first of every β before the second of any.
+    """
+    totals = np.zeros((TEMPERED, len(top)))
+    for first in range(0, len(z), SUMMED):
+        part = np.zeros(totals.shape, np.float32)
+        for j in range(first, min(first + SUMMED, len(z))):
+            for node, power in enumerate(_powers(z[j], v[j], top != j)):
+                for sums in part[node :: len(BETAS)]:
+                    sums += power
+                    power = power * z[j]
+        totals += part
+    for node, beta in enumerate(BETAS):
+        sums = totals[node :: len(BETAS)].astype(np.float32)
+        out[node : TEMPERED : len(BETAS)] = (
+            log1p32(sums[0]),
+            *cumulants(sums[0], sums[1], sums[2], sums[3], np.float32(beta)),
+        )
+
+
+def cumulants(whole: Any, first: Any, second: Any, third: Any, beta: Any) -> tuple[Any, Any, Any]:
+    """Mean, variance and third cumulant of β·z, from Σ exp(β·z)·z^m over all classes but the likeliest, where z is 0."""
+    share = NUMBER_ONE / (whole + NUMBER_ONE)
+    mean = first * share * beta
+    square = second * share * (beta * beta)
+    variance = square - mean * mean
+    return mean, variance, third * share * (beta * beta * beta) - mean * (square + (variance + variance))
+
+
+def _powers(z: Float32, v: Float32, other: NDArray[np.bool_]) -> tuple[Float32, ...]:
+    """exp(β·z) for every β of BETAS; 0 where not `other`. v is exp(z)."""
+    share = np.where(other, v, NOTHING)
+    a = _kept(np.where(other, exp32(z * SIXTEENTH), NOTHING))
+    b = _kept(a * a)
+    e = _kept(share)
+    f = _kept(e * e)
+    g = _kept(f * f)
+    h = _kept(g * g)
+    return a, b, b * b, np.sqrt(share), e, f, g, h, h * h
+
+
+def _kept(x: Float32) -> Float32:
+    """Without what is negligible beside 1, before its square is subnormal."""
+    return np.where(x > NEGLIGIBLE, x, NOTHING)
