@@ -10,7 +10,7 @@ try:  # Ctrl-C may come while these load
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
     from xent.errors import XentError
-    from xent.explaining.given import printable
+    from xent.texts.catalogue import printable
 except KeyboardInterrupt:
     sys.stderr.write("xent: interrupted\n")
     sys.exit(130)

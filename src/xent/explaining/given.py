@@ -10,7 +10,7 @@ from xent.errors import OptionError, ProbabilityError, ShapeError
 from xent.formulas import steps as arithmetic
 from xent.report.figures import figure
 from xent.scoring.inputs import as_array
-from xent.texts.catalogue import Say
+from xent.texts.catalogue import Say, printable
 
 __all__ = [
     "Floats",
@@ -22,7 +22,6 @@ __all__ = [
     "names_of",
     "numbers",
     "percent",
-    "printable",
     "refuse_outside",
     "spoken",
 ]
@@ -64,11 +63,6 @@ def refuse_outside(
             step = "Put a number in its place, or leave it out."
         place = ", ".join(map(str, index))
         raise ProbabilityError(f"{name}[{place}] is {float(values[index]):.10g}, but must be {allowed}. {step}")
-
-
-def printable(text: str) -> str:
-    """A text with its line breaks and other control characters written out, so that none reaches a terminal."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def names_of(names: Sequence[Any] | None, count: int, say: Say, word: str) -> tuple[str, ...]:

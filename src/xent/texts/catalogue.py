@@ -14,6 +14,7 @@ __all__ = [
     "Sentence",
     "counted",
     "language_of",
+    "printable",
     "said",
     "sentence",
     "speaker",
@@ -127,3 +128,8 @@ def language_of(environment: Mapping[str, str]) -> str:
     asked = next(filter(None, (environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     found = asked.replace("-", "_").partition("_")[0].partition(".")[0].lower()
     return found if found in CATALOGUES else "en"
+
+
+def printable(text: str) -> str:
+    """A text with its line breaks and other control characters written out, so that none reaches a terminal."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
