@@ -5,8 +5,10 @@ Four products of our own instead of three of a library's, for class labels where
 float32, and the weight's gradient is complete when it is written.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +27,10 @@ __all__ = ["loss", "serves"]
 
 Array = NDArray[Any]
 LEAST_ROWS = 48  # at a time
-CHUNKS = 32  # of rows at least, if they are not too short: all threads then end at about the same time
+MOST_ROWS = 96  # that a thread takes at a time: enough for each reading of the weight
+PIECE = 240  # classes whose 16-bit gradient is summed at a time
+PAIR_OF_ONES = 0x3F803F80  # in bfloat16
+SHARE = 6  # of the logits' memory is enough for all temporaries
 
 
 class Plan(NamedTuple):
@@ -34,6 +39,7 @@ class Plan(NamedTuple):
     pairs: bool  # of bfloat16 are multiplied, not float32
     rows: int  # at a time
     tiles: int  # of classes, packed at a time
+    tiles_there: int  # on the way there, which needs less for each
 
     def steps(self, numbers: int) -> int:
         """Of k, for so many numbers."""
@@ -66,6 +72,7 @@ class Block(NamedTuple):
     dim: int
     plan: Plan
     threads: int
+    idle: list[Array]  # memory of threads that have no use for it now
 
     def each(self, work: Callable[[int], None], count: int) -> None:
         """Call work(i) for so many things, each worth a thread's while."""
@@ -76,44 +83,59 @@ class Block(NamedTuple):
 
         over_ranges(take, count, count * GRAIN, self.threads)
 
-    def chunk(self) -> int:
-        """How many rows a thread takes at a time."""
-        least = choice.tiles().ROWS
-        return _up(min(max(len(self.labels) // CHUNKS, 2 * least), 8 * least), least)
+    def parts(self) -> list[slice]:
+        """The rows in as many parts for each thread, none of them with too many, whole panels but for the last."""
+        panel = choice.tiles().ROWS
+        panels = -(-len(self.labels) // panel)
+        count = min(panels, self.threads * -(-len(self.labels) // (self.threads * MOST_ROWS)))
+        bounds = [panels * number // count * panel for number in range(count + 1)]
+        return [slice(*bound) for bound in itertools.pairwise(bounds)]
+
+    @contextmanager
+    def tile(self) -> Iterator[tuple[Array, Array, Array]]:
+        """A thread's memory for logits and for their slopes, the latter by numbers and by steps of k."""
+        size, pairs = (MOST_ROWS + choice.tiles().ROWS) * choice.tiles().CLASSES, self.plan.pairs
+        least = max((3 if pairs else 4) * size // 2, PIECE * self.dim)
+        memory = self.idle.pop() if self.idle else np.empty(least, np.float32)
+        found = memory[size:]
+        yield memory, found.view(np.uint16) if pairs else found, found.view(np.int32) if pairs else found
+        self.idle.append(memory)
 
     def tiles(self, with_back: bool) -> Iterator[Tiles]:
         """All classes, packed, some at a time; the next ones take the memory of the last."""
         kernels, plan, dim = choice.tiles(), self.plan, self.dim
         wide, steps = kernels.CLASSES, plan.steps(dim)
         columns = _up(dim, kernels.COLUMNS) if with_back else 0
-        right, back = plan.memory(steps * plan.tiles * wide), plan.memory(plan.tiles * plan.steps(wide) * columns)
+        count = plan.tiles if with_back else plan.tiles_there
+        right, back = plan.memory(steps * count * wide), plan.memory(count * plan.steps(wide) * columns)
         by_steps = self.weight.view(np.int32) if plan.pairs else self.weight
-        for start in range(0, len(self.bias), plan.tiles * wide):
-            end = min(start + plan.tiles * wide, len(self.bias))
+        for start in range(0, len(self.bias), count * wide):
+            end = min(start + count * wide, len(self.bias))
 
             def pack(tile: int, start: int = start, end: int = end) -> None:
                 at = start + tile * wide
                 some = min(wide, end - at)
                 kernels.pack_rows(by_steps[at * steps :], steps, some, steps, right[tile * wide * steps :])
                 if with_back:
-                    to, per_line = back[tile * columns * plan.steps(wide) :], plan.steps(some)
-                    kernels.pack_columns(self.weight[at * dim :], dim, dim, some, kernels.COLUMNS, to, 0, per_line)
+                    to = back[tile * columns * plan.steps(wide) :]
+                    kernels.pack_columns(self.weight[at * dim :], dim, dim, some, to)
 
             self.each(pack, -(-(end - start) // wide))
             yield Tiles(start, end, right, back)
 
     def statistics(self) -> tuple[Normaliser, RowStatistics]:
         """What there is to know of each row, a tile's after the other's."""
-        kernels, rows, steps, chunk = choice.tiles(), len(self.labels), self.plan.steps(self.dim), self.chunk()
+        kernels, rows, steps, parts = choice.tiles(), len(self.labels), self.plan.steps(self.dim), self.parts()
         peak, tail, at = np.full(rows, -np.inf, np.float32), np.zeros(rows), np.full(rows, np.nan, np.float32)
         for first, last, right, _ in self.tiles(False):
 
             def work(number: int, first: int = first, last: int = last, right: Array = right) -> None:
-                i, memory = slice(number * chunk, (number + 1) * chunk), _memory(chunk * kernels.CLASSES)
+                i = parts[number]
                 operands = (self.left[i.start * steps :], steps, right, steps, self.bias[first:last])
-                kernels.fold(*operands, self.labels[i], first, memory, peak[i], tail[i], at[i])
+                with self.tile() as (logits, *_):
+                    kernels.fold(*operands, self.labels[i], first, logits, peak[i], tail[i], at[i])
 
-            self.each(work, -(-rows // chunk))
+            self.each(work, len(parts))
         legal = np.isfinite(peak) & (self.labels < len(self.bias))
         found = Normaliser(*(np.where(legal, value, np.nan).astype(np.float32) for value in (peak, tail)))
         return found, formulas.index_statistics(found, at)
@@ -126,44 +148,46 @@ class Way(NamedTuple):
     peak: Array  # (rows,)
     slope: Gradient
     order: Array  # (rows,): that of the labels
+    in_order: Array  # (rows,): the labels in it
     on_features: Array  # (rows, dim), or (rows, 0) if it is not wanted
     on_weight: Array | None  # (classes, dim)
+    on_bias: Array | None  # (classes,)
     whole: bool  # there are no other rows: what is in on_weight does not count
-    turned: Array  # slopes of some classes, as a left operand; empty if on_weight is None
+    turned: Array  # slopes of some classes, as a left operand
     by_rows: Array  # the features, as its right one
+    ones: Array  # a column of them, likewise
 
-    def find(self, number: int, tiles: Tiles, on_bias: Array) -> None:
-        """The slopes of a chunk of rows; `on_bias` (chunks, classes), or (chunks, 0)."""
-        kernels, block, plan, chunk = choice.tiles(), self.block, self.block.plan, self.block.chunk()
-        i, steps, total = (
-            slice(number * chunk, (number + 1) * chunk),
-            plan.steps(block.dim),
-            plan.steps(len(self.order)),
-        )
-        memory, found = _memory(chunk * kernels.CLASSES), _memory(chunk * kernels.CLASSES)
-        labels = block.labels[i]
-        kernels.slopes(
-            *(block.left[i.start * steps :], steps, tiles.right, steps, block.bias[tiles.first : tiles.last]),
-            *(labels, tiles.first, memory, self.peak[i], self.slope.scale[i]),
-            *(np.zeros(len(labels), np.float32), np.empty_like(labels)),
-            *(found.view(np.uint16) if plan.pairs else found, self.turned, plan.steps(i.start), total),
-            *(tiles.back, self.on_features[i], on_bias[number]),
-        )
+    def find(self, i: slice, tiles: Tiles) -> None:
+        """The slopes of a part of the rows."""
+        block, plan, steps = self.block, self.block.plan, self.block.plan.steps(self.block.dim)
+        with block.tile() as (logits, *found):
+            choice.tiles().slopes(
+                *(block.left[i.start * steps :], steps, tiles.right, steps, block.bias[tiles.first : tiles.last]),
+                *(block.labels[i], tiles.first, logits, self.peak[i], self.slope.scale[i], *found),
+                *(self.turned[plan.steps(i.start) * choice.tiles().CLASSES :], plan.steps(len(self.order))),
+                *(tiles.back, self.on_features[i].reshape(-1), self.on_features.shape[1]),
+            )
 
-    def gather(self, tile: int, first: int, last: int) -> None:
-        """The weight's gradient of a tile of the classes [first, last), of whose slopes all are known."""
-        kernels, block, total = choice.tiles(), self.block, self.block.plan.steps(len(self.order))
-        assert self.on_weight is not None
-        start = first + tile * kernels.CLASSES
-        out = self.on_weight[start : min(start + kernels.CLASSES, last)]
-        sums = out if out.dtype == np.float32 else np.empty(out.shape, np.float32)
-        left = self.turned[tile * kernels.CLASSES * total :]
-        kernels.multiply(left, 1, kernels.ROWS, self.by_rows, total, sums, not self.whole)
-        ends = np.searchsorted(block.labels, (start, start + len(out)), sorter=self.order)
-        rows = self.order[slice(*ends)]
-        kernels.add_rows(sums, block.labels[rows] - start, self.slope.entry[rows], block.features, block.dim, rows)
-        if sums is not out:
-            kernels.store(sums, out)
+    def gather(self, piece: int, first: int, last: int) -> None:
+        """The gradients of weight and bias for a piece of the classes [first, last), of whose slopes all are known."""
+        kernels, block, steps = choice.tiles(), self.block, self.block.plan.steps(len(self.order))
+        tile, within = divmod(piece * PIECE, kernels.CLASSES)
+        left = (self.turned[tile * kernels.CLASSES * steps + within :], 1, kernels.CLASSES)
+        start, dim = first + piece * PIECE, block.dim
+        classes = slice(start, min(start + PIECE, last))
+        count = classes.stop - start
+        if self.on_bias is not None:
+            kernels.multiply(*left, self.ones, steps, self.on_bias[classes], 1, count, 1, 1)
+        if self.on_weight is None:
+            return
+        with block.tile() as (memory, *_):
+            out = self.on_weight[classes]
+            sums = out if out.dtype == np.float32 else memory[: out.size].reshape(out.shape)
+            kernels.multiply(*left, self.by_rows, steps, sums.reshape(-1), dim, count, dim, 0 if self.whole else 1)
+            rows = self.order[slice(*np.searchsorted(self.in_order, (start, classes.stop)))]
+            kernels.add_rows(sums, block.labels[rows] - start, self.slope.entry[rows], block.features, dim, rows)
+            if sums is not out:
+                kernels.store(sums, out)
 
 
 def serves(layer: LinearArrays, targets: Targets, machine: Machine) -> bool:
@@ -187,7 +211,8 @@ def loss(
     found = Found(RowStatistics(nll, logsumexp), Normaliser(peak, tail))
     totals = []
     for start in range(0, len(counted), plan.rows):
-        rows = counted[start : start + plan.rows]
+        stop = min(start + plan.rows, len(counted))
+        rows = slice(start, stop) if len(counted) == len(labels) else counted[start:stop]
         block = _block(layer, rows, labels[rows], plan, machine.threads)
         normaliser, statistics = block.statistics()
         for kept, here in zip((*found.statistics, *found.rows), (*statistics, *normaliser), strict=True):
@@ -198,60 +223,60 @@ def loss(
             share = np.full_like(statistics.nll, 1.0 / divisor)
             on = formulas.row_loss_gradient(statistics, some, share)
             slope = formulas.index_gradient(normaliser, statistics.nll, *on)
-            on_features = _collect(block, normaliser.peak, slope, gradients, whole)
-            if gradients.features is not None:
+            none = np.zeros((stop - start, 0), np.float32)
+            on_features = none if gradients.features is None else gradients.features[rows]
+            _collect(block, normaliser.peak, slope, gradients, on_features, whole)
+            if gradients.features is not None and not isinstance(rows, slice):
                 gradients.features[rows] = on_features
     return math.fsum(totals), found, gradients
 
 
-def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, whole: bool) -> Array:
-    """Add to the gradients of weight and bias; give that of the features."""
+def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, on_features: Array, whole: bool) -> None:
+    """Add to the gradients."""
     kernels, plan, dim, rows = choice.tiles(), block.plan, block.dim, len(block.labels)
-    on_features = np.zeros((rows, 0 if gradients.features is None else dim), np.float32)
-    known = np.minimum(block.labels, len(block.bias) - 1)
+    known, parts, total = np.minimum(block.labels, len(block.bias) - 1), block.parts(), plan.steps(rows)
     kernels.add_rows(on_features, np.arange(rows), slope.entry, block.weight, dim, known)
-    total = 0 if gradients.weight is None else plan.steps(rows)
-    turned, by_rows = (plan.memory(total * size) for size in (plan.tiles * kernels.CLASSES, _up(dim, kernels.COLUMNS)))
-    if total:
-        kernels.pack_columns(block.features, dim, dim, rows, kernels.COLUMNS, by_rows, 0, total)
+    turned, by_rows, ones = (
+        plan.memory(total * size) for size in (plan.tiles * kernels.CLASSES, _up(dim, kernels.COLUMNS), kernels.COLUMNS)
+    )
+    kernels.pack_columns(block.features, dim, dim, rows, by_rows)
+    ones.fill(PAIR_OF_ONES if plan.pairs else 1.0)
     order = np.argsort(block.labels, kind="stable")
-    way = Way(block, peak, slope, order, on_features, gradients.weight, whole, turned, by_rows)
-    chunks = -(-rows // block.chunk())
+    slopes = (peak, slope, order, block.labels[order])
+    way = Way(block, *slopes, on_features, gradients.weight, gradients.bias, whole, turned, by_rows, ones)
     for tiles in block.tiles(True):
         first, last = tiles.first, tiles.last
-        on_bias = np.zeros((chunks, 0 if gradients.bias is None else last - first), np.float32)
-        block.each(lambda number, tiles=tiles, on_bias=on_bias: way.find(number, tiles, on_bias), chunks)
-        if total:
-            count = -(-(last - first) // kernels.CLASSES)
-            block.each(lambda tile, first=first, last=last: way.gather(tile, first, last), count)
-        if gradients.bias is not None:
-            gradients.bias[first:last] += on_bias.sum(axis=0)
+        block.each(lambda number, tiles=tiles: way.find(parts[number], tiles), len(parts))
+        pieces = -(-(last - first) // PIECE)
+        block.each(lambda piece, first=first, last=last: way.gather(piece, first, last), pieces)
     if gradients.bias is not None:
-        gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias)).astype(np.float32)
-    return on_features
+        gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))
 
 
 def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     """The most rows at a time, since each time costs a pass over the weight and its gradient; then the most classes."""
-    kernels, dim = choice.tiles(), layer.features.shape[1]
+    kernels, dim, classes = choice.tiles(), layer.features.shape[1], len(layer.weight)
     pairs = layer.weight.dtype == np.uint16 and dim % 2 == 0 and kernels.pairs_available()
     size, padded = 2 if pairs else 4, _up(dim, kernels.COLUMNS)
     weight, of_row = kernels.CLASSES * (dim + padded) * size, padded * size + 4 * dim
     fit = (max_memory - 2 * weight) // (of_row + 2 * kernels.CLASSES * size)
     if fit < min(rows, LEAST_ROWS):
         return None
-    rows = max(1, min(rows, fit))
-    tiles = (max_memory - rows * of_row) // (weight + kernels.CLASSES * rows * size)
-    return Plan(pairs, rows, min(-(-len(layer.weight) // kernels.CLASSES), tiles))
+    memory = min(max_memory, len(layer.features) * classes * layer.weight.itemsize // SHARE)
+    rows, most = max(1, min(rows, fit)), -(-classes // kernels.CLASSES)
+    left = memory - rows * of_row
+    tiles = left // (weight + kernels.CLASSES * rows * size), left // (kernels.CLASSES * dim * size)
+    return Plan(pairs, rows, *(max(1, min(most, count)) for count in tiles))
 
 
-def _block(layer: LinearArrays, rows: Array, labels: Array, plan: Plan, threads: int) -> Block:
+def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: int) -> Block:
     features, weight = _numbers(layer.features[rows]), _numbers(layer.weight)
-    left = features.view(np.int32) if plan.pairs else np.empty(features.shape, np.float32)
-    if not plan.pairs:
+    left = features.view(np.int32) if plan.pairs else features
+    if left.itemsize == 2:
+        left = np.empty(features.shape, np.float32)
         choice.tiles().widen(features, left)
     bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias)
-    return Block(features, left, labels, weight, bias, layer.features.shape[1], plan, threads)
+    return Block(features, left, labels, weight, bias, layer.features.shape[1], plan, threads, [])
 
 
 def _gradients(layer: LinearArrays, wanted: Wanted, whole: bool) -> Gradients:
@@ -266,14 +291,8 @@ def _gradients(layer: LinearArrays, wanted: Wanted, whole: bool) -> Gradients:
 
 
 def _numbers(rows: Array) -> Array:
-    """Flat, float16 as the int16 that kernels know it by."""
     flat = np.ascontiguousarray(rows).reshape(-1)
-    return flat.view(np.int16) if flat.dtype == np.float16 else flat
-
-
-def _memory(numbers: int) -> Array:
-    """For a tile, and what the kernel of the slopes needs besides."""
-    return np.empty(numbers + (1 << 12), np.float32)
+    return flat.view(np.int16) if flat.dtype == np.float16 else flat  # that kernels know it by
 
 
 def _up(size: int, step: int) -> int:

@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from xent.kernels.panels_numba import COLUMNS, ROWS, multiply, operand, pack_columns, pack_rows, pairs_available
+from xent.kernels.panels_numba import (
+    COLUMNS,
+    ROWS,
+    joined,
+    multiply,
+    numbers_of_a_step,
+    pack_columns,
+    pack_rows,
+    pairs_available,
+)
 from xent.kernels.scalars_numba import exp, narrowed, ordered, unordered, widened
-from xent.kernels.softmax_numba import gradient, inline, loop
+from xent.kernels.softmax_numba import loop
 
 __all__ = [
     "CLASSES",
@@ -29,38 +38,9 @@ __all__ = [
 
 Array = Any
 CLASSES = 480  # a multiple of ROWS and of COLUMNS
-
-
-@inline
-def _logits(left: Array, line: int, right: Array, steps: int, bias: Array, tile: Array) -> None:
-    multiply(left, line, 1, right, steps, tile, False)
-    for i in range(tile.shape[0]):
-        for j in range(tile.shape[1]):
-            tile[i, j] += bias[j]
-
-
-@loop
-def _fold(tile: Array, labels: Array, first: int, peak: Array, tail: Array, label_logit: Array) -> None:
-    zero, one = peak.dtype.type(0), peak.dtype.type(1)
-    for i in range(tile.shape[0]):
-        row, before = tile[i], ordered(peak[i])
-        highest = before
-        for j in range(row.shape[0]):
-            highest = max(highest, ordered(row[j]))
-        top = unordered(highest, row[0])
-        if 0 <= labels[i] - first < row.shape[0]:
-            label_logit[i] = row[labels[i] - first]
-        if not (top > -np.inf and top < np.inf):
-            peak[i] = top
-            continue
-        below, peaks = zero, zero  # counted in floats: integers of another size would keep the loop from vectors
-        for j in range(row.shape[0]):
-            below += zero if row[j] == top else exp(row[j] - top)
-            peaks += one if row[j] == top else zero
-        if highest > before:  # its own 1 stays out of the tail, which may be far below it
-            tail[i] = 0.0 if peak[i] == -np.inf else (tail[i] + 1.0) * math.exp(np.float64(peak[i]) - np.float64(top))
-            peaks -= one
-        peak[i], tail[i] = top, tail[i] + (np.float64(below) + np.float64(peaks))
+NONE: Any = np.int64(0)  # not literals, for which `multiply` would be compiled once more
+ONE: Any = np.int64(1)
+APART: Any = np.int64(CLASSES)
 
 
 @loop
@@ -72,18 +52,38 @@ def fold(
     bias: Array,
     labels: Array,
     first: int,
-    scratch: Array,
+    tile: Array,
     peak: Array,
     tail: Array,
     label_logit: Array,
 ) -> None:
     """Merge the tiles of the classes from `first` on into each row's peak and tail, and note the label's logit."""
-    rows, classes = labels.shape[0], bias.shape[0]
+    rows, classes, zero, one = labels.shape[0], bias.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     for start in range(0, classes, CLASSES):
-        some = min(CLASSES, classes - start)
-        tile = scratch[: rows * some].reshape(rows, some)
-        _logits(left, line, right[start * steps :], steps, bias[start : start + some], tile)
-        _fold(tile, labels, first + start, peak, tail, label_logit)
+        shift = bias[start : start + CLASSES]
+        some = shift.shape[0]
+        multiply(left, line, ONE, right[start * steps :], steps, tile, APART, rows, some, NONE)
+        for i in range(rows):
+            row, y, highest = tile[i * CLASSES : i * CLASSES + some], labels[i] - first - start, ordered(peak[i])
+            before = highest
+            for j in range(some):
+                row[j] += shift[j]
+                highest = max(highest, ordered(row[j]))
+            top = unordered(highest, peak[i])
+            if 0 <= y < some:
+                label_logit[i] = row[y]
+            if not (top > -np.inf and top < np.inf):
+                peak[i] = top
+                continue
+            below, peaks = zero, zero  # counted in floats: integers of another size would keep the loop from vectors
+            for j in range(some):
+                below += zero if row[j] == top else exp(row[j] - top)
+                peaks += one if row[j] == top else zero
+            if highest > before:  # its own 1 stays out of the tail, which may be far below it
+                rest = math.exp(np.float64(peak[i]) - np.float64(top))
+                tail[i] = 0.0 if peak[i] == -np.inf else (tail[i] + 1.0) * rest
+                peaks -= one
+            peak[i], tail[i] = top, tail[i] + (np.float64(below) + np.float64(peaks))
 
 
 @loop
@@ -95,47 +95,50 @@ def slopes(
     bias: Array,
     labels: Array,
     first: int,
-    scratch: Array,
+    tile: Array,
     peak: Array,
     scale: Array,
-    nothing: Array,
-    local: Array,
     found: Array,
+    by_steps: Array,
     turned: Array,
-    begin: int,
     total: int,
     back: Array,
     on_features: Array,
-    on_bias: Array,
+    dim: int,
 ) -> None:
     """scale·exp(z − peak), 0 at the label, of the tiles of the classes from `first` on.
 
-    It is packed in `turned` as the left operand of the weight's gradient, and its products with the weight in `back`
-    and its sums over rows are added to the other two gradients. `found` is where a tile of it lies.
+    `turned` gets it as the left operand of the weight's gradient, a tile's `total` steps after the last one's; its
+    products with the weight, packed in `back`, are added to `on_features`. `found` is where a tile of it lies,
+    `by_steps` the same memory by steps of k.
     """
-    rows, classes, dim = labels.shape[0], bias.shape[0], on_features.shape[1]
-    by_steps = operand(found)
-    joined = found.size // by_steps.size
-    behind = 0
+    rows, classes, zero = labels.shape[0], bias.shape[0], peak.dtype.type(0)
+    numbers, behind = numbers_of_a_step(turned), 0
     for start in range(0, classes, CLASSES):
-        some = min(CLASSES, classes - start)
-        per_row = -(-some // joined)
-        width = per_row * joined
-        tile = scratch[: rows * some].reshape(rows, some)
-        _logits(left, line, right[start * steps :], steps, bias[start : start + some], tile)
+        shift = bias[start : start + CLASSES]
+        some = shift.shape[0]
+        multiply(left, line, ONE, right[start * steps :], steps, tile, APART, rows, some, NONE)
         for i in range(rows):
-            y = labels[i] - first - start
-            local[i] = y if 0 <= y < some else some
-            found[i * width + width - 1] = 0
-        gradient(tile.reshape(-1), some, some, local, scratch[rows * CLASSES :], peak, scale, nothing, found, width)
-        if turned.size:
-            pack_columns(found, width, some, rows, ROWS, turned[start * total :], begin, total)
-        if dim:
-            multiply(by_steps, per_row, 1, back[behind:], per_row, on_features, True)
-            behind += -(-dim // COLUMNS) * COLUMNS * per_row
-        for i in range(rows if on_bias.size else 0):
+            row, to = tile[i * CLASSES : i * CLASSES + some], found[i * CLASSES : (i + 1) * CLASSES]
+            times, top, y = scale[i], peak[i], labels[i] - first - start
             for j in range(some):
-                on_bias[start + j] += widened(found[i * width + j])
+                term = times * exp((row[j] + shift[j]) - top)
+                to[j] = narrowed(zero if times == zero else term, to[j])
+            if 0 <= y < some:
+                to[y] = 0
+            if some < CLASSES:
+                to[some] = 0
+        found[rows * CLASSES : -(-rows // numbers) * numbers * CLASSES] = 0
+        for i in range(0, rows, numbers):
+            at, behind_found = start * total + i // numbers * CLASSES, i * CLASSES
+            low, to = found[behind_found : behind_found + some], turned[at : at + some]
+            high = found[behind_found + (numbers - 1) * CLASSES :]
+            for j in range(some):
+                to[j] = joined(low[j], high[j], to[j])
+        if dim:
+            per_row = -(-some // numbers)
+            multiply(by_steps, APART // numbers, ONE, back[behind:], per_row, on_features, dim, rows, dim, ONE)
+            behind += -(-dim // COLUMNS) * COLUMNS * per_row
 
 
 @loop

@@ -21,11 +21,11 @@ __all__ = [
     "COLUMNS",
     "ROWS",
     "available",
+    "joined",
     "multiply",
-    "operand",
+    "numbers_of_a_step",
     "pack_columns",
     "pack_rows",
-    "pairs",
     "pairs_available",
 ]
 
@@ -116,20 +116,28 @@ def _sums(builder: Any, left: list[Any], stride: Any, right: Any, steps: Any, pa
     return found
 
 
-def pairs(packed: Any) -> Any:
-    """Whether a step of k in this array is two numbers."""
+def numbers_of_a_step(packed: Any) -> Any:
+    """How many numbers are a step of k in this array."""
 
 
-def operand(numbers: Any) -> Any:
-    """Flat numbers by steps of k: bfloat16 by twos."""
+def joined(low: Any, high: Any, like: Any) -> Any:
+    """A step of k as it is stored where `like` is: the number `low`, or `low` and `high` of bfloat16."""
 
 
-overload(pairs)(lambda packed: (lambda packed: True) if packed.dtype == types.int32 else (lambda packed: False))
-overload(operand)(
-    lambda numbers: (
-        (lambda numbers: numbers.view(np.int32)) if numbers.dtype == types.uint16 else (lambda numbers: numbers)
-    )
-)
+def _pair(low: Any, high: Any, like: Any) -> Any:
+    return np.int32(low) | np.int32(high) << np.int32(16)
+
+
+def _alone(low: Any, high: Any, like: Any) -> Any:
+    return widened(low)
+
+
+overload(numbers_of_a_step)(lambda packed: (lambda packed: 2) if _paired(packed.dtype) else (lambda packed: 1))
+overload(joined, strict=False)(lambda low, high, like: _pair if _paired(like) else _alone)
+
+
+def _paired(dtype: Any) -> bool:
+    return bool(dtype == types.int32)
 
 
 def _typed_tile(
@@ -144,7 +152,7 @@ def _typed_tile(
         fits = [builder.icmp_signed("<", _int64(row), rows) for row in range(ROWS)]
         lines = [builder.select(fits[row], _int64(row), last) for row in range(ROWS)]
         starts = [builder.add(left, builder.mul(line, of_line)) for line in lines]
-        found = _sums(builder, starts, of_step, right, steps, like.dtype == types.int32)
+        found = _sums(builder, starts, of_step, right, steps, _paired(like.dtype))
         lanes, zeros = ir.Constant(_ints, list(range(LANES))), ir.Constant(_floats, [0.0] * LANES)
         none, results = ir.Constant(_mask, [0] * LANES), []
         for v in range(VECTORS):
@@ -169,24 +177,31 @@ _tile: Any = intrinsic(_typed_tile)
 
 
 @loop
-def multiply(left: Array, line: int, step: int, right: Array, steps: int, out: Array, kept: bool) -> None:
-    """left·right into out (rows, columns), or added to it.
+def multiply(
+    left: Array,
+    line: int,
+    step: int,
+    right: Array,
+    steps: int,
+    out: Array,
+    out_step: int,
+    rows: int,
+    columns: int,
+    kept: int,
+) -> None:
+    """left·right into out, or added to it if `kept` is 1.
 
-    The left operand's numbers lie flat: `line` from one row to the next, `step` from one step of k to the next; of
-    panels, which take `line` 1 and `step` ROWS, each begins where the last one's steps end. The right one is packed.
+    The left operand's numbers lie flat: `line` from one row to the next, `step` from one step of k to the next. The
+    right one is packed. Callers pass np.int64: for a literal the function would be compiled once more.
     """
-    rows, columns = out.shape
     a, b, c = np.int64(left.ctypes.data), np.int64(right.ctypes.data), np.int64(out.ctypes.data)
-    stride = np.int64(out.strides[0])
-    panel = steps * ROWS if line == 1 else line * ROWS
     for start in range(0, steps, STEPS):
         some = min(STEPS, steps - start)
-        strides = (4 * line, 4 * step, stride, 1 if kept or start > 0 else 0)
+        strides = (4 * line, 4 * step, 4 * out_step, 1 if start > 0 else kept)
         for j in range(0, columns, COLUMNS):
             right_panel = b + 4 * COLUMNS * (j // COLUMNS * steps + start)
             for i in range(0, rows, ROWS):
-                left_panel = a + 4 * (i // ROWS * panel + start * step)
-                to = c + i * stride + 4 * j
+                left_panel, to = a + 4 * (i * line + start * step), c + 4 * (i * out_step + j)
                 _tile(left, left_panel, right_panel, to, strides, some, min(ROWS, rows - i), columns - j)
 
 
@@ -194,37 +209,37 @@ def multiply(left: Array, line: int, step: int, right: Array, steps: int, out: A
 def pack_rows(source: Array, step: int, lines: int, steps: int, out: Array) -> None:
     """A right operand whose lines lie `step` apart, the steps of k of each side by side."""
     for first in range(0, lines, COLUMNS):
-        fits = min(COLUMNS, lines - first)
-        panel = out[first * steps : (first + COLUMNS) * steps]
-        for k in range(steps):
-            for line in range(fits):
-                panel[k * COLUMNS + line] = widened(source[(first + line) * step + k])
-            panel[k * COLUMNS + fits : (k + 1) * COLUMNS] = 0
+        panel, fits = out[first * steps : (first + COLUMNS) * steps], min(COLUMNS, lines - first)
+        whole = fits // 4 * 4
+        for line in range(0, whole, 4):  # four at a time: their stores become one
+            start = (first + line) * step
+            a, b = source[start : start + steps], source[start + step : start + step + steps]
+            start += 2 * step
+            c, d = source[start : start + steps], source[start + step : start + step + steps]
+            for k in range(steps):
+                at = k * COLUMNS + line
+                panel[at], panel[at + 1] = widened(a[k]), widened(b[k])
+                panel[at + 2], panel[at + 3] = widened(c[k]), widened(d[k])
+        for line in range(whole, COLUMNS):
+            row = source[(first + line if line < fits else first) * step :]
+            for k in range(steps):
+                panel[k * COLUMNS + line] = widened(row[k]) if line < fits else 0
 
 
 @loop
-def pack_columns(
-    source: Array, step: int, lines: int, rows: int, width: int, out: Array, begin: int, steps: int
-) -> None:
-    """Panels of `width` lines that lie side by side; the source's rows, `step` apart, are k from `begin` on.
-
-    Of bfloat16 to be multiplied in pairs, two rows are one step.
-    """
-    for first in range(0, lines, width):
-        fits = min(width, lines - first)
-        panel = out[first * steps + begin * width : (first + width) * steps]
-        if not pairs(out):
-            for k in range(rows):
-                row, to = source[k * step + first : k * step + first + fits], panel[k * width : (k + 1) * width]
-                for line in range(fits):
-                    to[line] = widened(row[line])
-                to[fits:] = 0
-            continue
-        for k in range((rows + 1) // 2):
-            after = min(2 * k + 1, rows - 1)
-            low = source[2 * k * step + first : 2 * k * step + first + fits]
-            high, counts = source[after * step + first : after * step + first + fits], np.int32(2 * k + 1 < rows)
-            to = panel[k * width : (k + 1) * width]
-            for line in range(fits):
-                to[line] = np.int32(low[line]) | (np.int32(high[line]) * counts) << np.int32(16)
-            to[fits:] = 0
+def pack_columns(source: Array, step: int, lines: int, rows: int, out: Array) -> None:
+    """A right operand whose lines lie side by side; the source's rows, `step` apart, are k."""
+    numbers = numbers_of_a_step(out)
+    steps = -(-rows // numbers)
+    for first in range(0, lines, COLUMNS):
+        fits, panel = min(COLUMNS, lines - first), out[first * steps : (first + COLUMNS) * steps]
+        for k in range(steps):
+            at, to = k * numbers * step + first, panel[k * COLUMNS : (k + 1) * COLUMNS]
+            low, high = source[at : at + fits], source[at + (numbers - 1) * step :]
+            whole = fits if (k + 1) * numbers <= rows else 0
+            for line in range(whole):
+                to[line] = joined(low[line], high[line], to[line])
+            for line in range(whole, fits):
+                to[line] = joined(low[line], 0, to[line])
+            for line in range(fits, COLUMNS):
+                to[line] = 0

@@ -4,8 +4,10 @@ Nothing here is compiled with `reassoc`: it would undo the two-part argument red
 loses digits at large arguments. `math.exp` stays scalar in Numba, hence the polynomials.
 """
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -14,6 +16,7 @@ from numba.extending import intrinsic, overload
 
 __all__ = [
     "bits_of",
+    "called_by_loops",
     "exp",
     "expm1",
     "float_of",
@@ -25,7 +28,16 @@ __all__ = [
     "widened",
 ]
 
-exact = numba.njit(error_model="numpy", fastmath={"contract"})
+EXACT: Any = {"error_model": "numpy", "fastmath": {"contract"}}
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def called_by_loops(options: Any) -> Callable[[Function], Function]:
+    """Compiled for other compiled functions, and so without wrappers for Python, which take time."""
+    return numba.njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload,no-any-return]
+
+
+exact = called_by_loops(EXACT)
 
 LOWEST = np.float32(-110.0)  # exp of it is 0 in float32
 NEARLY_MINUS_1 = np.float32(-64.0)  # what expm1 of it is
@@ -76,20 +88,17 @@ def _reduced_32(x: Any) -> Any:
     return p * (r * r) + r, bits_of(shifted) - ROUND_BITS
 
 
-@exact
 def _exp_32(x: Any) -> Any:
     rest, k = _reduced_32(LOWEST if x < LOWEST else x)  # keeps NaN
     return (rest + ONE) * float_of(np.int32((k + RAISED) << np.int32(23))) * LOWERED
 
 
-@exact
 def _expm1_32(x: Any) -> Any:
     rest, k = _reduced_32(NEARLY_MINUS_1 if x < NEARLY_MINUS_1 else x)
     power = float_of(np.int32((k + BIAS) << np.int32(23)))
     return rest * power + (power - ONE)
 
 
-@exact
 def _exp_64(x: Any) -> Any:
     x = LOWEST_64 if x < LOWEST_64 else x
     shifted = x * 1.4426950408889634 + ROUND_64
@@ -101,7 +110,6 @@ def _exp_64(x: Any) -> Any:
     return ((p * (r * r) + r) + 1.0) * power * LOWERED_64
 
 
-@exact
 def _log1p_unit_32(x: Any) -> Any:
     s = x / (TWO + x)
     z = s * s
@@ -109,16 +117,14 @@ def _log1p_unit_32(x: Any) -> Any:
     return TWO * s * (((p * z + ODD[2]) * z + ODD[1]) * z + ONE)
 
 
-@exact
 def _log1p_32(x: Any) -> Any:
     """log 2^k + log(1 + f) with 1 + x = 2^k·(1 + f), f taken from x itself."""
     bits = bits_of(ONE + x)
     power = float_of(np.int32(bits & EXPONENT))
     k = np.float32((bits >> np.int32(23)) - BIAS)
-    return k * LN2_HIGH + (_log1p_unit_32((x - (power - ONE)) / power) + k * LN2_LOW)
+    return k * LN2_HIGH + (log1p_unit((x - (power - ONE)) / power) + k * LN2_LOW)
 
 
-@exact
 def _log1p_unit_64(x: Any) -> Any:
     s = x / (2.0 + x)
     z = s * s
@@ -127,12 +133,22 @@ def _log1p_unit_64(x: Any) -> Any:
     return 2.0 * s * (((((p * z + ODD_64[4]) * z + ODD_64[3]) * z + ODD_64[2]) * z + ODD_64[1]) * z + 1.0)
 
 
-@exact
+def _expm1_64(x: Any) -> Any:
+    return math.expm1(x)
+
+
+def _log1p_64(x: Any) -> Any:
+    return math.log1p(x)
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
 def _from_bfloat16(x: Any) -> Any:
     return float_of(np.int32(np.int32(x) << np.int32(16)))
 
 
-@exact
 def _from_float16(x: Any) -> Any:
     """The exponent's bias is mended by a product, which denormals survive; infinity and NaN need their own exponent."""
     rest = np.int32(np.int32(x) & np.int32(0x7FFF))
@@ -142,8 +158,7 @@ def _from_float16(x: Any) -> Any:
     return float_of(np.int32(size | special | np.int32(sign)))
 
 
-@exact
-def _to_bfloat16(x: Any) -> Any:
+def _to_bfloat16(x: Any, like: Any) -> Any:
     """Rounded to nearest, ties to even; NaN stays NaN."""
     bits = bits_of(x)
     odd = np.int32(np.int32(bits >> np.int32(16)) & np.int32(1))
@@ -151,31 +166,38 @@ def _to_bfloat16(x: Any) -> Any:
     return np.uint16(np.int32(0x7FC0) if x != x else np.int32(rounded))
 
 
-@exact
-def _ordered_32(x: Any) -> Any:
-    bits = bits_of(x)
-    return np.int32(bits ^ ((bits >> SIGN_32) & REST_32))
+def _as_it_is(x: Any, like: Any) -> Any:
+    return x
 
 
-@exact
 def _ordered_16(x: Any) -> Any:
     bits = np.int16(x)
     return np.int16(bits ^ np.int16(np.int16(bits >> SIGN_16) & REST_16))
 
 
-@exact
+def _ordered_32(x: Any) -> Any:
+    bits = bits_of(x)
+    return np.int32(bits ^ ((bits >> SIGN_32) & REST_32))
+
+
 def _ordered_64(x: Any) -> Any:
     bits = bits_of(x)
     return np.int64(bits ^ ((bits >> SIGN_64) & REST_64))
 
 
-@exact
-def _unordered_32(bits: Any) -> Any:
+def _unordered_bfloat16(bits: Any, like: Any) -> Any:
+    return np.uint16(ordered(bits))
+
+
+def _unordered_float16(bits: Any, like: Any) -> Any:
+    return ordered(bits)
+
+
+def _unordered_32(bits: Any, like: Any) -> Any:
     return float_of(np.int32(bits ^ ((bits >> SIGN_32) & REST_32)))
 
 
-@exact
-def _unordered_64(bits: Any) -> Any:
+def _unordered_64(bits: Any, like: Any) -> Any:
     return float_of(np.int64(bits ^ ((bits >> SIGN_64) & REST_64)))
 
 
@@ -211,41 +233,16 @@ def narrowed(x: Any, like: Any) -> Any:
     """A number to be stored where `like` is: rounded to bfloat16 where that is uint16."""
 
 
-overload(exp, strict=False)(lambda x: (lambda x: _exp_32(x)) if x == types.float32 else (lambda x: _exp_64(x)))
-overload(expm1, strict=False)(lambda x: (lambda x: _expm1_32(x)) if x == types.float32 else (lambda x: math.expm1(x)))
-overload(log1p, strict=False)(lambda x: (lambda x: _log1p_32(x)) if x == types.float32 else (lambda x: math.log1p(x)))
-overload(log1p_unit, strict=False)(
-    lambda x: (lambda x: _log1p_unit_32(x)) if x == types.float32 else (lambda x: _log1p_unit_64(x))
-)
+OF_STORED = {types.uint16: _from_bfloat16, types.int16: _from_float16}
+ORDERED = {types.float32: _ordered_32, types.float64: _ordered_64}
+UNORDERED = {types.uint16: _unordered_bfloat16, types.int16: _unordered_float16, types.float32: _unordered_32}
 
-
-@overload(ordered, strict=False)
-def _(x: Any) -> Any:
-    if x.bitwidth == 16:
-        return lambda x: _ordered_16(x)
-    return (lambda x: _ordered_32(x)) if x == types.float32 else (lambda x: _ordered_64(x))
-
-
-@overload(unordered, strict=False)
-def _(bits: Any, like: Any) -> Any:
-    if like == types.uint16:
-        return lambda bits, like: np.uint16(_ordered_16(bits))
-    if like == types.int16:
-        return lambda bits, like: _ordered_16(bits)
-    if like == types.float32:
-        return lambda bits, like: _unordered_32(bits)
-    return lambda bits, like: _unordered_64(bits)
-
-
-@overload(widened, strict=False)
-def _(x: Any) -> Any:
-    if x == types.uint16:
-        return lambda x: _from_bfloat16(x)
-    if x == types.int16:
-        return lambda x: _from_float16(x)
-    return lambda x: x
-
-
-@overload(narrowed, strict=False)
-def _(x: Any, like: Any) -> Any:
-    return (lambda x, like: _to_bfloat16(x)) if like == types.uint16 else (lambda x, like: x)
+chosen = functools.partial(overload, strict=False, jit_options=EXACT)
+chosen(exp)(lambda x: _exp_32 if x == types.float32 else _exp_64)
+chosen(expm1)(lambda x: _expm1_32 if x == types.float32 else _expm1_64)
+chosen(log1p)(lambda x: _log1p_32 if x == types.float32 else _log1p_64)
+chosen(log1p_unit)(lambda x: _log1p_unit_32 if x == types.float32 else _log1p_unit_64)
+chosen(ordered)(lambda x: ORDERED.get(x, _ordered_16))
+chosen(unordered)(lambda bits, like: UNORDERED.get(like, _unordered_64))
+chosen(widened)(lambda x: OF_STORED.get(x, _same))
+chosen(narrowed)(lambda x, like: _to_bfloat16 if like == types.uint16 else _as_it_is)

@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from xent.kernels.scalars_numba import exact, exp, expm1, log1p, narrowed, ordered, unordered, widened
+from xent.kernels.scalars_numba import called_by_loops, exact, exp, expm1, log1p, narrowed, ordered, unordered, widened
 
 __all__ = [
     "NARROW",
@@ -27,7 +27,7 @@ Array = Any
 FAST = {"reassoc", "nsz", "contract", "arcp"}
 loop = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=FAST)
 inline = numba.njit(error_model="numpy", fastmath=FAST, inline="always")
-called = numba.njit(error_model="numpy", fastmath=FAST)
+called = called_by_loops({"error_model": "numpy", "fastmath": FAST})
 
 PART = 2048  # classes summed in float32 before the sum goes to float64
 NARROW = 64  # rows of at most so many classes are taken many at a time
@@ -85,8 +85,9 @@ def _of_narrow_rows(
     """The same for at most LANES rows, turned in the scratch, where exp(z − peak) stays."""
     zero, one, nan, rows = top.dtype.type(0), top.dtype.type(1), top.dtype.type(np.nan), y.shape[0]
     _turn(z, step, classes, rows, scratch)
-    top[:], below[:], peaks = scratch[:rows], zero, scratch[classes * LANES : classes * LANES + rows]
-    peaks[:] = -one
+    peaks = scratch[classes * LANES : classes * LANES + rows]
+    for i in range(rows):  # an array assigned to an array takes Numba a second to compile: it formats an error
+        top[i], below[i], peaks[i] = scratch[i], zero, -one
     for j in range(1, classes):
         logits = scratch[j * LANES : j * LANES + rows]
         for i in range(rows):
