@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -445,3 +446,12 @@ def test_surprisals_and_the_rule_of_thumb_are_named_for_screen_readers(show):
     cost = page.locator("#two-outcomes span.n").first
     assert cost.get_attribute("aria-label") == "Surprisal, P of red: 3.3219 bits"
     assert page.locator("#curve-rule [aria-current=true]").count() == 1
+
+
+def test_the_tutorials_last_page_links_to_its_ten_rows(show):
+    conf = (Path(__file__).parents[2] / "docs" / "conf.py").read_text(encoding="utf-8")
+    link = eval(re.search(r"TEN_ROWS = (\(.*?\n\))", conf, re.DOTALL)[1])
+    page = show(f"#{link}")
+    assert not page.is_visible("#broken")
+    assert page.inner_text("#several-mean") == "0.2469"
+    assert page.locator("#several-lines .name b").all_inner_texts()[9] == "row 9"
