@@ -46,10 +46,30 @@ nitpick_ignore_regex = [  # types in signatures: of other libraries, and of modu
     ("py:class", "Axes|Plots"),  # of matplotlib, which need not be there
 ]
 
+TEN_ROWS = (
+    "part=several&y=1,1,1,1,1,0,0,0,0,0&given=q0.8,q0.9,q0.9,q0.6,q0.8,q0.1,q0.4,q0.2,q0.1,q0.3&labels="
+    + ",".join(f"row%20{i}" for i in range(10))
+)
+PARTS = {
+    "1-information": "part=curve", "2-entropy": "part=two", "3-cross-entropy": "part=two", "4-as-a-loss": "part=logits",
+    "5-reading": TEN_ROWS,
+}  # fmt: skip
 PLAYGROUND = {
+    "index": '<a href="playground.html">Open the playground.</a>',
+    "zh/index": '<a href="playground.html">打开演练场。</a>',
+    "how-to/playground": '<a href="../playground.html">Open the playground</a> that was built with these pages.',
+    **{f"tutorial/{page}": f'<a href="../playground.html#{part}">Open it there.</a>' for page, part in PARTS.items()},
+    **{f"zh/tutorial/{page}": f'<a href="../playground.html#{part}">在那里打开。</a>' for page, part in PARTS.items()},
     "tutorial/index": 'To try it by hand, move sliders on the <a href="../playground.html">playground</a>.',
     "zh/tutorial/index": '想亲手试一试，可以在<a href="../playground.html">演练场</a>里拖动滑块。',
 }
+
+CHINESE = {  # what the theme says
+    "Search": "搜索", "Next": "下一页", "Previous": "上一页", "Home": "首页", "On this page": "本页内容",
+    "Copyright &#169; %(copyright)s": "版权所有 &#169; %(copyright)s", "Back to top": "回到顶部",
+    "Toggle Light / Dark / Auto color theme": "切换浅色、深色、自动配色", "Toggle site navigation sidebar": "打开或收起导航栏",
+    "Toggle table of contents sidebar": "打开或收起本页目录", "Skip to content": "跳到正文", "Table of Contents": "目录",
+}  # fmt: skip
 
 html_theme = "furo"
 html_title = "xent"
@@ -114,6 +134,7 @@ def mark_chinese(app: Sphinx, page: str, template: str, context: dict[str, Any],
     """Chinese pages say so, for fonts, hyphens and voices."""
     if page.startswith("zh/"):
         context["language"] = "zh-CN"
+        context["_"] = context["gettext"] = lambda said: CHINESE.get(said, said)
 
 
 def setup(app: Sphinx) -> None:

@@ -1,7 +1,10 @@
 """Commands in Chinese: asked for by --lang or by the environment; JSON and errors stay English."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -106,3 +109,17 @@ def test_recalibrate_says_what_it_did_in_chinese(folder, capsys):
     assert re.fullmatch(
         r"40 行(按温度 .* 修正，写入 out.csv|原样写入 out.csv：报告没有建议修正)\n", capsys.readouterr().out
     )
+
+
+def test_where_chinese_cannot_be_shown_it_is_english_and_said():
+    command = [sys.executable, "-m", "xent.cli", "explain", "--binary", "1", "0.8", "--lang", "zh"]
+    shown = {}
+    for encoding in ("ascii", "utf-8", "gbk"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, check=True, env=environment)
+        shown[encoding] = done.stdout.decode(encoding), done.stderr.decode(encoding)
+    out, err = shown["ascii"]
+    assert out.startswith("binary cross-entropy (log loss) of a row: 0.2231 nats")
+    assert err.startswith("xent: ascii cannot show the language asked for, so English is shown")
+    for encoding in ("utf-8", "gbk"):
+        assert (shown[encoding][0].startswith("一行的二元交叉熵"), shown[encoding][1]) == (True, "")

@@ -37,7 +37,7 @@ def broken(root: Path) -> tuple[list[str], int]:
             followed += 1
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
-            anchor = unquote(parts.fragment)
+            anchor = "" if "=" in parts.fragment else unquote(parts.fragment)  # what the playground shows is no anchor
             if not target.exists() or (anchor and target in pages and anchor not in pages[target].anchors):
                 faults.append(f"{path.relative_to(root.resolve())}: {link}")
     return faults, followed

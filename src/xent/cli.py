@@ -9,8 +9,9 @@ from collections.abc import Sequence
 try:  # Ctrl-C may come while these load
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
+    from xent.commands.options import language
     from xent.errors import XentError
-    from xent.texts.catalogue import printable
+    from xent.texts.catalogue import printable, text
 except KeyboardInterrupt:
     sys.stderr.write("xent: interrupted\n")
     sys.exit(130)
@@ -27,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal without − still gets its report
     try:
         options = _parser().parse_args(arguments)
+        if hasattr(options, "lang") and not _can_show(language(options)):
+            print(f"xent: {sys.stdout.encoding} cannot show the language asked for, so English is shown; "  # noqa: T201
+                  "PYTHONIOENCODING=utf-8 changes that", file=sys.stderr)  # fmt: skip
+            options.lang = "en"
         return int(options.run(options))
     except XentError as error:
         return _refuse(f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -38,6 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _refuse("interrupted")
         return 130
+
+
+def _can_show(lang: str) -> bool:
+    """Whether what is printed has the letters of that language, and not a ? for each."""
+    try:
+        text(lang, "sum").encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse(message: str) -> int:

@@ -128,3 +128,13 @@ def test_languages_say_the_same_numbers(name):
     assert not re.search(r"[一-鿿]", str(english))
     for step in chinese.steps:
         assert all(re.search(r"[一-鿿]", paragraph) for paragraph in step.text)
+
+
+def test_chinese_has_no_space_between_its_own_characters_and_no_space_before_percent():
+    total = text("zh", "multilabel.loss.text", sum="0.6852", unit=text("zh", "unit.nats"), mean="0.2284", labels=3)
+    assert "总和 0.6852 奈特是整行的信息量" in total
+    assert text("zh", "compare.side", name=text("zh", "compare.first")) == "前者较好"
+    assert text("zh", "compare.side", name="a.csv") == "a.csv 较好"
+    assert text("zh", "compare.side", name="猫 狗") == "猫 狗较好"  # a name stays as it is
+    for name in NAMES:
+        assert not re.search(r"[\d}] %", CATALOGUES["zh"][name]), name

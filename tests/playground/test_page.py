@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -367,7 +368,7 @@ def test_no_english_is_left_in_chinese(show):
     page = show(lang="zh")
     words = set(re.findall(r"[A-Za-z]{3,}", page.inner_text("main") + page.inner_text("footer")))
     assert words <= {"English", "softmax", "logits", "logit", "exp", "log", "sigmoid", "float", "xent", "Keras", "PyTorch", "scikit",
-                     "learn", "max"}  # fmt: skip
+                     "learn", "max", "NumPy"}  # fmt: skip
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -455,3 +456,48 @@ def test_without_scripts_it_says_so(show):
     page = show(java_script_enabled=False)
     assert page.is_visible("noscript p")
     assert "JavaScript" in page.inner_text("noscript p")
+
+
+def test_what_is_not_taken_is_said(show):
+    page = show()
+    given = page.locator("#two-outcomes input").first
+    for typed in ("abc", "50%", "2"):
+        given.fill(typed)
+        assert given.get_attribute("aria-invalid") == "true"
+        given.press("Enter")
+        alert = page.locator("#two .wrong")
+        assert alert.is_visible()
+        assert alert.get_attribute("role") == "alert"
+        assert alert.inner_text() == (f"“{typed}” is not taken: a probability is a number from 0 to 1, such as 0.5 or 1/3. "
+                                      "The value stays 0.1.")  # fmt: skip
+        assert given.input_value() == "0.1"
+    given.fill("0.2")
+    assert not page.is_visible("#two .wrong")
+
+
+def test_ten_rows_are_rows_counted_from_0_and_their_mean_is_the_loss(show):
+    page = show()
+    page.click("[data-preset=ten_examples]")
+    names = page.locator("#several-lines .name b").all_inner_texts()
+    assert names == [f"row {i}" for i in range(10)]
+    assert page.locator("#several .tiles .main").inner_text().startswith("0.2469")
+    page.click("[data-lang=zh]")
+    assert page.locator("#several-lines .name b").first.inner_text() == "第 0 行"
+    page.click("[data-preset=cat_frog_mouse]")
+    assert page.locator("#several .tiles .main").inner_text().startswith("0.6852")
+
+
+def test_surprisals_and_the_rule_of_thumb_are_named_for_screen_readers(show):
+    page = show("#part=curve")
+    cost = page.locator("#two-outcomes span.n").first
+    assert cost.get_attribute("aria-label") == "Surprisal, P of red: 3.3219 bits"
+    assert page.locator("#curve-rule [aria-current=true]").count() == 1
+
+
+def test_the_tutorials_last_page_links_to_its_ten_rows(show):
+    conf = (Path(__file__).parents[2] / "docs" / "conf.py").read_text(encoding="utf-8")
+    link = eval(re.search(r"TEN_ROWS = (\(.*?\n\))", conf, re.DOTALL)[1])
+    page = show(f"#{link}")
+    assert not page.is_visible("#broken")
+    assert page.inner_text("#several-mean") == "0.2469"
+    assert page.locator("#several-lines .name b").all_inner_texts()[9] == "row 9"

@@ -22,6 +22,8 @@ const letter = (i) => String.fromCharCode(65 + i);
 // A name of the examples in the language chosen, any other name as it is, a letter where there is none.
 const nameOf = (names, i, kind) => {
   if (!names[i]) return say(kind, { letter: letter(i) });
+  const [, row] = /^row (\d+)$/.exec(names[i]) ?? [];
+  if (row) return say("explore.row.counted", { index: row });
   return page.texts[state.lang][`explore.name.${names[i]}`] ?? names[i];
 };
 const listed = (names) => names.join(say("explore.comma"));
@@ -70,12 +72,28 @@ const slider = (element, { get, set, min, max, step, at, from, text = figures.ty
   };
 };
 
-// `set` is asked only for numbers that `fits`; what does not fit is marked, and undone on leaving the field.
+// What was typed and is not taken is said below the section's title, and to screen readers.
+const wrong = (input, text) => {
+  const place = find(".wrong", input.closest("section"));
+  place.textContent = text;
+  place.hidden = !text;
+};
+
+// `set` is asked only for numbers that `fits`; what does not fit is marked, and on leaving the field undone, which is said.
 const field = (input, { get, set, fits }) => {
   place(input, { type: "text", inputmode: "decimal", autocomplete: "off", spellcheck: "false" });
-  const settle = () => { input.value = figures.typed(get()); input.removeAttribute("aria-invalid"); };
+  const settle = () => {
+    const value = figures.typed(get()), typed = input.value;
+    if (input.hasAttribute("aria-invalid")) {
+      const allowed = say(fits(0) && fits(1) && !fits(2) ? "explore.wrong.share" : "explore.wrong.number");
+      wrong(input, say("explore.wrong", { typed, allowed, value }));
+    }
+    input.value = value;
+    input.removeAttribute("aria-invalid");
+  };
   input.addEventListener("input", () => {
     const value = figures.parse(input.value);
+    wrong(input, "");
     if (fits(value)) { input.removeAttribute("aria-invalid"); set(value); } else input.setAttribute("aria-invalid", "true");
   });
   input.addEventListener("blur", settle);

@@ -113,7 +113,11 @@ const curve = (() => {
     show(find("#curve-clipped b"), "curve.clipped", clipped);
     find("#curve-clipped span").textContent = say("explore.curve.clipped", { epsilon: figures.typed(+own().clip.toPrecision(2)) });
     const at = cost === 0 ? -1 : arithmetic.below(page.rule, cost);
-    for (const item of findAll("#curve-rule li")) item.classList.toggle("here", Number(item.dataset.at) === at);
+    for (const item of findAll("#curve-rule li")) {
+      const here = Number(item.dataset.at) === at;
+      item.classList.toggle("here", here);
+      if (here) item.setAttribute("aria-current", "true"); else item.removeAttribute("aria-current");
+    }
     if (cost === Infinity) return say("explore.curve.reading.zero");
     return cost === 0 ? say("explore.curve.reading.one")
       : say("explore.curve.reading", { p: figures.typed(p), nats: figures.figure(cost), bits: figures.figure(arithmetic.bits(cost)) });

@@ -68,6 +68,9 @@ const several = (() => {
     lines();
     draw();
     const losses = found.map(({ loss }) => loss), sum = arithmetic.sum(losses), mean = arithmetic.mean(losses);
+    const rows = /^row \d+$/.test(own().labels[0] ?? ""); // rows of a data set, of which the mean is the loss
+    find("#several-sum-tile").classList.toggle("main", !rows);
+    find("#several-mean-tile").classList.toggle("main", rows);
     show(find("#several-sum"), "several.sum", sum);
     show(find("#several-mean"), "several.mean", mean);
     show(find("#several-typical"), "several.typical", Math.exp(-mean));

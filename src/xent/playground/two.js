@@ -19,6 +19,8 @@ const two = (() => {
         const label = say("explore.two.slider", { which: which.toUpperCase(), name });
         moved(label);
         filled(label);
+        cost.setAttribute("role", "img");
+        cost.setAttribute("aria-label", `${say("explore.two.surprisal")}, ${label}: ${figures.figure(inUnit(arithmetic.surprisal(proper(row(which))[i])))} ${unit()}`);
         show(cost, `two.surprisal.${which}.${i}`, inUnit(arithmetic.surprisal(proper(row(which))[i])));
       };
     });

@@ -77,7 +77,7 @@ def _skill(report: Report, lang: str) -> str:
     say = speaker(lang)
     if report.skill is None:
         return say("text.skill.undefined")
-    skill = f"{percent(report.skill)} %" if math.isfinite(report.skill) else "−∞"
+    skill = say("percent", value=percent(report.skill)) if math.isfinite(report.skill) else "−∞"
     if report.skill_interval is None:
         return skill
     low, high = map(percent, report.skill_interval)

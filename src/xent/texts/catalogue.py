@@ -1,5 +1,6 @@
 """One sentence by its name, in one of the languages."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ __all__ = [
 
 CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": en.TEXTS, "zh": zh.TEXTS}
 LANGUAGES = tuple(CATALOGUES)
+# Chinese has a space between a blank and what is beside it only where the blank is filled with something else.
+EDGE = "\N{INFORMATION SEPARATOR ONE}"  # of a blank
+GAP = re.compile(f"(?<=[一-鿿]{EDGE}) (?={EDGE}?[一-鿿])|(?<=[一-鿿]) (?={EDGE}[一-鿿])")
 
 
 class Say(Protocol):
@@ -54,7 +58,11 @@ def text(lang: str, name: str, /, **values: Any) -> str:
         >>> text("en", "unit.bits"), text("zh", "unit.bits")
         ('bits', '比特')
     """
-    return texts_of(lang)[name].format(**{key: said(value, lang) for key, value in values.items()})
+    filled = {key: said(value, lang) for key, value in values.items()}
+    if lang != "zh":
+        return texts_of(lang)[name].format(**filled)
+    marked = {key: f"{EDGE}{one}{EDGE}" if isinstance(one, str) else one for key, one in filled.items()}
+    return GAP.sub("", texts_of(lang)[name].format(**marked)).replace(EDGE, "")
 
 
 class Sentence(str):

@@ -97,7 +97,7 @@ TEXTS = {
     "compare.term.loss.formula": "mean of −log p",
     "compare.term.difference": "Difference, interval",
     "compare.term.difference.formula": "loss of the first − loss of the second",
-    "compare.term.difference.is": "Taken row by row, so what makes a row hard for both cancels. The interval is where the difference would lie with other rows of the same kind, 95 times in 100.",
+    "compare.term.difference.is": "Taken row by row, so what makes a row hard for both cancels. The interval is for the difference over endless rows of the same kind: of 100 such intervals, each from other rows, about 95 hold it.",
     "compare.method.t": "It is by Student’s t.",
     "compare.method.bootstrap": "It is by the studentised bootstrap, as there are few of them.",
     "compare.method.clusters": "It is by Student’s t on clusters, whose rows are not independent.",

@@ -7,6 +7,7 @@ TEXTS = {
     "list": ", ",  # between names
     "unit.nats": "nats",
     "unit.bits": "bits",
+    "percent": "{value} %",
     "log.nats": "log",
     "log.bits": "log₂",
     "infinite": "infinite",

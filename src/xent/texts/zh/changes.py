@@ -56,7 +56,7 @@ TEXTS = {
     "change.probabilities": "请写概率（用 predict_proba 而不是 predict）。",
     "change.more_digits": "请写更多位数的概率，或舍入之前的概率。",
     "change.constant": "请检查写出的是模型的输出，而不是默认值。",
-    "change.constant.baseline": "如果这就是基线，则无需处理：它的技能得分为 0。",
+    "change.constant.baseline": "如果这就是基线，则无需处理：它的技巧评分为 0。",
     "change.constant_column": "请检查该列是否填写。",
     "change.all_digits": "请写出概率的全部位数。",
     "change.all_digits.if": "如果概率还有更多位数，请全部写出。",

@@ -20,7 +20,7 @@ TEXTS = {
     "distributions.column.term_p": "P × −log P",
     "distributions.column.term_q": "P × −log Q",
     "distributions.cross.title": "交叉熵：相信 Q 的人的平均信息量",
-    "distributions.cross.text": "H(P, Q) = −Σ P log Q = {cross} {unit}：结果按 P 的频率出现，代价由 Q 决定。其中“{largest}”占 {share} %。",
+    "distributions.cross.text": "H(P, Q) = −Σ P log Q = {cross} {unit}：结果按 P 的频率出现，代价由 Q 决定。其中“{largest}”占 {share}%。",
     "distributions.cross.text.infinite": "H(P, Q) = −Σ P log Q 为无穷大。",
     "distributions.infinite": "Q 给“{names}”的概率是 0，而 P 不是。这个结果迟早会发生，它的信息量 −log 0 无穷大，所以均值也无穷大。xent 如实给出无穷大；截断概率的库会输出一个很大的数，它只说明怎样截断，与 Q 的好坏无关。",
     "distributions.free": "P 给“{names}”的概率是 0：它从不发生，因此不论 Q 怎么说，代价都是 0（约定 0 × log 0 = 0）。",

@@ -25,7 +25,7 @@ TEXTS = {
     "found.percents": "预测是百分数而不是概率：每行之和为 100，如 {shown}。",
     "found.percents.single": "预测是百分数而不是概率：最大到 100，如 {shown}。",
     "found.counts": "预测是计数而不是概率：都是整数，如 {shown}。",
-    "found.logits": "前面各行中有 {share} % 的预测在 [0, 1] 之外，如 {shown}：这些像是 logits。",
+    "found.logits": "前面各行中有 {share}% 的预测在 [0, 1] 之外，如 {shown}：这些像是 logits。",
     "found.misnamed": "列名像是概率（{name}），内容却是{kind}。",
     "found.missing_labels": "{rows:,} 行中有 {count:,} 行没有标签（null、空或 NaN）；首处：{first}。",
     "found.missing_labels.one": "{rows:,} 行中有 1 行没有标签（null、空或 NaN）；首处：{first}。",
@@ -84,5 +84,5 @@ TEXTS = {
     "found.unrelated.no": "预测与自己的标签（{own} 奈特）并不比与其他行的标签（{others} 奈特）更相符。",
     "found.few_rows": "只有 {count:,} 行：这么少的行，损失多半出于偶然。",
     "found.few_rows.one": "只有 1 行：这么少的行，损失多半出于偶然。",
-    "found.more_classes": "有 {classes:,} 个类别，却只有 {rows}：大多数类别没有试到。",
+    "found.more_classes": "有 {classes:,} 个类别，却只有 {rows}：大多数类别没有样本。",
 }

@@ -13,7 +13,7 @@ TEXTS = {
     "table.by_class": "各类别的损失",
     "table.by_label": "各标签的损失",
     "table.by_group": "各组的损失",
-    "table.confusion": "什么被当作什么",
+    "table.confusion": "类别混淆",
     "table.confused": "相互混淆的类别",
     "table.reliability": "{about}的可靠性",
     "head.row": "行",

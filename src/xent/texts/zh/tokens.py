@@ -6,7 +6,7 @@ TEXTS = {
     "token_verdict.better": "{name} 更好",
     "token_verdict.infinite": "{name} 更好：另一个给实际发生的事概率 0",
     "token_verdict.none": "无法判断：只有一个文档，或两者都有无穷大的代价，看不出差异",
-    "token_verdict.open": "未显出差异：0 在区间之内",
+    "token_verdict.open": "未检出差异：0 在区间之内",
     "warning.unscored_lengths": "{documents:,} 个文档中有 {count:,} 个，两份日志开头未评分的 token 长度不同；这些字节不计入各模型自己的均值。",
     "warning.infinite_mean": "一个 −∞ 的对数概率就使该模型的均值无穷大。",
     "note.tokens.log_probability": "对数概率取自列 {name}，奈特",

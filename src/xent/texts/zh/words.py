@@ -7,6 +7,7 @@ TEXTS = {
     "list": "、",  # between names
     "unit.nats": "奈特",
     "unit.bits": "比特",
+    "percent": "{value}%",
     "log.nats": "log",
     "log.bits": "log₂",
     "infinite": "无穷大",
