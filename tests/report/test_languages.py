@@ -81,6 +81,12 @@ def test_no_english_is_left_on_a_chinese_page(made):
     assert not any(CHINESE.search(text) for text in Seen(part(made[1], "en")).found if text != "中文")
 
 
+def test_percents_are_set_as_the_language_sets_them(made):
+    english, chinese = (" | ".join(Seen(part(made[1], lang)).found) for lang in ("en", "zh"))
+    assert not re.findall(r"\d%", english)
+    assert not re.findall(r"\d\s+%", chinese)
+
+
 def test_both_parts_of_a_page_have_the_same_numbers(made):
     keys = [re.findall(r'data-key="([^"]+)" data-value="([^"]+)"', part(made[1], lang)) for lang in ("en", "zh")]
     assert keys[0] == keys[1]

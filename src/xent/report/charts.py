@@ -10,6 +10,7 @@ from typing import NamedTuple
 from xent import units
 from xent.report.axes import Tick, round_step, ticks
 from xent.report.model import Bin, ClassReport, Report
+from xent.report.typeset import SPACE
 
 __all__ = ["ClassBars", "Column", "Curve", "Histogram", "Ruler", "class_bars", "curve", "histogram", "ruler"]
 
@@ -157,7 +158,7 @@ def histogram(report: Report) -> Histogram:
         ticks=ticks(edges[columns], scale, room=8.0 if special else 0.0),
         special=tuple(Tick(lefts[key] + 50.0 / total, names[key]) for key in special),
         middle=100.0 * up / top,
-        heights=tuple(Tick(tick.at, f"{tick.text} %") for tick in ticks(100.0 * top) if tick.at),
+        heights=tuple(Tick(tick.at, f"{tick.text}{SPACE}%") for tick in ticks(100.0 * top) if tick.at),
         mean=scale * report.loss / edges[columns] if report.loss <= edges[columns] else None,
         wide=edges[1],
     )

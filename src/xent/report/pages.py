@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xent.errors import SourceError
-from xent.report.typeset import FILTERS, kept
+from xent.report.typeset import FILTERS, SPACE, kept
 from xent.texts.catalogue import CATALOGUES, LANGUAGES, Sentence, said, texts_of
 
 __all__ = ["filled", "page", "write_page"]
@@ -23,7 +23,12 @@ def page(template: str, lang: str, title: Sentence, **what: Any) -> str:
     texts_of(lang)  # refuses what is no language
     order = (lang, *(one for one in LANGUAGES if one != lang))
     bodies = [
-        {"lang": one, "title": said(title, one), "body": filled(template, one, title=title, **what)} for one in order
+        {
+            "lang": one,
+            "title": said(title, one),
+            "body": filled(template, one, title=title, **what).replace(f"{SPACE}%", CATALOGUES[one]["percent.sign"]),
+        }
+        for one in order
     ]
     return str(filled("layout.html.jinja", lang, bodies=bodies, languages=LANGUAGES))
 

@@ -20,6 +20,7 @@ TEXTS = {
     "page.label": "{count:,} labels",
     "page.label.one": "{count:,} label",
     "page.read_as": "read as {kind}",
+    "percent.sign": "\N{NO-BREAK SPACE}%",
     "page.interval": "mean loss per row · 95 % interval {low} to {high} · standard error {error}",
     "page.interval.of_one": "mean loss per row · 95 % interval {interval} · standard error {error} (a single row has neither)",
     "page.interval.infinite": "mean loss per row",

@@ -20,6 +20,7 @@ TEXTS = {
     "page.label": "{count:,} 个标签",
     "page.label.one": "{count:,} 个标签",
     "page.read_as": "按{kind}读取",
+    "percent.sign": "%",
     "page.interval": "每行的平均损失 · 95% 置信区间 {low} 到 {high} · 标准误 {error}",
     "page.interval.of_one": "每行的平均损失 · 95% 置信区间 {interval} · 标准误 {error}（单独一行两者都没有）",
     "page.interval.infinite": "每行的平均损失",
