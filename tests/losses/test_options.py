@@ -176,8 +176,9 @@ def cases(
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape, classes = draw(st.sampled_from(shapes)), draw(st.sampled_from(class_counts))
     rows = int(np.prod(shape, dtype=int))
-    ignore_index = draw(st.sampled_from([None, -100, -1, 0, classes + 5, classes - 1]))
     label_dtype = draw(st.sampled_from(dtypes))
+    of_classes = [] if label_dtype == "soft" else [0, classes + 5, classes - 1]  # which weights have no room for
+    ignore_index = draw(st.sampled_from([None, -100, -1, *of_classes]))
     if label_dtype == "soft":
         labels = soft_rows(random, rows, classes).reshape(*shape, classes)
     else:

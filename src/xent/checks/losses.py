@@ -143,8 +143,8 @@ def class_labels(labels: Array, classes: int, ignore_index: int | None, source: 
 
 
 def nothing_to_ignore(ignore_index: int | None) -> None:
-    """Refuse a label to skip beside labels that are weights over the classes."""
-    if ignore_index is not None:
+    """Refuse a class to skip beside labels that are weights over the classes; as in PyTorch, a negative one is none."""
+    if ignore_index is not None and ignore_index >= 0:
         raise OptionError(
             f"ignore_index is {ignore_index}, but labels holds weights over the classes.\n"
             "Leave it out and pass sample_weight, 0 for the rows to skip; or pass one class a row."

@@ -36,8 +36,8 @@ def softmax_cross_entropy(
         labels: (...) classes as integers of any dtype, or (..., classes) weights that sum to 1.
         class_weight: (classes,), multiplies each class's term.
         sample_weight: (...), multiplies each row's loss.
-        ignore_index: label of the rows to skip: they take no part, whatever their logits are. Any integer; refused
-            beside labels that are weights.
+        ignore_index: label of the rows to skip: they take no part, whatever their logits are. Any integer; beside
+            labels that are weights only a negative one, which does nothing.
         label_smoothing: ε in [0, 1]: t becomes (1 − ε)·t + ε/classes.
         z_loss: weight of the squared log-normaliser.
         softcap: k bends the logits into (−k, k) first: k·tanh(z/k).
