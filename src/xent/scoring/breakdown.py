@@ -232,7 +232,7 @@ def _of_class(seen: _Rows, j: int, at: int) -> Sums:
 
 def _binned(seen: _Rows, bins: Array, p: Array, truth: Array, at: int) -> Sums:
     keys = bins + at * spec.ODDS_BINS
-    cut = _cut(p, ladder.FIXED_BITS)
+    cut = _cut(p, spec.PROBABILITY_BITS)
     return Sums(
         reliable_weight=exact.grouped_sums(seen.weights, keys),
         reliable_probability=exact.grouped_sums(seen.weights * cut, keys),
