@@ -99,14 +99,24 @@ overload(_log, strict=False)(lambda v: (lambda v: _log_32(v)) if v == types.floa
 
 
 @compiled
-def widen(block: Array, logs: bool, wide: Array) -> None:
-    """(rows, classes) as (classes, rows), of the dtype of `wide`; (rows, 1), the second of two classes, as both."""
+def widen(numbers: Array, classes: int, steps: tuple[int, int], first: int, logs: bool, wide: Array) -> None:
+    """Rows from `first` on as (classes, rows), of the dtype of `wide`; of one class, the second of two, as both.
+
+    numbers: those of the rows, `steps` apart from row to row and from class to class.
+    """
     one, zero = wide.dtype.type(1), wide.dtype.type(0)
-    for i in range(block.shape[0]):
-        for j in range(block.shape[1]):
-            wide[j, i] = block[i, j]
-    if block.shape[1] < wide.shape[0]:
-        for i in range(block.shape[0]):
+    rows = wide.shape[1]
+    for j in range(classes):
+        start = first * steps[0] + j * steps[1]
+        if steps[0] == 1:
+            column = numbers[start : start + rows]
+            for i in range(rows):
+                wide[j, i] = column[i]
+        else:
+            for i in range(rows):
+                wide[j, i] = numbers[np.uint64(start + i * steps[0])]
+    if classes < wide.shape[0]:
+        for i in range(rows):
             v = wide[0, i]
             wide[1, i] = v
             wide[0, i] = zero if logs else one - v

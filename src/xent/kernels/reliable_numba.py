@@ -55,7 +55,7 @@ def count(
     """Count up to MOST_ROWS rows before `count_up`: their truths at once, in truth (classes + 1, ODDS_BINS).
 
     q: (classes, rows): v / (rest + 1). counts: (classes + 1, ODDS_BINS): rows and probabilities in one number.
-    at: (classes or 1, rows), int32, and whole: (rows,), uint32, are scratch.
+    at: (classes or 1, rows), int32, and whole: (rows,), int64, are scratch.
     """
     asked = counts.shape[0] - 1
     first = 1 if asked == 2 else 0
@@ -64,16 +64,19 @@ def count(
         for i in range(codes.shape[0]):
             others = rest[i] if top[i] == j else (rest[i] + NUMBER_ONE) - share[i]
             place[i] = _bin(share[i] / others)
-            whole[i] = np.uint32(p[i] * SCALE)
         for i in range(codes.shape[0]):
-            own[np.uint64(place[i])] += np.int64(whole[i]) + ONE_ROW
+            whole[i] = np.int64(np.uint32(p[i] * SCALE)) + ONE_ROW
+        for i in range(codes.shape[0]):
+            own[np.uint64(place[i])] += whole[i]
     for i in range(codes.shape[0]):
-        if first <= codes[i] < asked:
-            truth[codes[i], at[codes[i], i]] += 1
+        label = np.uint64(codes[i])
+        if first <= label < asked:
+            truth[label, np.uint64(at[label, i])] += 1
     place, own, true = at[0], counts[asked], truth[asked]
     for i in range(codes.shape[0]):
         place[i] = _bin(NUMBER_ONE / rest[i])
-        whole[i] = np.uint32(NUMBER_ONE / (rest[i] + NUMBER_ONE) * SCALE)
     for i in range(codes.shape[0]):
-        own[np.uint64(place[i])] += np.int64(whole[i]) + ONE_ROW
+        whole[i] = np.int64(np.uint32(NUMBER_ONE / (rest[i] + NUMBER_ONE) * SCALE)) + ONE_ROW
+    for i in range(codes.shape[0]):
+        own[np.uint64(place[i])] += whole[i]
         true[np.uint64(place[i])] += codes[i] == top[i]

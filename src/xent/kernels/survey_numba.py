@@ -27,17 +27,23 @@ def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, 
     counts = np.empty(reliable.shape[1:], np.int64)
     for rows, scratch in _whole_and_rest(block, len(moments)):
         sums = (grid, moments, cost.reshape(2, -1), reliable, counts)
-        _survey_blocks(_two_axes(block)[rows], logs, codes[rows], *sums, *scratch)
+        _survey_blocks(*_numbers(block[rows]), logs, codes[rows], *sums, *scratch)
 
 
 def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Array) -> None:
     """As survey_numpy.cure_sums."""
     for rows, scratch in _whole_and_rest(block, len(moments)):
-        _cure_blocks(_two_axes(block)[rows], logs, np.float32(beta), offsets, moments, *scratch)
+        _cure_blocks(*_numbers(block[rows]), logs, len(block[rows]), np.float32(beta), offsets, moments, *scratch)
 
 
-def _two_axes(block: Array) -> Array:
-    return block[:, None] if block.ndim == 1 else block
+def _numbers(block: Array) -> tuple[Array, int, tuple[int, int]]:
+    """A block as `ladder.widen` takes it, which so knows that columns lie together in memory, where they do."""
+    block = block[:, None] if block.ndim == 1 else block
+    if min(block.strides) < 0 or any(step % block.itemsize for step in block.strides):
+        block = np.ascontiguousarray(block)
+    rows, classes = (step // block.itemsize for step in block.strides)
+    size = (len(block) - 1) * rows + (block.shape[1] - 1) * classes + 1 if len(block) else 0
+    return np.lib.stride_tricks.as_strided(block, (size,), (block.itemsize,)), block.shape[1], (rows, classes)
 
 
 def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[Array, ...]]]:
@@ -67,13 +73,14 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         np.empty((numbers, rows), single),
         np.empty((2, rows), np.int64),
         np.empty((classes, rows), np.int32),
-        np.empty(rows, np.uint32),
     )
 
 
 @compiled
 def _survey_blocks(
-    block: Array,
+    numbers: Array,
+    classes: int,
+    steps: tuple[int, int],
     logs: bool,
     codes: Array,
     grid: Array,
@@ -92,13 +99,12 @@ def _survey_blocks(
     out: Array,
     whole: Array,
     at: Array,
-    shares: Array,
 ) -> None:
     rows = top.shape[0]
     counted = 0
     reliable_odds.empty(counts)
     for start in range(0, codes.shape[0], rows):
-        ladder.widen(block[start : start + rows], logs, wide)
+        ladder.widen(numbers, classes, steps, start, logs, wide)
         own = codes[start : start + rows]
         if counted + rows > reliable_odds.MOST_ROWS:
             reliable_odds.count_up(counts, reliable)
@@ -106,7 +112,7 @@ def _survey_blocks(
         counted += rows
         _survey(
             logs, own, grid, moments, cost, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
-            out, whole, at, shares,
+            out, whole, at,
         )  # fmt: skip
     reliable_odds.count_up(counts, reliable)
 
@@ -131,7 +137,6 @@ def _survey(
     out: Array,
     whole: Array,
     at: Array,
-    shares: Array,
 ) -> None:
     z, v = by_class[0], by_class[1]
     rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
@@ -143,7 +148,7 @@ def _survey(
         nothing[i] = NOTHING
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
-    reliable_odds.count(v, out[3 : 3 + z.shape[0]], rest, top, codes, counts, reliable[2], at, shares)
+    reliable_odds.count(v, out[3 : 3 + z.shape[0]], rest, top, codes, counts, reliable[2], at, whole[0])
     left_out, skip = 0, whole[0]
     for i in range(codes.shape[0]):
         skip[i] = z[codes[i], i] <= LOWEST
@@ -181,8 +186,11 @@ def _costs(
 
 @compiled
 def _cure_blocks(
-    block: Array,
+    numbers: Array,
+    classes: int,
+    steps: tuple[int, int],
     logs: bool,
+    last: int,
     beta: Any,
     offsets: Array,
     moments: Array,
@@ -197,13 +205,12 @@ def _cure_blocks(
     out: Array,
     whole: Array,
     at: Array,
-    shares: Array,
 ) -> None:
     z, v, w = by_class[0], by_class[1], by_class[2]
     rest, highest = by_row[0], by_row[1]
     rows = top.shape[0]
-    for start in range(0, block.shape[0], rows):
-        ladder.widen(block[start : start + rows], logs, wide)
+    for start in range(0, last, rows):
+        ladder.widen(numbers, classes, steps, start, logs, wide)
         ladder.centre(wide, logs, z, v, top, largest, highest)
         ladder.cured(z, beta, offsets, w, v, top, highest)
         ladder.rest_of(v, top, rest)
