@@ -35,10 +35,14 @@ __all__ = [
     "cured",
     "exp",
     "fixed_sums",
+    "halves",
     "inline",
+    "joined",
     "log1p",
     "moments",
+    "pair_sums",
     "rest_of",
+    "small_sums",
     "widen",
 ]
 
@@ -48,6 +52,9 @@ log_parts = inline(spec.log_parts)
 exp_parts = inline(spec.exp_parts)
 OFFSET, SHORT_OFFSET = np.int64(ONE - SQRT_HALF), np.int32(SHORT_ONE - SHORT_SQRT_HALF)
 FIXED = 2.0**spec.FIXED_BITS
+FINE_PER_COARSE = np.int64(23)
+COARSE, FINE = np.float32(1.5 * 2.0**14), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-9 and 2^-32
+COARSE_BITS, FINE_BITS = np.int32(COARSE.view(np.int32)), np.int32(FINE.view(np.int32))
 
 
 @inline
@@ -69,6 +76,20 @@ def log1p(r: Any) -> Any:
     f = float_of(np.int32(bits - np.int32(k << np.int32(23)))) - NUMBER_ONE
     near = NOTHING if u > TWO else TWO - u
     return log_parts(f, np.float32(k)) + (r - (u - NUMBER_ONE)) * near
+
+
+@inline
+def halves(x: Any) -> Any:
+    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions."""
+    coarse = x + COARSE
+    fine = (x - (coarse - COARSE)) + FINE
+    return np.int32(bits_of(coarse) - COARSE_BITS), np.int32(bits_of(fine) - FINE_BITS)
+
+
+@inline
+def joined(coarse: Any, fine: Any) -> Any:
+    """What `halves` gave, or sums of it, as one number."""
+    return (np.int64(coarse) << FINE_PER_COARSE) + np.int64(fine)
 
 
 @inline
@@ -192,7 +213,7 @@ def rest_of(v: Array, top: Array, rest: Array) -> None:
 
 @compiled
 def moments(z: Array, v: Array, rest: Array, largest: Array, out: Array) -> None:
-    """As ladder_numpy.moments."""
+    """As ladder_numpy.moments, but without the products of pairs."""
     classes, rows = z.shape
     total, mean, spread = out[0], out[1], out[2]
     for i in range(rows):
@@ -211,13 +232,34 @@ def moments(z: Array, v: Array, rest: Array, largest: Array, out: Array) -> None
             y = q[i] * away
             slope[i] = y
             spread[i] += y * away
-    at = 3 + 2 * classes
-    for j in range(classes):
-        for k in range(j + 1, classes):
-            product, one, other = out[at], out[3 + j], out[3 + k]
-            for i in range(rows):
-                product[i] = one[i] * other[i]
+
+
+@compiled
+def pair_sums(q: Array, sums: Array) -> None:
+    """Add q_j·q_k for j < k, the last of ladder_numpy.moments, as `fixed_sums` would."""
+    at = 0
+    for j in range(q.shape[0]):
+        one = q[j]
+        for k in range(j + 1, q.shape[0]):
+            other = q[k]
+            coarse, fine = np.int32(0), np.int32(0)
+            for i in range(one.shape[0]):
+                more, rest = halves(one[i] * other[i])
+                coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
+            sums[at] += joined(coarse, fine)
             at += 1
+
+
+@compiled
+def small_sums(values: Array, sums: Array) -> None:
+    """As `fixed_sums`, of up to 512 rows of numbers between -2^13 and 2^13."""
+    for k in range(values.shape[0]):
+        row = values[k]
+        coarse, fine = np.int32(0), np.int32(0)
+        for i in range(row.shape[0]):
+            more, rest = halves(row[i])
+            coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
+        sums[k] += joined(coarse, fine)
 
 
 @compiled
@@ -227,5 +269,5 @@ def fixed_sums(values: Array, sums: Array) -> None:
         row = values[k]
         total = np.int64(0)
         for i in range(row.shape[0]):
-            total += np.int64(np.float64(row[i]) * FIXED)
+            total += np.int64(np.rint(np.float64(row[i]) * FIXED))
         sums[k] += total

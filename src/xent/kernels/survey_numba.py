@@ -69,8 +69,8 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         np.empty((5, rows), single),
         np.empty(TEMPERED * WIDTH, single),
         np.empty(TEMPERED * WIDTH),
-        np.empty(TEMPERED * WIDTH, np.int64),
-        np.empty((numbers, rows), single),
+        np.empty((2, TEMPERED * WIDTH), np.int32),
+        np.empty((min(numbers, 3 + 2 * classes), rows), single),
         np.empty((2, rows), np.int64),
         np.empty((classes, rows), np.int32),
     )
@@ -158,7 +158,8 @@ def _survey(
         for k in range(out.shape[0]):
             for i in range(codes.shape[0]):
                 out[k, i] = NOTHING if skip[i] else out[k, i]
-    ladder.fixed_sums(out, moments)
+    ladder.small_sums(out, moments)
+    ladder.pair_sums(out[3 : 3 + z.shape[0]], moments[out.shape[0] :])
 
 
 @compiled
@@ -216,3 +217,4 @@ def _cure_blocks(
         ladder.rest_of(v, top, rest)
         ladder.moments(z, v, rest, highest, out)
         ladder.fixed_sums(out, moments)
+        ladder.pair_sums(out[3 : 3 + z.shape[0]], moments[out.shape[0] :])
