@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xent.kernels import ladder_numpy as ladder
 from xent.kernels import survey_numba, survey_numpy
 from xent.kernels.ladder_numpy import FIXED_BITS
-from xent.kernels.survey_numpy import COST_BITS, MOST_CLASSES, ODDS_BINS
+from xent.kernels.survey_numpy import COST_BITS, MOST_CLASSES, ODDS_BINS, PROBABILITY_BITS
 from xent.kernels.temper_numpy import BETAS, CUMULANTS, TEMPERED
 
 each_twin = pytest.mark.parametrize("kernels", [survey_numpy, survey_numba], ids=["numpy", "numba"])
@@ -136,8 +136,8 @@ def test_reliability_counts_every_row_once_in_a_bin_of_its_odds(kernels, p, bits
     assert rows_of[1].sum() == rows_of[2].sum() == len(p)
     assert truth[1].sum() == codes.sum()
     assert truth[2].sum() == sum((v > 0.5) == (c == 1) for v, c in zip(p, codes.tolist(), strict=True))
-    assert probability[1].sum() * 2.0**-FIXED_BITS == pytest.approx(block.sum(), rel=1e-6, abs=len(p) * 2.0**-32)
+    assert probability[1].sum() * 2.0**-PROBABILITY_BITS == pytest.approx(block.sum(), rel=1e-6, abs=len(p) * 2.0**-31)
     for at in np.flatnonzero(rows_of[1]):
-        mean = probability[1][at] * 2.0**-FIXED_BITS / rows_of[1][at]
+        mean = probability[1][at] * 2.0**-PROBABILITY_BITS / rows_of[1][at]
         low, high = (2.0 ** (np.array([at - 1, at]) // 4 - 32) * (1 + (np.array([at - 1, at]) % 4) / 4)).tolist()
         assert low * (1 - 1e-3) <= mean / (1 - mean) <= high * (1 + 1e-3)

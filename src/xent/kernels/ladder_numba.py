@@ -35,10 +35,14 @@ __all__ = [
     "cured",
     "exp",
     "fixed_sums",
+    "halves",
     "inline",
+    "joined",
     "log1p",
     "moments",
+    "pair_sums",
     "rest_of",
+    "small_sums",
     "widen",
 ]
 
@@ -48,6 +52,10 @@ log_parts = inline(spec.log_parts)
 exp_parts = inline(spec.exp_parts)
 OFFSET, SHORT_OFFSET = np.int64(ONE - SQRT_HALF), np.int32(SHORT_ONE - SHORT_SQRT_HALF)
 FIXED = 2.0**spec.FIXED_BITS
+LEAST, SHORT_LEAST = ((2 << 52) - OFFSET).view(np.float64), ((2 << 23) - SHORT_OFFSET).view(np.float32)
+FINE_PER_COARSE = np.int64(23)
+COARSE, FINE = np.float32(1.5 * 2.0**14), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-9 and 2^-32
+COARSE_BITS, FINE_BITS = np.int32(COARSE.view(np.int32)), np.int32(FINE.view(np.int32))
 
 
 @inline
@@ -72,13 +80,25 @@ def log1p(r: Any) -> Any:
 
 
 @inline
+def halves(x: Any) -> Any:
+    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions."""
+    coarse = x + COARSE
+    fine = (x - (coarse - COARSE)) + FINE
+    return np.int32(bits_of(coarse) - COARSE_BITS), np.int32(bits_of(fine) - FINE_BITS)
+
+
+@inline
+def joined(coarse: Any, fine: Any) -> Any:
+    """What `halves` gave, or sums of it, as one number."""
+    return (np.int64(coarse) << FINE_PER_COARSE) + np.int64(fine)
+
+
+@inline
 def _log_32(v: Any) -> Any:
     bits = bits_of(v)
     k = np.int32((np.int32(bits + SHORT_OFFSET) >> np.int32(23)) - np.int32(127))
     f = float_of(np.int32(bits - np.int32(k << np.int32(23)))) - NUMBER_ONE
-    y = log_parts(f, np.float32(k))
-    y = SHORT_SUBNORMAL if k <= -126 else y
-    return LOWEST if v == NOTHING else y
+    return log_parts(f, np.float32(k))
 
 
 @inline
@@ -86,27 +106,50 @@ def _log_64(v: Any) -> Any:
     bits = bits_of(v)
     k = ((bits + OFFSET) >> np.int64(52)) - np.int64(1023)
     f = np.float32(float_of(np.int64(bits - (k << np.int64(52)))) - 1.0)
-    y = log_parts(f, np.float32(k))
-    y = SUBNORMAL if k <= -1022 else y
-    return LOWEST if v == 0.0 else y
+    return log_parts(f, np.float32(k))
 
 
 def _log(v: Any) -> Any:
-    """log of float32 or float64, as float32."""
+    """log of normal float32 or float64, as float32."""
+
+
+def _subnormal(v: Any) -> Any:
+    """The least number of its type that `_log` is good for, and the log of what is below."""
 
 
 overload(_log, strict=False)(lambda v: (lambda v: _log_32(v)) if v == types.float32 else (lambda v: _log_64(v)))
+overload(_subnormal, strict=False)(
+    lambda v: (lambda v: (SHORT_LEAST, SHORT_SUBNORMAL)) if v == types.float32 else (lambda v: (LEAST, SUBNORMAL))
+)
+
+
+@inline
+def _odd_log(v: Any, y: Any, subtracted: Any) -> Any:
+    """log(v) − subtracted, which is y where v is a normal number; LOWEST for 0."""
+    least, log = _subnormal(v)
+    y = log - subtracted if v < least else y
+    return LOWEST if v == 0 else y
 
 
 @compiled
-def widen(block: Array, logs: bool, wide: Array) -> None:
-    """(rows, classes) as (classes, rows), of the dtype of `wide`; (rows, 1), the second of two classes, as both."""
+def widen(numbers: Array, classes: int, steps: tuple[int, int], first: int, logs: bool, wide: Array) -> None:
+    """Rows from `first` on as (classes, rows), of the dtype of `wide`; of one class, the second of two, as both.
+
+    numbers: those of the rows, `steps` apart from row to row and from class to class.
+    """
     one, zero = wide.dtype.type(1), wide.dtype.type(0)
-    for i in range(block.shape[0]):
-        for j in range(block.shape[1]):
-            wide[j, i] = block[i, j]
-    if block.shape[1] < wide.shape[0]:
-        for i in range(block.shape[0]):
+    rows = wide.shape[1]
+    for j in range(classes):
+        start = first * steps[0] + j * steps[1]
+        if steps[0] == 1:
+            column = numbers[start : start + rows]
+            for i in range(rows):
+                wide[j, i] = column[i]
+        else:
+            for i in range(rows):
+                wide[j, i] = numbers[np.uint64(start + i * steps[0])]
+    if classes < wide.shape[0]:
+        for i in range(rows):
             v = wide[0, i]
             wide[1, i] = v
             wide[0, i] = zero if logs else one - v
@@ -114,15 +157,19 @@ def widen(block: Array, logs: bool, wide: Array) -> None:
 
 @compiled
 def _find_largest(rows: Array, top: Array, largest: Array) -> None:
+    """All is read before the choice: what is read in one branch only keeps the loop from vectorising."""
+    first = rows[0]
     for i in range(top.shape[0]):
-        largest[i] = rows[0, i]
-        top[i] = 0
+        largest[i] = first[i]
+    for i in range(top.shape[0]):
+        top[i] = np.int32(0)
     for j in range(1, rows.shape[0]):
-        row = rows[j]
+        row, here = rows[j], np.int32(j)
         for i in range(top.shape[0]):
-            higher = row[i] > largest[i]
-            top[i] = np.int32(j) if higher else top[i]
-            largest[i] = row[i] if higher else largest[i]
+            given, best, place = row[i], largest[i], top[i]
+            higher = given > best
+            top[i] = here if higher else place
+            largest[i] = given if higher else best
 
 
 @compiled
@@ -132,7 +179,7 @@ def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Arr
     tiny, zero, far = wide.dtype.type(1e-30), wide.dtype.type(0), wide.dtype.type(NEAR_LOWEST)
     _find_largest(wide, top, largest)
     for i in range(rows):
-        log_largest[i] = NOTHING if logs else _log(largest[i])
+        log_largest[i] = NOTHING if logs else _odd_log(largest[i], _log(largest[i]), NOTHING)
     for j in range(wide.shape[0]):
         column, below, share = wide[j], z[j], v[j]
         if logs:
@@ -146,9 +193,14 @@ def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Arr
             for i in range(rows):
                 quotient = column[i] / largest[i]
                 share[i] = np.float32(zero if quotient < tiny else quotient)
+            odd = np.int32(0)
             for i in range(rows):
-                y = _log(column[i])
-                below[i] = LOWEST if y <= LOWEST else y - log_largest[i]
+                below[i] = _log(column[i]) - log_largest[i]
+            for i in range(rows):
+                odd = np.int32(odd + np.int32(np.float32(column[i]) < SHORT_LEAST))
+            if odd:
+                for i in range(rows):
+                    below[i] = _odd_log(column[i], below[i], log_largest[i])
 
 
 @compiled
@@ -182,7 +234,7 @@ def rest_of(v: Array, top: Array, rest: Array) -> None:
 
 @compiled
 def moments(z: Array, v: Array, rest: Array, largest: Array, out: Array) -> None:
-    """As ladder_numpy.moments."""
+    """As ladder_numpy.moments, but without the products of pairs."""
     classes, rows = z.shape
     total, mean, spread = out[0], out[1], out[2]
     for i in range(rows):
@@ -201,13 +253,34 @@ def moments(z: Array, v: Array, rest: Array, largest: Array, out: Array) -> None
             y = q[i] * away
             slope[i] = y
             spread[i] += y * away
-    at = 3 + 2 * classes
-    for j in range(classes):
-        for k in range(j + 1, classes):
-            product, one, other = out[at], out[3 + j], out[3 + k]
-            for i in range(rows):
-                product[i] = one[i] * other[i]
+
+
+@compiled
+def pair_sums(q: Array, sums: Array) -> None:
+    """Add q_j·q_k for j < k, the last of ladder_numpy.moments, as `fixed_sums` would."""
+    at = 0
+    for j in range(q.shape[0]):
+        one = q[j]
+        for k in range(j + 1, q.shape[0]):
+            other = q[k]
+            coarse, fine = np.int32(0), np.int32(0)
+            for i in range(one.shape[0]):
+                more, rest = halves(one[i] * other[i])
+                coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
+            sums[at] += joined(coarse, fine)
             at += 1
+
+
+@compiled
+def small_sums(values: Array, sums: Array) -> None:
+    """As `fixed_sums`, of up to 512 rows of numbers between -2^13 and 2^13."""
+    for k in range(values.shape[0]):
+        row = values[k]
+        coarse, fine = np.int32(0), np.int32(0)
+        for i in range(row.shape[0]):
+            more, rest = halves(row[i])
+            coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
+        sums[k] += joined(coarse, fine)
 
 
 @compiled
@@ -217,5 +290,5 @@ def fixed_sums(values: Array, sums: Array) -> None:
         row = values[k]
         total = np.int64(0)
         for i in range(row.shape[0]):
-            total += np.int64(np.float64(row[i]) * FIXED)
+            total += np.int64(np.rint(np.float64(row[i]) * FIXED))
         sums[k] += total

@@ -23,6 +23,7 @@ __all__ = [
     "moments",
     "moments_count",
     "rest_of",
+    "rounded",
 ]
 
 Float32 = NDArray[np.float32]
@@ -190,7 +191,12 @@ def moments(z: Float32, v: Float32, rest: Float32, largest: Float32, out: Float3
             at += 1
 
 
+def rounded(values: Float32) -> Int64:
+    """To the nearest whole multiples of 2^-FIXED_BITS, and to even ones where two are as near."""
+    return np.rint(values.astype(np.float64) * 2.0**FIXED_BITS).astype(np.int64)
+
+
 def fixed_sums(values: Float32, sums: Int64) -> None:
-    """Add each row of values (numbers, rows), cut to whole multiples of 2^-32, to sums (numbers,)."""
+    """Add each row of values (numbers, rows), `rounded`, to sums (numbers,)."""
     for i in range(len(values)):
-        sums[i] += (values[i].astype(np.float64) * 2.0**FIXED_BITS).astype(np.int64).sum()
+        sums[i] += rounded(values[i]).sum()

@@ -1,7 +1,7 @@
 """One look at rows of predictions and all of its sums: temperatures, curvature, costs by class, reliability.
 
 Sums are of whole numbers, so that they are the same in any order and of any blocks: of `FIXED_BITS` for temperatures,
-moments and probabilities, of `COST_BITS` for costs.
+and moments, of `PROBABILITY_BITS` for probabilities, of `COST_BITS` for costs.
 """
 
 from typing import Any
@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import ladder_numpy as ladder
-from xent.kernels.ladder_numpy import FIXED_BITS, LOWEST, NOTHING, NUMBER_ONE
+from xent.kernels.ladder_numpy import LOWEST, NOTHING, NUMBER_ONE
 from xent.kernels.temper_numpy import TEMPERED, temper
 
 __all__ = [
     "COST_BITS",
     "MOST_CLASSES",
     "ODDS_BINS",
+    "PROBABILITY_BITS",
     "costs",
     "cure_sums",
     "cured_moments",
@@ -30,6 +31,7 @@ Int64 = NDArray[np.int64]
 
 MOST_CLASSES = 64  # of more, neither curvature nor costs nor reliability by class are summed: they would grow as K²
 COST_BITS = 24
+PROBABILITY_BITS = 31  # so that 1 is an unsigned integer of 32 bits
 ODDS_SHIFT = 21  # leaves a float32's exponent and two digits: four bins for each doubling of the odds
 LOWEST_ODDS = (127 - 32) << 2  # 2^-32; what is below is in bin 0
 ODDS_BINS = 64 * 4 + 2
@@ -97,7 +99,7 @@ def reliability(v: Array, rest: Array, top: Array, codes: Int64, reliable: Int64
 
 
 def _count(bins: Int64, p: Array, true: Array, out: Int64) -> None:
-    whole = (p.astype(np.float64) * 2.0**FIXED_BITS).astype(np.int64).astype(np.float64)
+    whole = (p.astype(np.float64) * 2.0**PROBABILITY_BITS).astype(np.int64).astype(np.float64)
     out[0] += np.bincount(bins, minlength=ODDS_BINS)
     out[1] += np.bincount(bins, weights=whole, minlength=ODDS_BINS).astype(np.int64)
     out[2] += np.bincount(bins[true], minlength=ODDS_BINS)

@@ -6,7 +6,7 @@ import numpy as np
 
 from xent.kernels import temper_numpy as spec
 from xent.kernels.elementary_numba import compiled
-from xent.kernels.ladder_numba import FIXED, exp, inline, log1p
+from xent.kernels.ladder_numba import exp, halves, inline, joined, log1p
 from xent.kernels.ladder_numpy import NOTHING
 from xent.kernels.temper_numpy import BETAS, SIXTEENTH, SUMMED, TEMPERED
 from xent.kernels.tiles_numba import add_powers
@@ -32,10 +32,10 @@ def temper(
     whole: Array,
     grid: Array,
 ) -> None:
-    """Add what temper_numpy.temper gives of all rows but those to `skip`, cut as in `fixed_sums`, to grid (TEMPERED,).
+    """Add what temper_numpy.temper gives of all rows but those to `skip`, rounded as in `fixed_sums`, to grid (TEMPERED,).
 
-    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. roots, like z, and sums, totals and whole,
-    float32, float64 and int64, of TEMPERED · WIDTH numbers, are scratch.
+    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. roots, like z, and sums, totals and whole
+    (2, ·), float32, float64 and int32, of TEMPERED · WIDTH numbers, are scratch.
     """
     classes, rows = z.shape
     size = TEMPERED * WIDTH
@@ -43,8 +43,9 @@ def temper(
         given, root = z[j], roots[j]
         for i in range(rows):
             root[i] = exp(given[i] * SIXTEENTH)
+    coarse, fine = whole[0], whole[1]
     for k in range(size):
-        whole[k] = 0
+        coarse[k] = fine[k] = 0
     for start in range(0, rows, WIDTH):
         add_powers(z, v, roots, top, start, 0, min(classes, SUMMED), sums)
         if classes > SUMMED:
@@ -60,11 +61,13 @@ def temper(
         if any_skip or rows - start < WIDTH:
             _leave_out(skip[start : min(start + WIDTH, rows)], sums)
         for k in range(size):
-            whole[k] += np.int64(np.float64(sums[k]) * FIXED)
+            more, rest = halves(sums[k])
+            coarse[k] += more
+            fine[k] += rest
     for number in range(TEMPERED):
         total = np.int64(0)
         for i in range(WIDTH):
-            total += whole[number * WIDTH + i]
+            total += joined(coarse[number * WIDTH + i], fine[number * WIDTH + i])
         grid[number] += total
 
 

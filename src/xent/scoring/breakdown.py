@@ -186,10 +186,10 @@ def _cut(values: Array, bits: int) -> Array:
 
 
 def weighted_sums(values: Array, weights: Array) -> dict[int, int]:
-    """Σ weight·value (numbers, rows), values cut as `fixed_sums` cuts them; sums of 0 are left out."""
+    """Σ weight·value (numbers, rows), values rounded as in `fixed_sums`; sums of 0 are left out."""
     found = {}
     for i, row in enumerate(values):
-        costs = weights * _cut(row, ladder.FIXED_BITS)
+        costs = weights * (ladder.rounded(row) * 2.0**-ladder.FIXED_BITS)
         total = exact.total(np.maximum(costs, 0.0)) - exact.total(np.maximum(-costs, 0.0))
         if total:
             found[i] = total
@@ -232,7 +232,7 @@ def _of_class(seen: _Rows, j: int, at: int) -> Sums:
 
 def _binned(seen: _Rows, bins: Array, p: Array, truth: Array, at: int) -> Sums:
     keys = bins + at * spec.ODDS_BINS
-    cut = _cut(p, ladder.FIXED_BITS)
+    cut = _cut(p, spec.PROBABILITY_BITS)
     return Sums(
         reliable_weight=exact.grouped_sums(seen.weights, keys),
         reliable_probability=exact.grouped_sums(seen.weights * cut, keys),

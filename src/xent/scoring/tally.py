@@ -96,7 +96,7 @@ class Tally:
             confusion=nonzero(cost[0].reshape(-1), COST_SHIFT),
             impossible=nonzero(cost[1].reshape(-1), 0),
             reliable_weight=nonzero(rows, exact.UNIT_BITS),
-            reliable_probability=nonzero(probability, FIXED_SHIFT),
+            reliable_probability=nonzero(probability, exact.UNIT_BITS - survey_numpy.PROBABILITY_BITS),
             reliable_truth=nonzero(truth, exact.UNIT_BITS),
         )
 
