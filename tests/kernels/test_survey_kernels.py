@@ -73,6 +73,22 @@ def test_sums_do_not_depend_on_the_blocks(kernels):
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("classes", [1, 2, 10])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_how_rows_lie_in_memory_makes_no_difference(classes, dtype):
+    block, codes = rows(classes, False, dtype)
+    two_axes = block.reshape(len(block), -1)
+    apart = np.full((3 * len(block), 2 * two_axes.shape[1]), 0.5, dtype)
+    apart[1::3, 1::2] = two_axes
+    longer = np.asfortranarray(np.concatenate([two_axes, two_axes, two_axes]))
+    found = []
+    for lying in (two_axes, longer[len(block) : 2 * len(block)], apart[1::3, 1::2], two_axes[::-1].copy()[::-1]):
+        sums = empty_sums(max(classes, 2))
+        survey_numba.survey(lying.reshape(block.shape) if classes == 1 else lying, False, codes, *sums)
+        found.append([one.tobytes() for one in sums])
+    assert all(one == found[0] for one in found)
+
+
 @each_twin
 @pytest.mark.parametrize("logs", [False, True], ids=["probabilities", "logits"])
 def test_losses_at_every_temperature_are_those_of_mpmath(kernels, logs):
