@@ -1,10 +1,12 @@
 """The brief report (`brief=True`) of arrays in memory against scikit-learn's bare log_loss, in the same run; and the full.
 
 To reach: 8 times faster on core NumPy; with the extra `fast` 25 times (10M binary rows, string labels too) and 40 times
-(1M rows of 10 classes); extra memory at most 16 MB.
+(1M rows of 10 classes); extra memory at most 16 MB. `ratio_summing` is what merely adding up the predictions with two
+threads would reach.
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from measure import extra_memory, in_turns, kernels, ratio, report
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="share of the rows")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    pool = ThreadPoolExecutor(2)
     for name, labels, predictions in cases(options.scale):
 
         def score(labels=labels, predictions=predictions):
@@ -47,6 +50,9 @@ def main() -> None:
 
         def full(labels=labels, predictions=predictions):
             return xent.evaluate(labels, predictions, kind="probabilities", brief=False)
+
+        def summed(predictions=predictions):
+            return list(pool.map(np.sum, np.array_split(predictions, 2)))
 
         truth = log_loss(labels, predictions)
         figures = {}
@@ -66,6 +72,7 @@ def main() -> None:
                 "core": lambda timed=timed: timed("core"),
                 "fast": lambda timed=timed: timed("fast"),
                 "full": full,
+                "summed": summed,
             },
             options.rounds,
         )
@@ -74,6 +81,7 @@ def main() -> None:
             ratio_core=ratio(seconds["scikit_learn"], seconds["core"]),
             ratio_fast=ratio(seconds["scikit_learn"], seconds["fast"]),
             ratio_full=ratio(seconds["scikit_learn"], seconds["full"]),
+            ratio_summing=ratio(seconds["scikit_learn"], seconds["summed"]),
             **figures,
             **seconds,
         )

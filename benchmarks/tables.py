@@ -22,6 +22,7 @@ COLUMNS = {  # by benchmark: headings of its table, and what stands below them
     "score": {
         "core NumPy": "ratio_core",
         "with `fast`": "ratio_fast",
+        "merely summing": "ratio_summing",
         "extra memory with `fast`": "extra_memory_mb_fast: .0f MB",
     },
     "softmax": {
