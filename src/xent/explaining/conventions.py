@@ -145,7 +145,8 @@ def _asked(labels: Any, predictions: Any, kind: str, dtype: str, say: Say) -> As
     if kind == "probabilities":
         step = 'Pass kind="logits" (--kind logits) if these are logits.'
         refuse_outside("predictions", block, 0.0, 1.0, "a probability, in [0, 1]", step)
-    checks.refuse_entries(kind, block, checks.Place())
+    else:
+        checks.refuse_entries(kind, block, checks.Place())
     off = np.zeros(len(block))
     if block.ndim == 2 and kind == "probabilities":
         off = block.sum(axis=1, dtype=np.float64) - 1.0

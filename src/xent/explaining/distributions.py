@@ -79,12 +79,10 @@ def explain_distributions(p: Any, q: Any, names: Any, unit: str, lang: str) -> E
 
 def _read(p: Any, q: Any, names: Any, unit: str, lang: str) -> Pair:
     base = unit_base(unit)
-    p = numbers("p", p)
-    refuse_outside("p", p, 0.0, 1.0 + SUM_TOLERANCE, "a probability, in [0, 1]", LOGITS)
+    p = _probabilities("p", p)
     information.entropy(p)  # says what is wrong with it
     if q is not None:
-        q = numbers("q", q)
-        refuse_outside("q", q, 0.0, 1.0 + SUM_TOLERANCE, "a probability, in [0, 1]", LOGITS)
+        q = _probabilities("q", q)
         if q.size != p.size:
             raise ShapeError(
                 f"p has {p.size} outcomes and q has {q.size}. Pass probabilities of the same outcomes, in one order."
@@ -95,6 +93,12 @@ def _read(p: Any, q: Any, names: Any, unit: str, lang: str) -> Pair:
     cost_q = cost_p if q is None else np.asarray(information.surprisal(q, base=base))
     shown = at_most([], np.argsort(-(p if q is None else p + q), kind="stable").tolist())
     return Pair(p, q, names_of(names, p.size, say, "outcome"), shown, unit, lang, cost_p, cost_q)
+
+
+def _probabilities(name: str, values: Any) -> Floats:
+    found = numbers(name, values)
+    refuse_outside(name, found, 0.0, 1.0 + SUM_TOLERANCE, "a probability, in [0, 1]", LOGITS)
+    return found
 
 
 def _given(pair: Pair) -> Step:
