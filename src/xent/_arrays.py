@@ -63,9 +63,10 @@ def is_tensor(value: Any) -> bool:
 
 
 def _torch_namespace() -> Namespace:
-    import array_api_compat.torch as namespace
-
-    return namespace
+    loaded = sys.modules.get("array_api_compat.torch")
+    if loaded is None:
+        import array_api_compat.torch as loaded
+    return loaded
 
 
 def arrays_of(**values: Any) -> tuple[Array, ...]:
@@ -203,9 +204,7 @@ def values_of(array: Array) -> Any:
     """Give the values as a NumPy array to look at: integers, or floats of at least 32 bits."""
     if not is_tensor(array):
         return np.asarray(array)
-    array = array.detach() if array.requires_grad else array
-    array = (array if array.is_cpu else array.cpu()).resolve_neg()
-    return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy()
+    return (array.float() if array.itemsize == 2 and array.is_floating_point() else array).numpy(force=True)
 
 
 def integers(array: Array) -> Array:

@@ -1,6 +1,5 @@
 """The row kernels on NumPy arrays, forward and backward, on several threads: what all adapters on the CPU stand on."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +7,6 @@ from numpy.typing import NDArray
 
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
-from xent.formulas.sigmoid import Questions
 from xent.kernels.pool import over_ranges
 
 __all__ = [
@@ -22,9 +20,6 @@ __all__ = [
     "loss",
     "part",
     "part_of_weights",
-    "sigmoid_backward",
-    "sigmoid_forward",
-    "sigmoid_loss",
     "stored",
     "wide",
 ]
@@ -68,7 +63,6 @@ class Problem(NamedTuple):
             return self
         return Problem(z[i], labels[i], None if soft is None else soft[i], on_label[i], found.part(i), kernels)
 
-    @silent
     def find(self) -> None:
         """Fill in what there is to know of the rows."""
         z, labels, soft, on_label, ((nll, logsumexp), rows, mass, at_peak), kernels = self
@@ -79,7 +73,6 @@ class Problem(NamedTuple):
         kernels.soft_spread(z, soft, labels, on_label, rows.peak, nll, mass, at_peak)
         nll[:], logsumexp[:] = formulas.soft_statistics(rows, nll, mass + at_peak)
 
-    @silent
     def slope(self, on_nll: Array, on_logsumexp: Array | None, out: Array) -> None:
         """∂ Σ on_nll·nll + on_logsumexp·logsumexp by the logits, into out, which may be z."""
         z, labels, soft, on_label, ((nll, _), rows, mass, at_peak), kernels = self
@@ -90,20 +83,8 @@ class Problem(NamedTuple):
         scale, entry, on_soft = formulas.soft_gradient(rows, mass, at_peak, on_nll, on_logsumexp)
         kernels.soft_gradient(z, soft, labels, on_label, rows.peak, scale, on_soft, entry, out)
 
-    @silent
-    def both_ways(self, weights: RowWeights, divisor: float, out: Array) -> None:
-        """Fill in what there is to know of the rows, and the gradient of their losses over the divisor."""
-        z, labels, soft, _, (statistics, rows, *_), kernels = self
-        share = np.empty_like(rows.peak)
-        share.fill(1.0 / divisor)
-        if soft is None and weights.square is None:
-            on_nll, _ = formulas.row_loss_gradient(statistics, weights, share)
-            kernels.both_ways(z, labels, on_nll, *rows, *statistics, out)
-            return
-        self.find()
-        self.slope(*formulas.row_loss_gradient(statistics, weights, share), out)
 
-
+@silent
 def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Found:
     """Find all that there is to know of rows of logits (rows, classes)."""
     problem = _problem(z, targets, _nothing(z, targets), kernels)
@@ -115,6 +96,7 @@ def forward(z: Array, targets: Targets, kernels: Kernels, threads: int) -> Found
     return problem.found
 
 
+@silent
 def backward(
     z: Array,
     targets: Targets,
@@ -138,75 +120,36 @@ def backward(
 @silent
 def loss(
     z: Array, targets: Targets, weights: RowWeights, divisor: float, out: Any, kernels: Kernels, threads: int
-) -> tuple[Any, Found]:
-    """Σ of the rows' losses over the divisor, and its gradient by the logits into out, which may be z, or be None.
+) -> tuple[Any, Array]:
+    """Σ of the rows' losses over the divisor, and each; that sum's gradient by the logits into out, or nowhere (None).
 
-    A range of rows goes both ways while it is in the cache.
+    Out may be z. A range of rows goes both ways while it is in the cache.
     """
-    problem = _problem(z, targets, _nothing(z, targets), kernels)
+    share = np.empty(len(z), wide(z))
+    share.fill(1.0 / divisor)
+    if out is None or targets.soft is not None or weights.square is not None:
+        problem = _problem(z, targets, _nothing(z, targets), kernels)
+        statistics = problem.found.statistics
 
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        if out is None:
-            problem.part(i).find()
-        else:
-            problem.part(i).both_ways(part_of_weights(weights, i), divisor, out[i])
+        def work(first: int, last: int) -> None:
+            i = slice(first, last)
+            some = problem.part(i)
+            some.find()
+            if out is not None:
+                on = formulas.row_loss_gradient(some.found.statistics, part_of_weights(weights, i), share[i])
+                some.slope(*on, out[i])
+
+    else:
+        z, labels, nll = _with_classes_side_by_side(z), np.ascontiguousarray(targets.labels), np.empty_like(share)
+        on_nll, statistics = formulas.on_nll(weights, share), RowStatistics(nll, nll)
+
+        def work(first: int, last: int) -> None:
+            i = slice(first, last)
+            kernels.both_ways(z[i], labels[i], on_nll[i], nll[i], out[i])
 
     over_ranges(work, len(z), z.size, threads)
-    losses = formulas.row_loss(problem.found.statistics, weights)
-    return losses.sum() / divisor, problem.found
-
-
-def sigmoid_forward(z: Array, positive: Array, negative: Array, kernels: Kernels, threads: int) -> Array:
-    """What each logit costs: positive·softplus(−z) + negative·softplus(z). Any shape."""
-    flat, yes, no = _flat(z, positive, negative)
-    (out,) = _rows(1, flat)
-
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        kernels.sigmoid_nll(flat[i], yes[i], no[i], out[i])
-
-    over_ranges(work, flat.size, flat.size, threads)
-    return out.reshape(z.shape)
-
-
-def sigmoid_loss(
-    z: Array, questions: Questions, weight: Any, divisor: float, out: Any, kernels: Kernels, threads: int
-) -> float:
-    """Σ of what the logits cost, times their weights, over the divisor; the gradient into out, which may be None."""
-    flat, yes, *rest = _flat(*(value for value in (z, *questions, weight) if value is not None))
-    no = rest.pop(0) if questions.negative is not None else None
-    times = rest.pop() if rest else None
-    gradient = None if out is None else out.reshape(-1)
-    totals: dict[int, float] = {}
-
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        given = (flat[i], yes[i], 1.0 - yes[i] if no is None else no[i])
-        (nll,) = _rows(1, given[0])
-        kernels.sigmoid_nll(*given, nll)
-        totals[first] = float((nll if times is None else formulas.weighted(times[i], nll)).sum(dtype=np.float64))
-        if gradient is not None:
-            on = np.full_like(nll, 1.0 / divisor) if times is None else times[i] / divisor
-            kernels.sigmoid_gradient(*given, on, gradient[i])
-
-    over_ranges(work, flat.size, flat.size, threads)
-    return math.fsum(totals.values()) / divisor
-
-
-def sigmoid_backward(
-    z: Array, positive: Array, negative: Array, on_nll: Array, kernels: Kernels, threads: int
-) -> Array:
-    """∂ Σ on_nll·sigmoid_forward by the logits."""
-    flat, yes, no, on = _flat(z, positive, negative, on_nll)
-    out: Array = np.empty(flat.shape, stored(z))
-
-    def work(first: int, last: int) -> None:
-        i = slice(first, last)
-        kernels.sigmoid_gradient(flat[i], yes[i], no[i], on[i], out[i])
-
-    over_ranges(work, flat.size, flat.size, threads)
-    return out.reshape(z.shape)
+    losses = formulas.row_loss(statistics, weights)
+    return losses.sum() / divisor, losses
 
 
 def entropy(z: Array, kernels: Kernels, threads: int) -> tuple[Array, Normaliser, Array]:
@@ -250,6 +193,8 @@ def part(targets: Targets, rows: Any) -> Targets:
 
 def part_of_weights(weights: RowWeights, rows: Any) -> RowWeights:
     """The weights of some of the rows."""
+    if weights.nll is None and weights.square is None:
+        return weights
     return RowWeights(*(value[rows] if isinstance(value, np.ndarray) and value.ndim else value for value in weights))
 
 
@@ -290,10 +235,8 @@ def _problem(z: Array, targets: Targets, found: Found, kernels: Kernels) -> Prob
 
 
 def _with_classes_side_by_side(rows: Array) -> Array:
+    if rows.flags.c_contiguous:
+        return rows
     beside = rows.shape[1] < 2 or rows.strides[1] == rows.itemsize
     whole = rows.strides[0] >= 0 and rows.strides[0] % rows.itemsize == 0
     return rows if beside and whole else np.ascontiguousarray(rows)
-
-
-def _flat(*arrays: Array) -> list[Array]:
-    return [np.ascontiguousarray(array).reshape(-1) for array in np.broadcast_arrays(*arrays)]

@@ -76,22 +76,20 @@ def statistics_gradient(
 
 def loss(
     layer: LinearArrays, targets: Targets, weights: RowWeights, divisor: Any, machine: Machine, wanted: Wanted
-) -> tuple[Any, Found, Gradients]:
-    """Σ of the rows' losses over the divisor, what was found of each row, and its gradients: three products in all."""
-    found = _nothing_found(layer, targets)
+) -> tuple[Any, Array, Gradients]:
+    """Σ of the rows' losses over the divisor, each of them, and that sum's gradients: three products in all."""
+    (losses,) = _zero_rows(layer, 1)
     gradients = _zeros(layer, wanted)
-
-    total = []
+    totals = []
 
     def visit(rows: Any, logits: Array) -> None:
         some, out = arrays.part_of_weights(weights, rows), logits if any(wanted) else None
         chosen = arrays.part(targets, rows)
-        here, found_here = arrays.loss(logits, chosen, some, divisor, out, machine.kernels, machine.threads)
-        total.append(float(here))
-        _keep(found, rows, found_here)
+        total, losses[rows] = arrays.loss(logits, chosen, some, divisor, out, machine.kernels, machine.threads)
+        totals.append(float(total))
 
     _visit(layer, targets.labels, machine, visit, gradients if any(wanted) else None)
-    return math.fsum(total), found, gradients
+    return math.fsum(totals), losses, gradients
 
 
 def entropy(layer: LinearArrays, labels: Array | None, machine: Machine) -> tuple[Array, Normaliser, Array]:

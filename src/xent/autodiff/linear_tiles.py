@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.autodiff import arrays
-from xent.autodiff.arrays import Found
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, Normaliser, RowStatistics, RowWeights, Targets
@@ -199,7 +198,7 @@ def serves(layer: LinearArrays, targets: Targets, machine: Machine) -> bool:
 @arrays.silent
 def loss(
     layer: LinearArrays, targets: Targets, weights: RowWeights, divisor: Any, machine: Machine, wanted: Wanted
-) -> tuple[float, Found, Gradients]:
+) -> tuple[float, Array, Gradients]:
     """As `linear_arrays.loss`."""
     labels = np.ascontiguousarray(targets.labels)
     counted = np.flatnonzero(labels >= 0)
@@ -207,18 +206,15 @@ def loss(
     assert plan is not None
     whole = 0 < len(counted) <= plan.rows
     gradients = _gradients(layer, wanted, whole)
-    nll, logsumexp, peak, tail = np.zeros((4, len(labels)), np.float32)
-    found = Found(RowStatistics(nll, logsumexp), Normaliser(peak, tail))
-    totals = []
+    losses, totals = np.zeros(len(labels), np.float32), []
     for start in range(0, len(counted), plan.rows):
         stop = min(start + plan.rows, len(counted))
         rows = slice(start, stop) if len(counted) == len(labels) else counted[start:stop]
         block = _block(layer, rows, labels[rows], plan, machine.threads)
         normaliser, statistics = block.statistics()
-        for kept, here in zip((*found.statistics, *found.rows), (*statistics, *normaliser), strict=True):
-            kept[rows] = here
         some = arrays.part_of_weights(weights, rows)
-        totals.append(float(formulas.row_loss(statistics, some).sum()) / divisor)
+        losses[rows] = of_rows = formulas.row_loss(statistics, some)
+        totals.append(float(of_rows.sum()) / divisor)
         if any(wanted):
             share = np.full_like(statistics.nll, 1.0 / divisor)
             on = formulas.row_loss_gradient(statistics, some, share)
@@ -228,7 +224,7 @@ def loss(
             _collect(block, normaliser.peak, slope, gradients, on_features, whole)
             if gradients.features is not None and not isinstance(rows, slice):
                 gradients.features[rows] = on_features
-    return math.fsum(totals), found, gradients
+    return math.fsum(totals), losses, gradients
 
 
 def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, on_features: Array, whole: bool) -> None:

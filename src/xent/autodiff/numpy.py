@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from xent.autodiff import arrays, linear_arrays
+from xent.autodiff import arrays, linear_arrays, sigmoid_arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.formulas.linear import Layer
 from xent.formulas.rows import RowStatistics, RowWeights, Targets
@@ -47,13 +47,13 @@ def loss(logits: Array, targets: Targets, weights: RowWeights, divisor: Any) -> 
 def sigmoid_nll(logits: Array, positive: Array, negative: Array) -> Array:
     """What each logit costs: positive·softplus(−z) + negative·softplus(z)."""
     kernels = choice.row_kernels(logits.size)
-    return arrays.sigmoid_forward(logits, positive, negative, kernels, available_cpus())
+    return sigmoid_arrays.forward(logits, positive, negative, kernels, available_cpus())
 
 
 def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divisor: Any) -> Any:
     """Σ of what the logits cost, times their weights, over the divisor."""
     kernels = choice.row_kernels(logits.size)
-    total = arrays.sigmoid_loss(logits, questions, weight, float(divisor), None, kernels, available_cpus())
+    total = sigmoid_arrays.loss(logits, questions, weight, float(divisor), None, kernels, available_cpus())
     return arrays.wide(logits)(total)
 
 

@@ -5,6 +5,7 @@ Elsewhere, and wherever more than one plain backward pass is asked for (a double
 order. So no derivative is ever silently zero.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xent._arrays import widen
-from xent.autodiff import arrays
+from xent.autodiff import arrays, sigmoid_arrays
 from xent.autodiff.torch_linear import linear_entropy, linear_loss, linear_statistics
 from xent.autodiff.torch_views import (
     by_formula,
@@ -35,11 +36,15 @@ __all__ = [
     "linear_loss",
     "linear_statistics",
     "loss",
+    "plain_loss",
     "readable",
     "sigmoid_loss",
     "sigmoid_nll",
     "statistics",
 ]
+
+
+Views = tuple[Any, Targets, RowWeights, float]  # logits, targets, weights as NumPy arrays, and the divisor
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -61,9 +66,21 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
     given = [value for value in (*targets[1:], *weights, divisor) if isinstance(value, Tensor)]
     if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
+    return _total(logits, targets, weights, _views(logits, targets, weights, float(divisor)))
+
+
+def plain_loss(logits: Tensor, labels: Tensor, divisor: float, plain: Callable[[Any, Any], bool]) -> Tensor | None:
+    """`loss` of rows by their classes; None where kernels do not serve, or not plain(logits, labels) as NumPy arrays."""
+    if not kernels_serve(logits, labels):
+        return None
+    views = viewed(logits), Targets(viewed(labels)), RowWeights(), divisor
+    return _total(logits, Targets(labels), RowWeights(), views) if plain(views[0], views[1].labels) else None
+
+
+def _total(logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:
     if not needs_gradient(logits):
-        return _pass(logits, targets, weights, float(divisor), False)[0]
-    total: Tensor = _Loss.apply(logits, targets, weights, float(divisor))
+        return _pass(*views, False)[0]
+    total: Tensor = _Loss.apply(logits, targets, weights, views)
     return total
 
 
@@ -123,44 +140,47 @@ class _Loss(torch.autograd.Function):
     """Σ of the rows' losses over a divisor, and its gradient with it, while each row is in the cache."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Targets, weights: RowWeights, divisor: float) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:
         """The loss; nothing but the logits needs a gradient."""
-        total, ctx.gradient = _pass(logits, targets, weights, divisor, True)
+        total, ctx.gradient = _pass(*views, True)
         ctx.save_for_backward(logits, *targets, weights.nll)
-        ctx.options = weights.square, divisor
+        ctx.options = weights.square, views[-1]
         return total
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
         gradient, ctx.gradient = ctx.gradient, None
-        square, divisor = ctx.options
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
+        formula = by_formula(on)
+        if gradient is not None and not formula:
+            return scaled(gradient, on, logits.dtype), None, None, None
+        square, divisor = ctx.options
         targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
-        if by_formula(on):
+        if formula:
 
             def loss(z: Tensor) -> list[Tensor]:
                 return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
 
             return *differentiable(loss, [logits], [on]), None, None, None
-        if gradient is None:
-            _, gradient = _pass(logits, targets, weights, divisor, True)
+        _, gradient = _pass(*_views(logits, targets, weights, divisor), True)
         return scaled(gradient, on, logits.dtype), None, None, None
 
 
-def _pass(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
-    """The loss and its gradient, None if it is not wanted."""
-    z, (labels, soft, on_label), (on_nll, square) = viewed(logits), targets, weights
-    out = np.empty(z.shape, arrays.stored(z)) if wanted else None
-    total, _ = arrays.loss(
-        z,
-        Targets(viewed(labels), viewed(soft), viewed(on_label)),
-        RowWeights(viewed(on_nll), viewed(square) if isinstance(square, Tensor) else square),
+def _views(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float) -> Views:
+    square = weights.square
+    return (
+        viewed(logits),
+        Targets(*map(viewed, targets)),
+        RowWeights(viewed(weights.nll), viewed(square) if isinstance(square, Tensor) else square),
         divisor,
-        out,
-        choice.compiled_rows(),
-        torch.get_num_threads(),
     )
+
+
+def _pass(z: Any, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
+    """The loss and its gradient, None if it is not wanted."""
+    out = np.empty(z.shape, arrays.stored(z)) if wanted else None
+    total, _ = arrays.loss(z, targets, weights, divisor, out, choice.compiled_rows(), torch.get_num_threads())
     return tensor_of(np.asarray(total, arrays.wide(z))), None if out is None else tensor_of(out)
 
 
@@ -199,7 +219,7 @@ def _sigmoid_pass(tensors: Any, divisor: float, wanted: bool) -> tuple[Any, Tens
     z, positive, negative, weight = map(viewed, tensors)
     out = np.empty(z.shape, arrays.stored(z)) if wanted else None
     kernels, threads = choice.compiled_rows(), torch.get_num_threads()
-    total = arrays.sigmoid_loss(z, Questions(positive, negative), weight, divisor, out, kernels, threads)
+    total = sigmoid_arrays.loss(z, Questions(positive, negative), weight, divisor, out, kernels, threads)
     return None if out is None else tensor_of(out), tensor_of(np.asarray(total, arrays.wide(z)))
 
 
@@ -211,7 +231,7 @@ class _Sigmoid(torch.autograd.Function):
         """Any shape → the same."""
         ctx.save_for_backward(logits, positive, negative)
         given = map(viewed, (logits, positive, negative))
-        return tensor_of(arrays.sigmoid_forward(*given, choice.compiled_rows(), torch.get_num_threads()))
+        return tensor_of(sigmoid_arrays.forward(*given, choice.compiled_rows(), torch.get_num_threads()))
 
     @staticmethod
     def backward(ctx: Any, on_nll: Tensor) -> tuple[Tensor | None, ...]:
@@ -221,5 +241,5 @@ class _Sigmoid(torch.autograd.Function):
             loss = differentiable(lambda z: [sigmoid.sigmoid_nll(widen(z), positive, negative)], [logits], [on_nll])
             return *loss, None, None
         given = map(viewed, (logits, positive, negative, on_nll))
-        out = arrays.sigmoid_backward(*given, choice.compiled_rows(), torch.get_num_threads())
+        out = sigmoid_arrays.backward(*given, choice.compiled_rows(), torch.get_num_threads())
         return tensor_of(out, logits.dtype), None, None

@@ -23,18 +23,33 @@ def on_cpu(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
     if torch._C._len_torch_dispatch_stack():  # FakeTensorMode, make_fx
         return False
-    return all(tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu) for tensor in tensors)
+    for (
+        tensor
+    ) in tensors:  # loops, here and below: `all` takes three times as long, and small losses are nothing but calls
+        if tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu):
+            continue
+        return False
+    return True
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
     """Whether a gradient by one of the tensors can be asked for."""
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
+    if torch.is_grad_enabled():
+        for tensor in tensors:
+            if tensor is not None and tensor.requires_grad:
+                return True
+    return False
 
 
 def by_formula(*on: Tensor | None) -> bool:
     """Whether a gradient is to have a gradient itself, or is asked for several upstreams at once (`is_grads_batched`)."""
-    batched = torch._C._functorch.is_legacy_batchedtensor
-    return torch.is_grad_enabled() or any(value is not None and batched(value) for value in on)
+    if torch.is_grad_enabled():
+        return True
+    for value in on:
+        if value is None or not torch._C._functorch.is_legacy_batchedtensor(value):
+            continue
+        return True
+    return False
 
 
 def differentiable(
@@ -67,10 +82,9 @@ def viewed(tensor: Tensor | None) -> Any:
     """The tensor's memory as a NumPy array; bfloat16 as uint16."""
     if tensor is None:
         return None
-    if tensor.requires_grad:
-        tensor = tensor.detach()
-    tensor = tensor.resolve_neg()
-    return (tensor.view(torch.uint16) if tensor.dtype is torch.bfloat16 else tensor).numpy()
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.detach().resolve_neg().view(torch.uint16)
+    return tensor.numpy(force=True)
 
 
 def tensor_of(array: Any, dtype: torch.dtype | None = None) -> Tensor:

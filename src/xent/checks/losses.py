@@ -15,6 +15,7 @@ from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityE
 
 __all__ = [
     "all_are_classes",
+    "are_plain",
     "class_labels",
     "denominator",
     "fits",
@@ -113,9 +114,17 @@ def label_kind(labels: Array, rows: tuple[int, ...], classes: int, source: str) 
 
 def all_are_classes(values: Any, classes: int) -> bool:
     """Whether all of a NumPy array's integers are in [0, classes)."""
-    if values.itemsize == 8:  # as unsigned numbers, those below 0 are the largest of all
-        return not values.size or bool(values.view(values.dtype.str.replace("i", "u")).max() < classes)
+    if values.itemsize == 8 and values.dtype.isnative:  # as unsigned numbers, those below 0 are the largest of all
+        return not values.size or bool(values.view(np.uint64).max() < classes)
     return not values.size or bool(values.max() < classes and values.min() >= 0)
+
+
+def are_plain(logits: Any, labels: Any) -> bool:
+    """Whether NumPy's logits (rows, classes) and labels have no fault, and nothing to look at once more."""
+    if labels.dtype != np.int64 or logits.itemsize == 2 or not all_are_classes(labels, logits.shape[1]):
+        return False
+    corners = logits[0, 0], logits[0, -1], logits[1 % len(logits), 0], logits[1 % len(logits), -1]
+    return not all(0.0 <= corner <= 1.0 for corner in corners)  # those may be probabilities
 
 
 def class_labels(labels: Array, classes: int, ignore_index: int | None, source: str) -> None:
@@ -244,7 +253,8 @@ _warned = False
 def probabilities_as_logits(logits: Array) -> None:
     """Warn, once in a process, about logits whose first rows are all in [0, 1] and sum to 1."""
     global _warned
-    if _warned or logits.ndim < 2 or 0 in logits.shape or logits.shape[-2] < 2 or logits.shape[-1] < 2:
+    shape = logits.shape
+    if _warned or len(shape) < 2 or min(shape[-2:]) < 2 or 0 in shape:
         return
     if is_tensor(logits) and logits.itemsize == 2:  # before all of them are widened
         while logits.ndim > 2:
@@ -254,7 +264,7 @@ def probabilities_as_logits(logits: Array) -> None:
     while first.ndim > 2:
         first = first[0]
     first = first[:4]
-    if not 0.0 <= first[0, 0] <= 1.0 or first[0].min() < 0.0:
+    if not 0.0 <= first[0, 0] <= 1.0 or not 0.0 <= first[1, 1] <= 1.0 or first[0].min() < 0.0:
         return
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1, dtype=np.float64) - 1.0) < 1e-5).all():
         _warned = True

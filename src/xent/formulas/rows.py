@@ -23,6 +23,7 @@ __all__ = [
     "index_statistics",
     "merge",
     "nats_of_classes",
+    "on_nll",
     "row_loss",
     "row_loss_gradient",
     "row_statistics",
@@ -196,10 +197,14 @@ def row_loss(rows: RowStatistics, weights: RowWeights) -> Array:
 
 def row_loss_gradient(rows: RowStatistics, weights: RowWeights, on_loss: Array) -> tuple[Array, Array | None]:
     """∂ Σ on_loss·row_loss by nll and by logsumexp: (rows,) each, None for 0."""
-    on_nll = on_loss if weights.nll is None else on_loss * weights.nll
     if weights.square is None:
-        return on_nll, None
-    return on_nll, 2.0 * weighted(weights.square * on_loss, rows.logsumexp)
+        return on_nll(weights, on_loss), None
+    return on_nll(weights, on_loss), 2.0 * weighted(weights.square * on_loss, rows.logsumexp)
+
+
+def on_nll(weights: RowWeights, on_loss: Array) -> Array:
+    """∂ Σ on_loss·row_loss by nll: (rows,)."""
+    return on_loss if weights.nll is None else on_loss * weights.nll
 
 
 def weighted(weight: Array, values: Array) -> Array:

@@ -3,6 +3,7 @@
 Not Numba's: its thread layers abort a process on concurrent calls or after a fork.
 """
 
+import contextvars
 import itertools
 import os
 import threading
@@ -25,7 +26,7 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
     """Call work(first, last) for ranges that together are the rows, `numbers` numbers in all, on several threads.
 
     The ranges do not depend on the number of threads. The caller's thread takes its share, so that nested and
-    concurrent calls always get on.
+    concurrent calls always get on. What NumPy is to be silent about is the caller's choice on all of them.
     """
     parts = min(rows, numbers // GRAIN)
     if parts <= 1:
@@ -50,7 +51,7 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
 
 def _submitted(task: Callable[[], None], times: int) -> list[Future[None]]:
     try:
-        return [_pool(times).submit(task) for _ in range(times)]
+        return [_pool(times).submit(contextvars.copy_context().run, task) for _ in range(times)]
     except RuntimeError:  # the interpreter is shutting down: the caller works alone
         return []
 

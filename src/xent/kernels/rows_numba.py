@@ -23,14 +23,12 @@ __all__ = [
 Array = NDArray[Any]
 
 
-def both_ways(
-    z: Array, labels: Array, on_nll: Array, peak: Array, tail: Array, nll: Array, logsumexp: Array, out: Array
-) -> None:
+def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> None:
     """As in `rows_numpy`."""
     classes = z.shape[1]
     loop = softmax_numba.both_ways if classes > NARROW else softmax_numba.both_ways_of_narrow_rows
-    scratch = np.empty(max(SCRATCH + 2 * LANES, classes), peak.dtype)
-    loop(*_given(z), classes, labels, scratch, on_nll, peak, tail, nll, logsumexp, *_flat(out))
+    scratch = np.empty(max(SCRATCH + 4 * LANES, classes + 2), nll.dtype)
+    loop(*_given(z), classes, labels, scratch, on_nll, nll, *_flat(out))
 
 
 def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: Array) -> None:

@@ -1,7 +1,7 @@
 """The row kernels spelled out: the specification, and what runs where Numba is not installed.
 
 A kernel fills the arrays it is given. z is (rows, classes) of float32, float64, float16, or uint16 that holds
-bfloat16; all other numbers have the dtype of `peak`: float64 for float64, else float32. A row whose label is below 0
+bfloat16; all other numbers have the dtype of `peak` or `nll`: float64 for float64, else float32. A row whose label is below 0
 is skipped: it gets 0 everywhere. One whose label is no class gets NaN.
 """
 
@@ -29,16 +29,20 @@ silent = np.errstate(over="ignore", invalid="ignore")  # rows of infinities beco
 @silent
 def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: Array) -> None:
     """Each row's largest logit, Σ exp(z − peak) without one peak's own 1, and the logit at its label."""
-    z = _widened(z)
+    peak[:], tail[:], label_logit[:] = _normalised(_widened(z), labels)
+
+
+def _normalised(z: Array, labels: Array) -> tuple[Array, Array, Array]:
     known = (labels >= 0) & (labels < z.shape[1])
     nothing = np.where(labels < 0, 0.0, np.nan)
-    peak[:] = np.where(known, z.max(axis=1), nothing)
+    peak = z.max(axis=1)
     legal = np.where(np.isfinite(peak), peak, np.nan)
     at_peak = z == legal[:, None]
     terms = np.where(at_peak, 0.0, np.exp(z - legal[:, None]))
-    tail[:] = np.where(known, terms.sum(axis=1, dtype=np.float64) + (at_peak.sum(axis=1) - 1.0), nothing)
-    label_logit[:] = np.where(known, z[np.arange(len(z)), np.where(known, labels, 0)], nothing)
-    peak[:] = np.where(known, legal, nothing)
+    tail = terms.sum(axis=1, dtype=np.float64) + (at_peak.sum(axis=1) - 1.0)
+    label_logit = z[np.arange(len(z)), np.where(known, labels, 0)]
+    peak, tail, label_logit = (np.where(known, found, nothing) for found in (legal, tail, label_logit))
+    return peak, tail, label_logit
 
 
 @silent
@@ -52,13 +56,10 @@ def gradient(z: Array, labels: Array, peak: Array, scale: Array, entry: Array, o
 
 
 @silent
-def both_ways(
-    z: Array, labels: Array, on_nll: Array, peak: Array, tail: Array, nll: Array, logsumexp: Array, out: Array
-) -> None:
-    """Statistics of each row, and ∂ Σ on_nll·nll by the logits into out, which may be z."""
-    normaliser(z, labels, peak, tail, nll)
-    log_sum = np.log1p(tail)
-    nll[:], logsumexp[:] = (peak - nll) + log_sum, peak + log_sum
+def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> None:
+    """nll = logsumexp − z_label of each row, and ∂ Σ on_nll·nll by the logits into out, which may be z."""
+    peak, tail, at_label = (found.astype(nll.dtype) for found in _normalised(_widened(z), labels))
+    nll[:] = (peak - at_label) + np.log1p(tail)
     gradient(z, labels, peak, on_nll / (1.0 + tail), on_nll * np.expm1(-nll), out)
 
 

@@ -132,10 +132,9 @@ def normaliser_of_narrow_rows(
 
 @exact
 def _of_statistics(on_nll: Any, peak: Any, tail: Any, label_logit: Any) -> Any:
-    """A row's nll and logsumexp, the scale of its gradient and the gradient's entry at the label."""
-    log_sum = log1p(tail)
-    nll = (peak - label_logit) + log_sum
-    return nll, peak + log_sum, on_nll / (1.0 + tail), on_nll * expm1(-nll)
+    """A row's nll, the scale of its gradient and the gradient's entry at the label."""
+    nll = (peak - label_logit) + log1p(tail)
+    return nll, on_nll / (1.0 + tail), on_nll * expm1(-nll)
 
 
 @loop
@@ -146,25 +145,23 @@ def both_ways(
     labels: Array,
     scratch: Array,
     on_nll: Array,
-    peak: Array,
-    tail: Array,
     nll: Array,
-    logsumexp: Array,
     out: Array,
     out_step: int,
 ) -> None:
-    """Statistics of each row, and ∂ Σ on_nll·nll by its logits into out, which may be z; a row fits in the scratch."""
-    zero = peak.dtype.type(0)
+    """nll of each row, and ∂ Σ on_nll·nll by its logits into out, which may be z; a row, and 2, fit in the scratch."""
+    zero, terms = nll.dtype.type(0), scratch[2:]
+    peak, tail = scratch[:1], scratch[1:2]
     for i in range(labels.shape[0]):
         y, to = labels[i], out[i * out_step : i * out_step + classes]
-        _of_row(z[i * step : i * step + classes], y, scratch, i, peak, tail, nll)
-        nll[i], logsumexp[i], by, at_label = _of_statistics(on_nll[i], peak[i], tail[i], nll[i])
-        scale, entry = peak.dtype.type(by), peak.dtype.type(at_label)
+        _of_row(z[i * step : i * step + classes], y, terms, 0, peak, tail, nll[i : i + 1])
+        nll[i], by, at_label = _of_statistics(on_nll[i], peak[0], tail[0], nll[i])
+        scale, entry = nll.dtype.type(by), nll.dtype.type(at_label)
         if y < 0 or (scale == zero and entry == zero):
             to[:] = 0
             continue
         for j in range(classes):
-            to[j] = narrowed(scale * scratch[j], to[j])
+            to[j] = narrowed(scale * terms[j], to[j])
         if y < classes:
             to[y] = narrowed(entry, to[0])
 
@@ -177,23 +174,20 @@ def both_ways_of_narrow_rows(
     labels: Array,
     scratch: Array,
     on_nll: Array,
-    peak: Array,
-    tail: Array,
     nll: Array,
-    logsumexp: Array,
     out: Array,
     out_step: int,
 ) -> None:
-    """The same for rows so short that loops run over rows, turned in the scratch."""
-    zero = peak.dtype.type(0)
-    scales, entries = scratch[SCRATCH : SCRATCH + LANES], scratch[SCRATCH + LANES :]
+    """The same for rows so short that loops run over rows, turned in the scratch; beside it four of LANES."""
+    zero, own = nll.dtype.type(0), scratch[SCRATCH:]
+    scales, entries, peak, tail = own[:LANES], own[LANES : 2 * LANES], own[2 * LANES : 3 * LANES], own[3 * LANES :]
     for first in range(0, labels.shape[0], LANES):
         some = slice(first, min(first + LANES, labels.shape[0]))
-        y, top, below, on = labels[some], peak[some], tail[some], on_nll[some]
-        at, log_sum = nll[some], logsumexp[some]
+        y, on, at = labels[some], on_nll[some], nll[some]
+        top, below = peak[: y.shape[0]], tail[: y.shape[0]]
         _of_narrow_rows(z[first * step :], step, classes, y, scratch, top, below, at)
         for i in range(y.shape[0]):
-            at[i], log_sum[i], scales[i], entries[i] = _of_statistics(on[i], top[i], below[i], at[i])
+            at[i], scales[i], entries[i] = _of_statistics(on[i], top[i], below[i], at[i])
         for j in range(classes):
             terms = scratch[j * LANES : (j + 1) * LANES]
             for i in range(y.shape[0]):

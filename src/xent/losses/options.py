@@ -28,6 +28,19 @@ class Options(NamedTuple):
     denominator: Any = None
     checked: bool = True  # the values of soft labels too
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is asked for but the mean or the sum."""
+        class_weight, sample_weight, ignore_index, smoothing, z_loss, reduction, denominator, _ = self
+        return (
+            class_weight is None
+            and sample_weight is None
+            and ignore_index is None
+            and denominator is None
+            and smoothing == z_loss == 0.0
+            and reduction in ("mean", "sum")
+        )
+
 
 class Problem(NamedTuple):
     """What the options mean for the rows."""

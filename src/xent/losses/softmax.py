@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from xent._arrays import Array, floats, namespace_of, widen
+from xent._arrays import Array, floats, is_tensor, namespace_of, widen
 from xent.checks import losses as checks
 from xent.formulas.rows import RowStatistics, row_loss
 from xent.formulas.rows import softcap as capped
@@ -70,11 +70,27 @@ def softmax_cross_entropy(
 
 def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
     """`softmax_cross_entropy` with its options in one value."""
+    if softcap is None and options.plain and is_tensor(logits) and is_tensor(labels):
+        loss = _plain_loss(logits, labels, options.reduction)
+        if loss is not None:
+            return loss
     logits, asked, adapter = prepared(logits, labels, softcap, options)
     rows = bent(logits, asked.targets.labels, softcap)
     if options.reduction != "none":
         return adapter.loss(rows, asked.targets, asked.weights, divisor(rows, asked.denominator))
     return shaped(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape)
+
+
+def _plain_loss(logits: Array, labels: Array, reduction: str) -> Array | None:
+    """The loss of rows of tensors by classes, without options; None where it is not as plain, or something is amiss.
+
+    A short way to the same kernels: a step on 32 rows of 10 classes consists of nothing but calls.
+    """
+    shape = logits.shape
+    if len(shape) != 2 or labels.shape != shape[:1] or 0 in shape or not logits.is_floating_point():
+        return None
+    divisor = shape[0] if reduction == "mean" else 1
+    return adapter_of(logits).plain_loss(logits, labels, float(divisor), checks.are_plain)
 
 
 def bent(logits: Array, labels: Array | None, softcap: float | None) -> Array:

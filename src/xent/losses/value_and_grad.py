@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from xent._arrays import Array
-from xent.autodiff import arrays, linear_arrays
+from xent.autodiff import arrays, linear_arrays, sigmoid_arrays
 from xent.autodiff.linear_arrays import Wanted
 from xent.autodiff.numpy import machine
 from xent.errors import ArgumentTypeError, OptionError
-from xent.formulas.rows import row_loss, softcap_slope, weighted
+from xent.formulas.rows import softcap_slope, weighted
 from xent.formulas.sigmoid import weights_of
 from xent.kernels import choice
 from xent.kernels.blockwise import LinearArrays
@@ -86,9 +86,9 @@ def _softmax(
     kernels, threads = choice.row_kernels(rows.size), available_cpus()
     out = np.empty(rows.shape, arrays.stored(rows)) if wrt else None
     over = float(divisor(rows, asked.denominator))
-    value, found = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
+    value, losses = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
     if made.reduction == "none":
-        value = shaped(row_loss(found.statistics, asked.weights), asked.shape)
+        value = shaped(losses, asked.shape)
     if out is None:
         return value, {}
     if softcap is not None:
@@ -105,11 +105,11 @@ def _sigmoid(
     kernels, threads = choice.row_kernels(logits.size), available_cpus()
     out = np.empty(logits.shape, arrays.stored(logits)) if wrt else None
     over = float(divisor(logits, denominator))
-    value = arrays.sigmoid_loss(logits, questions, weight, over, out, kernels, threads)
+    value = sigmoid_arrays.loss(logits, questions, weight, over, out, kernels, threads)
     found = {} if out is None else {"logits": out.astype(logits.dtype, copy=False)}
     if made.reduction != "none":
         return arrays.wide(logits)(value), found
-    nll = arrays.sigmoid_forward(logits, *weights_of(questions), kernels, threads)
+    nll = sigmoid_arrays.forward(logits, *weights_of(questions), kernels, threads)
     return nll if weight is None else weighted(weight, nll), found
 
 
@@ -129,10 +129,10 @@ def _linear(
     engine = machine(layer, max_memory or linear.MAX_MEMORY)
     wanted = Wanted(*(name in wrt for name in ("features", "weight", "bias")))
     over = divisor(layer.features, asked.denominator)
-    total, found, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
+    total, losses, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
     value = arrays.wide(layer.weight)(total)
     if made.reduction == "none":
-        value = shaped(row_loss(found.statistics, asked.weights), asked.shape)
+        value = shaped(losses, asked.shape)
     shapes = {"features": np.shape(features)}
     return value, {
         name: gradient.reshape(shapes.get(name, gradient.shape)).astype(getattr(layer, name).dtype, copy=False)
