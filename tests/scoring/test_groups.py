@@ -126,12 +126,29 @@ def test_groups_within_clusters():
         found = next(one for one in report.by_group if one.group == name)
         inside = group == name
         assert found.standard_error == pytest.approx(robust_error(x[inside], document[inside]), rel=1e-9)
-        influence = np.where(inside, (x - x[inside].mean()) / inside.sum(), -(x - x[~inside].mean()) / (~inside).sum())
-        totals = np.array([influence[document == d].sum() for d in np.unique(document)])
-        count = len(totals)
-        error = math.sqrt(count / (count - 1) * (totals**2).sum())
-        truth = 2 * stats.t.sf(abs(found.difference / error), count - 1)
+        mine, theirs = ((x - x[some].mean()) / some.sum() * some for some in (inside, ~inside))
+        sums = [np.array([part[document == d].sum() for d in np.unique(document)]) for part in (mine, theirs)]
+        counts, draws = [len(np.unique(document[some])) for some in (inside, ~inside)], len(np.unique(document))
+        squares = sum(count / (count - 1) * (part**2).sum() for count, part in zip(counts, sums, strict=True))
+        error = math.sqrt(squares - 2 * draws / (draws - 1) * (sums[0] * sums[1]).sum())
+        truth = 2 * stats.t.sf(abs(found.difference / error), min(counts) - 1)
         assert found.p_value == pytest.approx(truth, rel=1e-7)
+
+
+def test_clusters_within_groups():
+    """Groups that are alike are told apart as seldom as promised, and never where one of them is a single cluster."""
+    random = np.random.default_rng(11)
+    p_values = []
+    for _ in range(120):
+        drift = np.repeat(random.normal(size=15), 40)  # 5 groups of 3 clusters, whose rows are alike
+        p = 1 / (1 + np.exp(-random.normal(size=600) - drift))
+        labels = (random.random(600) < 0.5).astype(int)
+        report = xent.evaluate(labels, p, group=np.arange(600) // 120, cluster=np.arange(600) // 40)
+        p_values += [one.p_value for one in report.by_group]
+    assert len(p_values) == 600
+    assert np.mean(np.array(p_values) < 0.05) < 0.07
+    alone = xent.evaluate(labels, p, group=np.arange(600) // 40, cluster=np.arange(600) // 40).by_group
+    assert {(one.standard_error, one.p_value, one.direction) for one in alone} == {(None, None, None)}
 
 
 def test_weights():

@@ -86,16 +86,18 @@ def _compared(sums: Sums, name: Any, part: MeanSums, robust: "_Clustered | None"
     other = mean_of_sums(rest)
     difference = own.loss - other.loss
     if robust is not None:
-        interval_error, error, clusters = robust.errors(code, part, rest)
-        own = own._replace(standard_error=interval_error, interval=None, method="cluster-robust t")
-        degrees: float = clusters - 1
+        errors, shared, fewest = robust.errors(code, part, rest)
+        own = own._replace(standard_error=errors[0], interval=None, method="cluster-robust t")
     else:
-        mine, theirs = (one.standard_error for one in (own, other))
-        if mine is None or theirs is None:
-            return found._replace(difference=difference)
-        error = math.hypot(mine, theirs)
-        degrees = _welch(mine, part.rows, theirs, rest.rows) if error else 1.0
-    p = t_tails(difference / error, degrees) if error and degrees > 0 else (1.0 if difference == 0.0 else None)
+        errors, shared, fewest = (own.standard_error, other.standard_error), 0.0, None
+    mine, theirs = errors
+    if mine is None or theirs is None:
+        return found._replace(found=own, difference=difference)
+    error = math.sqrt(max(0.0, mine**2 + theirs**2 - 2.0 * shared))
+    p = 1.0 if difference == 0.0 else None
+    if error:
+        degrees = fewest - 1 if fewest else _welch(mine, part.rows, theirs, rest.rows)
+        p = t_tails(difference / error, degrees)
     return found._replace(found=own, difference=difference, p_value=p)
 
 
@@ -119,7 +121,8 @@ class _Clustered:
     def __init__(self, sums: Sums, slices: Sequence[set[str]]) -> None:
         self.slice_of = {text: i for i, texts in enumerate(slices) for text in texts}
         self.clusters = 0
-        self.inside = np.zeros(len(slices), np.int64)
+        self.inside = np.zeros(len(slices), np.int64)  # clusters with rows of the group
+        self.only = np.zeros(len(slices), np.int64)  # and with no others
         self.products = {name: [0] * len(slices) for name in _PRODUCTS}
         self.whole = dict.fromkeys(("LL", "LW", "WW"), 0)
         for part in cluster_parts(sums.clusters):
@@ -143,6 +146,7 @@ class _Clustered:
         }
         self.clusters += whole.num_rows
         self.inside += np.bincount(codes, minlength=len(self.inside))
+        self.only += np.bincount(codes[columns["w"] == columns["W"]], minlength=len(self.only))
         for name, sums in self.products.items():
             for code, value in exact.grouped_products(columns[name[0]], columns[name[1]], codes).items():
                 sums[code] += value
@@ -150,20 +154,23 @@ class _Clustered:
         for name in self.whole:
             self.whole[name] += exact.grouped_products(totals[name[0]], totals[name[1]], alone).get(0, 0)
 
-    def errors(self, code: int, part: MeanSums, rest: MeanSums) -> tuple[float, float, int]:
-        """Standard errors of the group's mean and of its difference from the rest; and how many clusters there are."""
+    def errors(self, code: int, part: MeanSums, rest: MeanSums) -> tuple[tuple[float | None, float | None], float, int]:
+        """Of the group and of the rest: standard errors of the means, None for one cluster; covariance; fewest clusters.
+
+        With few, the squares of fewer tell how far the difference may be off: degrees of freedom are counted on that side.
+        """
         ll, lw, ww, l_loss, l_weight, w_loss, w_weight = (self.products[name][code] for name in _PRODUCTS)
-        inside = int(self.inside[code])
-        one = linearised_error(inside, part.weight, part.loss, ll, lw, ww) if inside > 1 else 0.0
-        # (l − mean·w) / weight − ((L − l) − mean'·(W − w)) / weight', by powers of l, w, L and W
+        whole, inside = self.whole, int(self.inside[code])
+        outside = self.clusters - int(self.only[code])
+        rest_squares = whole["LL"] - 2 * l_loss + ll
+        rest_products = whole["LW"] - l_weight - w_loss + lw
+        rest_sizes = whole["WW"] - 2 * w_weight + ww
+        mine = linearised_error(inside, part.weight, part.loss, ll, lw, ww) if inside > 1 else None
+        theirs = None
+        if outside > 1:
+            theirs = linearised_error(outside, rest.weight, rest.loss, rest_squares, rest_products, rest_sizes)
+        # Σ (l − mean·w)·((L − l) − mean'·(W − w)) over the weights of both
         mean, other = Fraction(part.loss, part.weight), Fraction(rest.loss, rest.weight)
-        of_l = Fraction(1, part.weight) + Fraction(1, rest.weight)
-        of_w = -mean / part.weight - other / rest.weight
-        of_loss, of_weight = Fraction(-1, rest.weight), other / rest.weight
-        squares = (
-            of_l**2 * ll + of_w**2 * ww + of_loss**2 * self.whole["LL"] + of_weight**2 * self.whole["WW"]
-            + 2 * (of_l * of_w * lw + of_l * of_loss * l_loss + of_l * of_weight * l_weight)
-            + 2 * (of_w * of_loss * w_loss + of_w * of_weight * w_weight + of_loss * of_weight * self.whole["LW"])
-        )  # fmt: skip
+        scatter = (l_loss - ll) - other * (l_weight - lw) - mean * (w_loss - lw) + mean * other * (w_weight - ww)
         factor = Fraction(self.clusters, max(1, self.clusters - 1))
-        return one, math.sqrt(max(0.0, float(squares * factor))), self.clusters
+        return (mine, theirs), float(factor * scatter / (part.weight * rest.weight)), min(inside, outside)
