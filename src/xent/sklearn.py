@@ -8,13 +8,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from xent.checks.names import by_name, text_forms
 from xent.checks.predictions import Place, weights
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ShapeError, WeightError, XentError
 from xent.scoring import exact
-from xent.scoring.classes import by_name, resolve
+from xent.scoring.classes import resolve
 from xent.scoring.data import InMemory
 from xent.scoring.inputs import as_array, as_labels
-from xent.scoring.labels import Vocabulary, distinct, kind_of, text_forms
+from xent.scoring.labels import Vocabulary, distinct, kind_of
 from xent.scoring.plan import Label, Plan, Task, listed
 from xent.scoring.row_reader import Order
 from xent.scoring.sums import Sums

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
@@ -228,6 +229,39 @@ def test_cure_of_tensors_and_of_one_column():
     np.testing.assert_allclose(cured.numpy(), both[:, 1], atol=1e-5)
     with pytest.raises(xent.ShapeError, match="one column for each of the classes"):
         report.recalibrate(np.ones((3, 5)))
+
+
+def test_tables_are_cured_by_the_names_of_their_columns():
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    labels, p = drawn(3000, 3, seed=11)
+    p = biased(p, 2.0, [0.0, 1.5, -0.5])
+    animals = np.array(["ant", "bee", "cow"])
+    report = xent.evaluate(animals[labels], p, classes=list(animals))
+    truth = report.recalibrate(p)
+    names = ["p_cow", "p_ant", "p_bee"]
+    frame = pandas.DataFrame(p[:, [2, 0, 1]], columns=names, index=np.arange(3000) + 7)
+    for table in (frame, polars.from_pandas(frame), pa.Table.from_pandas(frame, preserve_index=False)):
+        cured = report.recalibrate(table)
+        assert type(cured) is type(table)
+        assert list(getattr(cured, "column_names", None) or cured.columns) == names
+        np.testing.assert_array_equal(np.column_stack([cured[name] for name in names]), truth[:, [2, 0, 1]])
+    assert list(report.recalibrate(frame).index) == list(frame.index)
+    plain = pandas.DataFrame(p)  # columns 0, 1, 2
+    np.testing.assert_array_equal(report.recalibrate(plain).to_numpy(), truth)
+    with pytest.raises(xent.ShapeError, match=r"columns p_cow, p_ant, p_bat, but the report is of the classes ant, bee"):
+        report.recalibrate(frame.rename(columns={"p_bee": "p_bat"}))
+    two = xent.evaluate(labels > 0, 1 - p[:, 0])
+    one = pandas.DataFrame({"score": 1 - p[:, 0]})
+    np.testing.assert_array_equal(two.recalibrate(one)["score"], two.recalibrate(1 - p[:, 0]))
+
+
+def test_rows_divided_by_their_sum_are_cured_so():
+    labels, p = drawn(3000, 3, seed=12)
+    p = biased(p, 2.0, [0.0, 1.5, -0.5])
+    counts = p * np.random.default_rng(12).integers(5, 200, 3000)[:, None]
+    report = xent.evaluate(labels, counts, normalize=True)
+    np.testing.assert_allclose(report.recalibrate(counts), report.recalibrate(p), rtol=1e-12)
+    np.testing.assert_allclose(report.recalibrate(p), xent.evaluate(labels, p).recalibrate(p), rtol=1e-6)
 
 
 def test_clipped_predictions_are_cured_as_they_are_clipped():

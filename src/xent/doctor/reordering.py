@@ -3,10 +3,10 @@
 from itertools import pairwise
 from typing import NamedTuple
 
+from xent.checks.names import by_name
 from xent.doctor.findings import finding, spoken
 from xent.report.checkup import Finding, Severity
 from xent.report.numbers import decimals
-from xent.scoring.classes import by_name
 from xent.scoring.labels import as_number
 from xent.scoring.plan import Label
 from xent.texts.catalogue import Sentence, counted, sentence

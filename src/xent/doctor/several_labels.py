@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xent.checks.names import by_name
 from xent.checks.predictions import SUM_TOLERANCE, Place
 from xent.doctor.columns import permuted_columns
 from xent.doctor.findings import Tally, finding, spoken
@@ -16,7 +17,6 @@ from xent.doctor.reading import Reader
 from xent.doctor.table import CERTAIN, MOST_COLUMNS, CostTable
 from xent.doctor.verdicts import infinite_rows, perfect
 from xent.report.checkup import Finding
-from xent.scoring.classes import by_name
 from xent.scoring.confusion_costs import CAP, class_costs, label_costs
 from xent.scoring.plan import Label
 from xent.scoring.prepare import guess_task

@@ -1,11 +1,12 @@
 """Predictions recalibrated: logits / temperature + offsets, whatever kind they are of."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from xent._arrays import Array, constant, floats, is_true_or_traced, namespace_of
 from xent.errors import ProbabilityError, ShapeError
 
-__all__ = ["recalibrated"]
+__all__ = ["Scored", "recalibrated"]
 
 
 class _Cure(Protocol):
@@ -20,13 +21,42 @@ class _Cure(Protocol):
         """(classes,), nats."""
 
 
-def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: float | None, cure: _Cure | None) -> Array:
+class Scored(Protocol):
+    """What is asked of a report."""
+
+    @property
+    def classes(self) -> Sequence[Any]:
+        """In the order of the predictions."""
+
+    @property
+    def kind(self) -> str:
+        """Of the predictions."""
+
+    @property
+    def task(self) -> str:
+        """Whether a row can have several labels."""
+
+    @property
+    def clip(self) -> float | None:
+        """What probabilities were clipped to."""
+
+    @property
+    def normalize(self) -> bool:
+        """Whether rows were divided by their sum."""
+
+    @property
+    def cure(self) -> _Cure | None:
+        """What to do about them."""
+
+
+def recalibrated(predictions: Any, scored: Scored) -> Array:
     """Predictions (rows, classes), or (rows,) for the second of two, of the same kind after the cure.
 
     Raises:
         ShapeError: not one column for each class.
         ProbabilityError: probabilities that are none.
     """
+    kind, task, clip, cure, classes = scored.kind, scored.task, scored.clip, scored.cure, len(scored.classes)
     p = floats("predictions", predictions)
     column = p.ndim == 1 and classes == 2 and task != "multilabel"
     if not column and (p.ndim != 2 or p.shape[1] != classes):
@@ -35,7 +65,9 @@ def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: flo
             "scored, in the report's order."
         )
     xp = namespace_of(p)
-    if kind == "probabilities" and not is_true_or_traced(xp.all((p >= 0.0) & (p <= 1.0 + 1e-3))):
+    divided = scored.normalize and not column
+    most = float("inf") if divided else 1.0 + 1e-3
+    if kind == "probabilities" and not is_true_or_traced(xp.all((p >= 0.0) & (p <= most))):
         raise ProbabilityError(
             "predictions has entries outside [0, 1], but probabilities were scored, so that probabilities are cured.\n"
             "Pass predictions of the kind that the report is of."
@@ -46,6 +78,8 @@ def recalibrated(predictions: Any, kind: str, task: str, classes: int, clip: flo
         return _of_odds(p, kind, clip, cure.temperature, _row(p, cure.offsets))
     if column:
         return _of_odds(p, kind, clip, cure.temperature, cure.offsets[1] - cure.offsets[0])
+    if divided and kind == "probabilities":
+        p = p / xp.sum(p, axis=1, keepdims=True)
     return _of_rows(p, kind, clip, cure.temperature, _row(p, cure.offsets))
 
 

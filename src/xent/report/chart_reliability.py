@@ -1,6 +1,7 @@
 """Reliability curves: what was given a probability, how often it happened, and the same after the cure."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 from xent.formulas.cures import recalibrated
@@ -66,7 +67,10 @@ def after_cure(report: Report, curve: Reliability) -> list[float | None]:
     at = report.classes.index(curve.of)
     if report.task == "multilabel":
         cure = Cure(cure.temperature, (0.0, cure.offsets[at]))
-    moved = recalibrated([one.predicted for one in curve.bins], "probabilities", "binary", 2, None, cure)
+    of_two = replace(
+        report, task="binary", kind="probabilities", classes=(False, True), clip=None, normalize=False, cure=cure
+    )
+    moved = recalibrated([one.predicted for one in curve.bins], of_two)
     return [float(p) if 0.0 < one.predicted < 1.0 else None for p, one in zip(moved.tolist(), curve.bins, strict=True)]
 
 

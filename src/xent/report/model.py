@@ -4,8 +4,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xent.formulas.cures import recalibrated
-
 if TYPE_CHECKING:
     from xent.report.plot import Plots
 
@@ -206,7 +204,8 @@ class Report:
 
         Args:
             predictions: (rows, classes) in the order of `classes`, or (rows,) for the second of two; of the kind that was
-                scored. An array of any library, or nested lists.
+                scored. An array of any library, nested lists, or a DataFrame or Arrow table, whose columns are matched
+                by name.
 
         Returns:
             Predictions of the same kind, shape and library; probabilities and log-probabilities sum to 1.
@@ -217,7 +216,9 @@ class Report:
         Source:
             Guo et al., "On Calibration of Modern Neural Networks" (2017): temperature; Saerens et al. (2002): offsets.
         """
-        return recalibrated(predictions, self.kind, self.task, len(self.classes), self.clip, self.cure)
+        from xent.report.cured_tables import cured
+
+        return cured(predictions, self)
 
     def json(self) -> str:
         """The report as JSON: keys are the attribute names, infinity is "inf", undefined is null."""

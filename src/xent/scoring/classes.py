@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from xent.checks.names import by_name, text_forms
 from xent.errors import LabelError, OptionError
-from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of, text_forms
+from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of
 from xent.scoring.plan import Label, listed
 from xent.texts.catalogue import Sentence, sentence
 
-__all__ = ["Resolved", "by_name", "resolve"]
+__all__ = ["Resolved", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -102,16 +103,6 @@ def _given(classes: tuple[Label, ...], names: tuple[str, ...] | None, columns: i
         )
     note = sentence("note.order_given.named", names=_shown(names)) if names else sentence("note.order_given")
     return Resolved(classes, order, note)
-
-
-def by_name(classes: Sequence[Label], names: Sequence[str] | None) -> tuple[int, ...] | None:
-    """Where each class is among the names; None if not each has its own."""
-    if names is None or len(names) != len(classes):
-        return None
-    at = {name: i for i, name in enumerate(names)}
-    found = [next((at[form] for form in text_forms(label) if form in at), None) for label in classes]
-    known = [i for i in found if i is not None]
-    return tuple(known) if len(set(known)) == len(classes) else None
 
 
 def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_labels: Callable[[], list[Any]]) -> Resolved:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from xent.checks.names import by_name
 from xent.errors import ArgumentTypeError, LabelError
-from xent.scoring.classes import by_name
 from xent.scoring.data import Data, InFiles
 from xent.scoring.passes import Progress
 from xent.scoring.plan import Label

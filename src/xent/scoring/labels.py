@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from xent.checks.names import text_forms
 from xent.checks.predictions import Place, refuse_label
 from xent.errors import LabelError
 from xent.scoring.plan import Label
 from xent.scoring.text_labels import few_distinct, same_as
 from xent.sources.arrays import numpy_array
 
-__all__ = ["Vocabulary", "as_number", "chunks_of", "distinct", "in_order", "kind_of", "text_forms"]
+__all__ = ["Vocabulary", "as_number", "chunks_of", "distinct", "in_order", "kind_of"]
 
 Int64 = NDArray[np.int64]
 FEW = 8  # classes
@@ -114,16 +115,6 @@ def as_number(label: Label) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def text_forms(label: Label) -> tuple[str, ...]:
-    """How a label may be written as text: True is "True", "true" or "1"; 3.0 is "3.0" or "3"."""
-    forms = [str(label)]
-    if isinstance(label, bool):
-        forms += [str(label).lower(), str(int(label))]
-    elif isinstance(label, float) and label.is_integer():
-        forms.append(str(int(label)))
-    return tuple(forms)
 
 
 def _as_numbers(classes: tuple[Label, ...]) -> list[float] | None:

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from xent.checks.names import by_name
 from xent.checks.predictions import SUM_TOLERANCE
 from xent.engines.contract import Engine
 from xent.errors import LabelError, OptionError
 from xent.kernels import choice
-from xent.scoring.classes import Resolved, by_name, resolve
+from xent.scoring.classes import Resolved, resolve
 from xent.scoring.data import InFiles, Reducible
 from xent.scoring.kinds import guess_kind
 from xent.scoring.passes import Progress

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xent.checks.predictions import Place, refuse, refuse_entries
+from xent.checks.names import by_name
+from xent.checks.predictions import Place, refuse, refuse_empty_rows, refuse_entries
 from xent.errors import ShapeError, StateError
 from xent.formulas.cures import recalibrated
 from xent.report.model import Cure
-from xent.scoring.classes import by_name
 from xent.scoring.prepare import open_table
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import choose_predictions
@@ -30,6 +30,7 @@ class Recipe(NamedTuple):
     kind: str
     task: str
     clip: float | None
+    normalize: bool
     cure: Cure | None
 
     @classmethod
@@ -43,7 +44,7 @@ class Recipe(NamedTuple):
             found: Mapping[str, Any] = json.loads(text)
             cure = found["cure"]
             cured = None if cure is None else Cure(float(cure["temperature"]), tuple(map(float, cure["offsets"])))
-            return cls(tuple(found["classes"]), found["kind"], found["task"], found["clip"], cured)
+            return cls(tuple(found["classes"]), found["kind"], found["task"], found["clip"], found["normalize"], cured)
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(
                 f"the text is no report that xent wrote: {error!r}. Write one with xent score FILE --json > report.json."
@@ -69,14 +70,7 @@ def recalibrate_table(
             block = prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
             wide = block.astype(np.float64)
             _refuse(recipe, wide, Place(batch.source or "", batch.first_row))
-            cured = recalibrated(
-                wide if order is None else wide[:, order],
-                recipe.kind,
-                recipe.task,
-                len(recipe.classes),
-                recipe.clip,
-                recipe.cure,
-            )
+            cured = recalibrated(wide if order is None else wide[:, order], recipe)
             back = cured if order is None else cured[:, np.argsort(order)]
             writer.write(_replaced(batch.data, schema, names, back))
             rows += batch.data.num_rows
@@ -100,7 +94,10 @@ def _order(recipe: Recipe, names: tuple[str, ...], found: tuple[str, ...] | None
 
 def _refuse(recipe: Recipe, block: NDArray[np.float64], place: Place) -> None:
     """Predictions that are not of the kind that was scored."""
-    if block.ndim == 2 and recipe.task != "multilabel":
+    if recipe.normalize and block.ndim == 2 and recipe.kind == "probabilities":
+        refuse_entries("weights", block, place)
+        refuse_empty_rows(block.sum(axis=1), place)
+    elif block.ndim == 2 and recipe.task != "multilabel":
         refuse(recipe.kind, block, place)
     else:
         refuse_entries(recipe.kind, block, place)

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from xent.checks.names import by_name, text_forms
 from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError
 from xent.kernels.choice import scoring_threads
 from xent.scoring.chunks import Chunk, score
-from xent.scoring.classes import by_name
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.inputs import Rows
-from xent.scoring.labels import Vocabulary, text_forms
+from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
