@@ -248,7 +248,9 @@ def test_tables_are_cured_by_the_names_of_their_columns():
     assert list(report.recalibrate(frame).index) == list(frame.index)
     plain = pandas.DataFrame(p)  # columns 0, 1, 2
     np.testing.assert_array_equal(report.recalibrate(plain).to_numpy(), truth)
-    with pytest.raises(xent.ShapeError, match=r"columns p_cow, p_ant, p_bat, but the report is of the classes ant, bee"):
+    with pytest.raises(
+        xent.ShapeError, match=r"columns p_cow, p_ant, p_bat, but the report is of the classes ant, bee"
+    ):
         report.recalibrate(frame.rename(columns={"p_bee": "p_bat"}))
     two = xent.evaluate(labels > 0, 1 - p[:, 0])
     one = pandas.DataFrame({"score": 1 - p[:, 0]})
@@ -428,6 +430,41 @@ def test_logits_that_are_too_far_apart_get_no_wrong_cure(classes, scale):
     assert "dividing the logits by 16.000 or more" in near.diagnosis or near.cure.temperature == pytest.approx(16.0)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("times", [30.0, 300.0, 2000.0])
+def test_logits_that_are_too_near_each_other_are_told_by_how_much(classes, times):
+    """Cosines as logits, say; beyond the temperatures that are summed the rows are looked at."""
+    random = np.random.default_rng(21)
+    z = random.normal(size=(20_000, classes)) * 1.5
+    labels = (z + random.gumbel(size=z.shape)).argmax(axis=1)
+    truth = minimize_scalar(
+        lambda t: nats(labels, log_softmax(z / t, axis=1)).mean(), bounds=(0.5, 2), method="bounded"
+    )
+    report = xent.evaluate(labels, z / times, kind="logits")
+    assert by_name(report)["temperature"].loss == pytest.approx(truth.fun, abs=2e-7 * times)
+    assert 1 / report.cure.temperature == pytest.approx(times / truth.x, rel=2e-3)
+    assert "underconfident: multiplying the logits by " in report.diagnosis
+    state = xent.State(range(classes), kind="logits").update(labels, z / times)  # without the rows
+    assert "by 16.000 or more" in state.report().diagnosis
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_predictions_worse_than_the_frequencies_are_cured_to_them(several):
+    """The best β ≥ 0 is 0 where predictions point the wrong way; what is left is the entropy of the frequencies."""
+    random = np.random.default_rng(25)
+    labels = random.choice(3, 4000, p=[0.8, 0.15, 0.05])
+    truth = np.eye(3)[labels]
+    z = random.normal(size=truth.shape) - 2.0 * truth
+    report = xent.evaluate(truth if several else labels, z, kind="logits", task="multilabel" if several else "auto")
+    assert by_name(report)["both"].loss == pytest.approx(report.baseline, rel=1e-6)
+    assert report.cure.temperature == math.inf
+    assert "frequencies removes" in report.diagnosis
+    again = xent.evaluate(
+        truth if several else labels, report.recalibrate(z), kind="logits", task="multilabel" if several else "auto"
+    )
+    assert again.loss == pytest.approx(report.baseline, rel=1e-6)
+
+
 def test_several_labels_of_every_kind_are_cured_alike():
     random = np.random.default_rng(22)
     z = random.normal(size=(2000, 4))
@@ -443,6 +480,18 @@ def test_several_labels_of_every_kind_are_cured_alike():
     cured = reports[1].recalibrate(log_p)
     terms = np.where(y == 1, -cured, -np.log(-np.expm1(cured)))
     assert terms.sum(axis=1).mean() == pytest.approx(by_name(reports[1])["both"].loss, abs=1e-6)
+
+
+def test_labels_that_agree_within_a_row_count_as_one():
+    """Calibrated predictions of three labels that always are alike are found at fault 5 times of 100."""
+    random = np.random.default_rng(26)
+    found = []
+    for _ in range(200):
+        p = np.repeat(random.uniform(0.1, 0.9, 400)[:, None], 3, axis=1)
+        y = np.repeat((random.random(400) < p[:, 0])[:, None], 3, axis=1).astype(int)
+        ladder = by_name(xent.evaluate(y, p, task="multilabel"))
+        found.append([ladder[name].p_value < 0.05 for name in ("temperature", "class bias", "both")])
+    assert np.all(np.mean(found, axis=0) < 0.09)  # 0.05 and 2.5 standard errors; 0.25, 0.10 if they were three rows
 
 
 def test_one_class_and_no_mistakes_have_no_cure():

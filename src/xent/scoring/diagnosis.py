@@ -21,7 +21,7 @@ def recommended(ladder: Ladder | None) -> Step | None:
     """The cure to take: the fewest parameters that more of them do not significantly improve on."""
     if ladder is None:
         return None
-    found = [step for step in ladder.steps.values() if _worthy(step)]
+    found = [step for step in ladder.steps.values() if _worthy(step, ladder.endless)]
     if not found:
         return None
     single = max(
@@ -37,9 +37,10 @@ def recommended(ladder: Ladder | None) -> Step | None:
     return both if more < LEVEL else single
 
 
-def _worthy(step: Step) -> bool:
-    """Significant as one of three that are tried, and not at the bound, where no mistake limits the fit."""
-    return step.p_value < LEVEL / 3.0 and step.gain > step.by_chance and step.cure.beta < HIGHEST
+def _worthy(step: Step, endless: bool) -> bool:
+    """Significant as one of three that are tried, and not at a bound that no mistake sets."""
+    bound = endless and step.cure.beta >= HIGHEST
+    return step.p_value < LEVEL / 3.0 and step.gain > step.by_chance and not bound
 
 
 def cure_of(step: Step | None) -> Cure | None:
@@ -71,25 +72,30 @@ def _why_none(plan: Plan, sums: Sums) -> str:
 
 def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sentence:
     if step is None:
-        endless = any(one.cure.beta >= HIGHEST and one.p_value < LEVEL for one in ladder.steps.values())
-        return sentence("diagnosis.endless" if endless else "diagnosis.calibrated")
+        more = any(one.cure.beta >= HIGHEST and one.p_value < LEVEL for one in ladder.steps.values())
+        return sentence("diagnosis.endless" if ladder.endless and more else "diagnosis.calibrated")
     share = percent(step.gain / ladder.loss)
     if step.gain < SMALL * ladder.loss:
         return sentence("diagnosis.small", share=share)
     temperature, bias = _temperature(step), _bias(plan, sums)
     one = "label" if plan.task == "multilabel" else "class"
+    if step.name == "both" and step.cure.beta == 0.0:
+        cure = sentence(f"cure.frequencies.{one}")
+        return sentence("diagnosis.cure", causes=temperature, cure=cure, share=share, p=p_value(step.p_value))
     offsets = sentence(f"cure.offsets.{one}")
     causes = {
         "temperature": temperature,
         "class bias": bias,
         "both": sentence("causes", first=temperature, second=bias),
-    }[step.name]
-    cure = {
+    }
+    cures = {
         "temperature": _division(step),
         "class bias": offsets,
         "both": sentence("cures", first=_division(step), second=offsets),
-    }[step.name]
-    return sentence("diagnosis.cure", causes=causes, cure=cure, share=share, p=p_value(step.p_value))
+    }
+    return sentence(
+        "diagnosis.cure", causes=causes[step.name], cure=cures[step.name], share=share, p=p_value(step.p_value)
+    )
 
 
 def _temperature(step: Step) -> Sentence:
@@ -104,8 +110,8 @@ def _division(step: Step) -> Sentence:
     if beta == 0.0:
         return sentence("cure.alike")
     if beta < 1.0:
-        return sentence("cure.divide.more" if beta <= LOWEST else "cure.divide", by=decimals(1.0 / beta))
-    return sentence("cure.multiply", by=decimals(beta))
+        return sentence("cure.divide.more" if beta == LOWEST else "cure.divide", by=decimals(1.0 / beta))
+    return sentence("cure.multiply.more" if beta == HIGHEST else "cure.multiply", by=decimals(beta))
 
 
 def _bias(plan: Plan, sums: Sums) -> Sentence:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from xent.kernels.survey_numpy import MOST_CLASSES
 from xent.kernels.temper_numpy import CUMULANTS, TEMPERED, UNTEMPERED
 from xent.report.model import Rung
-from xent.scoring.curves import Curve, lowest_point
+from xent.scoring.curves import HIGHEST, Curve, lowest_point
 from xent.scoring.looks import Look
-from xent.scoring.newton import Cure, Fit, Problem, fit_cures, slope_and_curvature
+from xent.scoring.newton import FARTHEST, Cure, Fit, Problem, fit_cures, slope_and_curvature
 from xent.scoring.plan import Plan
-from xent.scoring.sandwich import effective_rows
+from xent.scoring.sandwich import Effective, effective_rows
 from xent.scoring.sums import Sums
 from xent.scoring.tails import chi_squared_tail
 
@@ -44,6 +44,7 @@ class Ladder(NamedTuple):
 
     loss: float  # nats
     steps: dict[str, Step]
+    endless: bool  # whether no row is a mistake, so that nothing limits how much larger logits would be better
 
 
 def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
@@ -58,7 +59,7 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
     problem = Problem.of(plan, sums)
     if not problem.told:
         return None
-    curve = _curve(plan, sums)
+    curve, endless = _curve(plan, sums), sums.hits == sums.weight
     beta = lowest_point(curve)
     if beta is None:
         return None
@@ -67,14 +68,14 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
     if look is not None and len(plan.classes) <= MOST_CLASSES:
         fits |= {
             name: fit
-            for name, fit in _offsets(problem, sums, beta, look, gain).items()
+            for name, fit in _offsets(problem, sums, beta, look, gain, HIGHEST if endless else FARTHEST).items()
             if beta or name != "temperature"
         }
         most = max(fit.gain for fit in fits.values())
         fits["both"] = fits["both"]._replace(gain=most)
-    rows = effective_rows(problem, sums, look, fits.get("both", fits["temperature"]).cure)
-    steps = {name: _step(problem, name, fit, rows) for name, fit in fits.items()}
-    return Ladder(sums.loss / sums.weight, steps)
+    effective = effective_rows(problem, sums, look, fits.get("both", fits["temperature"]).cure)
+    steps = {name: _step(problem, name, fit, effective) for name, fit in fits.items()}
+    return Ladder(sums.loss / sums.weight, steps, endless)
 
 
 def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladder | None:
@@ -89,7 +90,7 @@ def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladde
     gains = {
         step.name: step._replace(gain=null - value, by_chance=0.0) for step, value in zip(steps, after, strict=True)
     }
-    return Ladder(sums.loss / sums.weight, gains)
+    return Ladder(sums.loss / sums.weight, gains, fitted.endless)
 
 
 def _curve(plan: Plan, sums: Sums) -> Curve:
@@ -100,7 +101,7 @@ def _curve(plan: Plan, sums: Sums) -> Curve:
     return Curve(sides, np.array(means).reshape(CUMULANTS, -1), label_logit)
 
 
-def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float) -> dict[str, Fit]:
+def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float, farthest: float) -> dict[str, Fit]:
     """By one step from what is known; by looking at the rows again where that shows something, or they are few."""
     n, k = sums.rows, problem.parameters
     found = fit_cures(problem, sums.moments, beta, None)
@@ -110,13 +111,14 @@ def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float)
         chi_squared_tail(2.0 * n * gain, 1),
     )
     small = n * len(problem.plan.classes) <= SMALL
-    return fit_cures(problem, sums.moments, beta, look.moments) if small or shown < LEVEL else found
+    return fit_cures(problem, sums.moments, beta, look.moments, farthest) if small or shown < LEVEL else found
 
 
-def _step(problem: Problem, name: str, fit: Fit, rows: Callable[[NDArray[np.bool_]], float]) -> Step:
+def _step(problem: Problem, name: str, fit: Fit, effective: Callable[[NDArray[np.bool_]], Effective]) -> Step:
     free = problem.free(name)
-    k, n, gain = int(free.sum()), rows(free), max(0.0, fit.gain)
-    return Step(name, _centred(problem, fit.cure), gain, k, k / (2.0 * n), chi_squared_tail(2.0 * n * gain, k))
+    k, found, gain = int(free.sum()), effective(free), max(0.0, fit.gain)
+    by_chance, p = k / (2.0 * found.rows), found.p_value(gain, k)
+    return Step(name, _centred(problem, fit.cure), gain, k, by_chance, p)
 
 
 def _centred(problem: Problem, cure: Cure) -> Cure:

@@ -22,6 +22,7 @@ __all__ = ["Cure", "Moments", "Problem", "fit_cures", "slope_and_curvature"]
 Float64 = NDArray[np.float64]
 PASSES = 20
 LONGEST = 10.0  # step, in nats
+FARTHEST = 2.0**12  # times the logits
 ENOUGH = 1e-8  # nats that a further step would gain
 EXPECTED = 5.0  # rows of a class that the predictions expect, for an offset of its own (Cochran 1954: χ² needs them)
 SEEN = 15.0  # rows of it that are enough however few were expected: by chance there would hardly be so many
@@ -135,9 +136,13 @@ class Fit(NamedTuple):
 
 
 def fit_cures(
-    problem: Problem, at_null: Moments, start_beta: float, look: Callable[[Sequence[Cure]], list[Moments]] | None
+    problem: Problem,
+    at_null: Moments,
+    start_beta: float,
+    look: Callable[[Sequence[Cure]], list[Moments]] | None,
+    farthest: float = FARTHEST,
 ) -> dict[str, Fit]:
-    """The best offsets, temperature, and both; each look at the rows serves all of them.
+    """The best offsets, temperature up to 1/farthest, and both; each look at the rows serves all of them.
 
     Without `look`, offsets are one Newton step from the predictions as they are, which is right where there is little
     to cure; the temperature is left to the curve.
@@ -149,8 +154,8 @@ def fit_cures(
         return {kind: Fit(Cure(1.0 + float(step[0]), step[1:]), gain) for kind, (step, gain) in steps.items()}
     searches = [
         _Search(problem, "class bias", null, known),
-        _Search(problem, "temperature", null, known, start_beta),
-        _Search(problem, "both", null, known, start_beta),
+        _Search(problem, "temperature", null, known, start_beta, farthest),
+        _Search(problem, "both", null, known, start_beta, farthest),
     ]
     for _ in range(PASSES):
         open_ones = [search for search in searches if not search.done]
@@ -158,14 +163,32 @@ def fit_cures(
             break
         for search, moments in zip(open_ones, look([search.tried for search in open_ones]), strict=True):
             search.told(slope_and_curvature(problem, moments, search.tried))
-    return {search.kind: Fit(search.best, known[0] - search.value) for search in searches}
+    found = {search.kind: Fit(search.best, known[0] - search.value) for search in searches}
+    if (alike := _alike(problem, known[0])) is not None and alike.gain > found["both"].gain:
+        found["both"] = alike
+    return found
+
+
+def _alike(problem: Problem, null: float) -> Fit | None:
+    """The same prediction for every row, the frequencies of the classes: where no multiple of the logits is any good."""
+    f, own = problem.frequencies, problem.own
+    several = problem.plan.task == "multilabel"
+    rest = 0.0 if several else float(f[~own].mean()) if not own.all() else 1.0
+    whole = 1.0 - f if several else np.full(len(f), rest)
+    if not (f[own].all() and whole[own].all()):
+        return None
+    offsets = np.where(own, np.log(np.where(own, f, 1.0)) - np.log(np.where(own, whole, 1.0)), 0.0)
+    value = np.log1p(np.exp(offsets)).sum() if several else np.log(np.exp(offsets).sum())
+    return Fit(Cure(0.0, offsets), null - float(value - offsets @ f))
 
 
 class _Search:
     """One minimisation: the best cure so far, and the one to try next."""
 
-    def __init__(self, problem: Problem, kind: str, null: Cure, known: Found, start_beta: float = 1.0) -> None:
-        self.problem, self.kind = problem, kind
+    def __init__(
+        self, problem: Problem, kind: str, null: Cure, known: Found, start_beta: float = 1.0, farthest: float = HIGHEST
+    ) -> None:
+        self.problem, self.kind, self.farthest = problem, kind, farthest
         self.null, self.best, self.value = known, null, known[0]
         self.step = np.zeros(len(known[1]))
         self.step[0] = start_beta - 1.0  # the best temperature alone is known: a first step without a forecast
@@ -177,7 +200,7 @@ class _Search:
     @property
     def tried(self) -> Cure:
         """The best cure and a step."""
-        beta = min(max(LOWEST, self.best.beta + float(self.step[0])), HIGHEST)
+        beta = min(max(LOWEST, self.best.beta + float(self.step[0])), self.farthest)
         return Cure(beta, self.best.offsets + self.step[1:])
 
     def told(self, found: Found) -> None:
@@ -194,6 +217,9 @@ class _Search:
 
     def _forward(self, found: Found) -> None:
         step, self.expected = _step(self.problem, found, self.kind)
-        longest = float(np.abs(step).max(initial=0.0))
+        scale = max(
+            1.0, self.best.beta / LONGEST
+        )  # twice the logits at most, where they have become so many times more
+        longest = float(max(abs(step[0]) / scale, np.abs(step[1:]).max(initial=0.0)))
         self.step = step * min(1.0, LONGEST / longest) if longest else step
         self.done = self.expected < ENOUGH

@@ -1,15 +1,17 @@
 """How many independent rows of weight 1 tell as much as weighted rows, or rows that come in clusters.
 
 Fitting k parameters to them gains tr(H⁻¹·J) / 2n by chance, where H is the curvature of the mean loss and J the scatter
-of its slopes over rows or clusters, both at the fit; that is what k / 2n would be with so many independent rows, and
-tests count no more of them (Rao and Scott 1984).
+of its slopes over rows or clusters, both at the fit; that is what k / 2n would be with so many independent rows. The
+gain is a sum of χ² of one degree of freedom, each times an eigenvalue of H⁻¹·J; a test compares it with the χ² of that
+mean and variance (Rao and Scott 1984, after Satterthwaite).
 
 Source:
     White, "Maximum Likelihood Estimation of Misspecified Models" (1982): the sandwich form. Liang and Zeger (1986):
-    clusters. Rao and Scott, "On Chi-squared Tests for Multiway Contingency Tables" (1984), section 2.
+    clusters. Rao and Scott, "On Chi-squared Tests for Multiway Contingency Tables" (1984), sections 2 and 4.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,29 +20,48 @@ from xent.scoring import exact
 from xent.scoring.looks import Look
 from xent.scoring.newton import Cure, Problem, slope_and_curvature
 from xent.scoring.sums import Sums
+from xent.scoring.tails import chi_squared_tail
 from xent.scoring.uncertainty import MeanSums, mean_of_sums, uncertainty
 
-__all__ = ["effective_rows"]
+__all__ = ["Effective", "effective_rows"]
 
 
-def effective_rows(problem: Problem, sums: Sums, look: Look | None, fit: Cure) -> Callable[[NDArray[np.bool_]], float]:
+class Effective(NamedTuple):
+    """How many independent rows fit k parameters as closely, and how many parameters vary as much."""
+
+    rows: float
+    degrees: float  # at most k
+
+    def p_value(self, gain: float, parameters: int) -> float:
+        """Of a gain in nats per row by so many parameters."""
+        return chi_squared_tail(2.0 * self.rows * gain * self.degrees / parameters, self.degrees) if parameters else 1.0
+
+
+def effective_rows(
+    problem: Problem, sums: Sums, look: Look | None, fit: Cure
+) -> Callable[[NDArray[np.bool_]], Effective]:
     """The number of rows for a set of free parameters (1 + classes,).
 
-    Without a look at the rows, it is told by how much clusters and weights widen the interval of the loss itself.
+    A row of several labels is such a cluster of them. Without a look at the rows, it is told by how much clusters and
+    weights widen the interval of the loss itself.
     """
-    if not sums.clusters and sums.weight == sums.weight_squared:
-        return lambda _: float(sums.rows)
+    several = problem.plan.task == "multilabel"
+    if not several and not sums.clusters and sums.weight == sums.weight_squared:
+        return lambda free: Effective(float(sums.rows), float(free.sum()))
     if look is None:
         found = _by_the_interval(sums)
-        return lambda _: found
+        return lambda free: Effective(found, float(free.sum()))
     curvature = slope_and_curvature(problem, look.moments([fit])[0], fit)[2]
     scatter = look.scatter(fit)
 
-    def rows(free: NDArray[np.bool_]) -> float:
+    def rows(free: NDArray[np.bool_]) -> Effective:
         chosen = np.flatnonzero(free)
         place = np.ix_(chosen, chosen)
-        trace = float(np.trace(np.linalg.pinv(curvature[place]) @ scatter[place])) / problem.weight**2
-        return len(chosen) / trace if trace > 0.0 else float(sums.rows)
+        product = np.linalg.pinv(curvature[place]) @ scatter[place] / problem.weight**2
+        trace, squares = float(np.trace(product)), float(np.trace(product @ product))
+        if trace <= 0.0:
+            return Effective(float(sums.rows), float(len(chosen)))
+        return Effective(len(chosen) / trace, min(float(len(chosen)), trace**2 / squares))
 
     return rows
 

@@ -40,8 +40,8 @@ def _t_density(t: float, df: float) -> float:
     return math.exp(log_density - (df + 1.0) / 2.0 * math.log1p(t * t / df))
 
 
-def chi_squared_tail(x: float, df: int) -> float:
-    """The p-value P(X ≥ x) of χ² with `df` ≥ 1 degrees of freedom."""
+def chi_squared_tail(x: float, df: float) -> float:
+    """The p-value P(X ≥ x) of χ² with `df` ≥ 1 degrees of freedom, whole or not."""
     if math.isnan(x) or x <= 0.0:
         return math.nan if math.isnan(x) else 1.0
     a, x = df / 2.0, x / 2.0

@@ -24,6 +24,9 @@ TEXTS = {
     "cure.divide": "dividing the logits by {by}",
     "cure.divide.more": "dividing the logits by {by} or more",
     "cure.multiply": "multiplying the logits by {by}",
+    "cure.multiply.more": "multiplying the logits by {by} or more",
+    "cure.frequencies.class": "always predicting the class frequencies",
+    "cure.frequencies.label": "always predicting the labels’ frequencies",
     "cure.offsets.class": "adding an offset to each class",
     "cure.offsets.label": "adding an offset to each label",
 }

@@ -24,6 +24,9 @@ TEXTS = {
     "cure.divide": "把 logits 除以 {by}",
     "cure.divide.more": "把 logits 除以 {by} 或更大的数",
     "cure.multiply": "把 logits 乘以 {by}",
+    "cure.multiply.more": "把 logits 乘以 {by} 或更大的数",
+    "cure.frequencies.class": "始终预测类别频率",
+    "cure.frequencies.label": "始终预测各标签的频率",
     "cure.offsets.class": "给每个类别加上偏移",
     "cure.offsets.label": "给每个标签加上偏移",
 }
