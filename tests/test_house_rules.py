@@ -63,6 +63,12 @@ def test_logarithms_are_taken_where_the_formulas_are(path):
     assert taken & {"log", "log2", "log10", "log1p", "exp", "expm1", "logaddexp"} <= allowed
 
 
+@each_file
+def test_a_console_is_made_where_names_are_kept_from_being_markup(path):
+    made = {ast.unparse(node.func) for node in ast.walk(TREES[path]) if isinstance(node, ast.Call)}
+    assert "Console" not in made or path.relative_to(SOURCE).as_posix() == "report/lines.py"
+
+
 @pytest.mark.parametrize("path", [path for path in FILES if layer(path) == "kernels"], ids=lambda path: path.name)
 def test_kernels_check_and_allocate_nothing(path):
     for node in ast.walk(TREES[path]):

@@ -107,6 +107,7 @@ REPORTS = {
     "1,000 classes": lambda: many_classes(1000),
     "10,000 classes": lambda: many_classes(10_000, rows=300),
     "hopeless": lambda: evaluate([0, 1, 1], [[-3e6, 3e6], [0.0, 1.0], [2.0, 1.0]], kind="logits"),
+    "huge": lambda: evaluate([0, 1, 1], [[-1e38, 1e38], [0.0, 1.0], [2.0, 1.0]], kind="logits"),
     "tiny": lambda: evaluate([0, 1, 1], [[50.0, 0.0], [0.0, 60.0], [0.0, 70.0]], kind="logits"),
 }
 
@@ -301,3 +302,19 @@ def test_colours_have_the_contrast_of_wcag_aa():
             for text in ("ink", "soft", "loss"):
                 assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground, theme)
         assert contrast(theme["rows"], theme["paper"]) >= 3.0  # shapes
+
+
+@pytest.mark.parametrize("name", ["hopeless", "huge"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_numbers_that_no_reader_could_count_are_powers_and_a_finite_loss_is_nowhere_infinite(name, lang, read_page):
+    report = REPORTS[name]()
+    assert math.isfinite(report.loss)
+    assert report.skill < -1e5
+    assert math.isinf(report.perplexity)
+    assert report.typical_probability == 0.0
+    text = report.text(lang)
+    assert "> 1e+307" in text
+    assert "< 1e-323" in text
+    page = "".join(read_page(html.render(report, lang)).text)
+    for shown in (text, page):
+        assert not re.search(r"\d(,\d{3}){3}", shown)

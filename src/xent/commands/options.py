@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from xent.errors import OptionError
+from xent.report.lines import console_on
 from xent.texts.catalogue import LANGUAGES, language_of
 
 __all__ = [
@@ -161,10 +162,8 @@ def print_text(show: Callable[[Any], None]) -> None:
     """Print what `show` puts on a rich console: as the terminal has it, or in 120 columns where there is none."""
     if sys.stdout is None:
         return
-    from rich.console import Console
-
-    screen = Console(highlight=False)
+    screen = console_on(sys.stdout)
     width = screen.width if screen.is_terminal or "COLUMNS" in os.environ else 120
     buffer = io.StringIO()
-    show(Console(file=buffer, force_terminal=screen.is_terminal, width=width, highlight=False))
+    show(console_on(buffer, force_terminal=screen.is_terminal, width=width))
     write_out("\n".join(line.rstrip() for line in buffer.getvalue().splitlines()))

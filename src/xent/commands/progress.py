@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from xent.report.lines import console_on
+
 __all__ = ["Progress"]
 
 
@@ -39,14 +41,13 @@ class Progress:
 
     def _start(self) -> None:
         from rich import progress
-        from rich.console import Console
 
         self._bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.completed:,} rows"),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console_on(sys.stderr),
             transient=True,
         )
         self._task = self._bar.add_task("scoring", total=None, rate="")

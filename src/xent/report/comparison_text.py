@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from xent.report.lines import Line, named, print_lines, shown_in
+from xent.report.lines import Line, columns_of, named, print_lines, shown_in
 from xent.report.numbers import decimals, p_value
-from xent.texts.catalogue import Sentence, counted, said, sentence, speaker
+from xent.texts.catalogue import Sentence, counted, printable, said, sentence, speaker
 
 if TYPE_CHECKING:
     from xent.report.comparison import Comparison, ModelLoss, PairDifference, SliceDifference
@@ -60,8 +60,10 @@ def _lines(comparison: "Comparison", lang: str) -> list[Line]:
 
 
 def _losses(comparison: "Comparison", lang: str) -> list[str]:
-    width = max(map(len, comparison.names))
-    return [f"{one.name.ljust(width)}  {_loss(one, comparison.unit, lang)}" for one in comparison.losses]
+    names = [printable(one.name) for one in comparison.losses]
+    width = max(map(columns_of, names)) + 2
+    losses = [_loss(one, comparison.unit, lang) for one in comparison.losses]
+    return [name + " " * (width - columns_of(name)) + loss for name, loss in zip(names, losses, strict=True)]
 
 
 def _loss(one: "ModelLoss", unit: str, lang: str) -> str:
@@ -88,7 +90,7 @@ def _of_pair(pair: "PairDifference", lang: str) -> list[Line]:
 def _difference(pair: "PairDifference", comparison: "Comparison", lang: str) -> str:
     """One of several pairs."""
     say = speaker(lang)
-    minus = f"{pair.first} − {pair.second} = "
+    minus = f"{printable(pair.first)} − {printable(pair.second)} = "
     if pair.difference is None:
         return minus + say("compare.undefined")
     if math.isinf(pair.difference):

@@ -1,6 +1,5 @@
 """What `xent explain` says: plain frozen data, as text, as HTML for notebooks, as a plot and as JSON."""
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,12 +7,15 @@ from xent.errors import OptionError
 from xent.report import explanation_html, json
 from xent.report.explanation_plot import draw
 from xent.report.explanation_text import print_explanation
+from xent.report.lines import shown_in
 from xent.report.steps import Step
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Explanation"]
+
+WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,7 @@ class Explanation:
 
     def __str__(self) -> str:
         """As the command prints it, without colours."""
-        from rich.console import Console
-
-        buffer = io.StringIO()
-        print_explanation(self, Console(file=buffer, width=100, color_system=None, legacy_windows=False))
-        return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
+        return shown_in(WIDTH, lambda console: print_explanation(self, console))
 
     def _repr_html_(self) -> str:
         """For notebooks: one piece of HTML with its own style, that asks for no other file."""

@@ -3,9 +3,9 @@
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["WIDE", "Line", "broken", "columns_of", "named", "print_lines", "shown_in", "wrapped"]
+__all__ = ["WIDE", "Line", "broken", "columns_of", "console_on", "named", "print_lines", "shown_in", "wrapped"]
 
 Line = tuple[str, str, str]  # name, text, style
 WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
@@ -44,12 +44,17 @@ def columns_of(text: str) -> int:
     return len(text) + len(re.findall(WIDE, text))
 
 
-def shown_in(width: int, show: Callable[[Any], None]) -> str:
-    """What is put on a console of that width, as plain text."""
+def console_on(file: IO[str], **options: Any) -> Any:
+    """A rich console that shows text as it is: names come from data, and [red] or :cat: in one is no markup."""
     from rich.console import Console
 
+    return Console(file=file, markup=False, emoji=False, highlight=False, **options)
+
+
+def shown_in(width: int, show: Callable[[Any], None]) -> str:
+    """What is put on a console of that width, as plain text."""
     buffer = io.StringIO()
-    show(Console(file=buffer, width=width, color_system=None, legacy_windows=False))
+    show(console_on(buffer, width=width, color_system=None, legacy_windows=False))
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines())
 
 

@@ -4,7 +4,7 @@ import math
 
 from xent.texts.catalogue import sentence
 
-__all__ = ["decimals", "p_value", "percent"]
+__all__ = ["decimals", "exponential", "p_value", "percent"]
 
 
 def decimals(value: float | None) -> str:
@@ -23,14 +23,21 @@ def decimals(value: float | None) -> str:
     return text.replace("-", "−") if value < 0 else text
 
 
+def exponential(value: float, loss: float) -> str:
+    """exp(loss) or exp(−loss), of a finite loss never as infinite or 0: those are what no float64 can hold."""
+    if math.isfinite(loss) and (math.isinf(value) or value == 0.0):
+        return "> 1e+307" if value else "< 1e-323"
+    return decimals(value)
+
+
 def percent(share: float | None) -> str:
-    """A share as whole percents; with decimals where 100 or 0 would be wrong: 64, 99.97, −5, 0.02."""
+    """A share as whole percents; with decimals where 100 or 0 would be wrong: 64, 99.97, −5, 0.02, −1.44e+38."""
     if share is None or math.isnan(share):
         return "–"
     if math.isinf(share):
         return decimals(share)
     value = 100.0 * share
-    text = f"{value:,.0f}"
+    text = f"{value:,.0f}" if abs(value) < 1e6 else f"{value:.3g}"
     if 99.5 <= value < 100.0:
         text = f"{math.floor(value * 100.0) / 100.0:.2f}" if value < 99.99 else "> 99.99"
     elif 0.0 < abs(value) < 0.5:

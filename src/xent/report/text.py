@@ -7,7 +7,7 @@ from xent import units
 from xent.report import breakdown
 from xent.report.lines import Line, named, print_lines, shown_in
 from xent.report.model import ClassReport, Report, WorstRow
-from xent.report.numbers import decimals, percent
+from xent.report.numbers import decimals, exponential, percent
 from xent.texts.catalogue import said, sentence, speaker
 
 __all__ = ["METHODS", "print_report", "render"]
@@ -54,8 +54,8 @@ def _lines(report: Report, lang: str) -> list[tuple[str, str, str, str]]:
     about += [] if report.weight is None else [say("text.weight", weight=report.weight)]
     about += [] if report.clusters is None else [say("text.clusters", count=report.clusters)]
     predictor = sentence("frequencies.labels" if report.task == "multilabel" else "frequencies.classes")
-    typical = decimals(report.typical_probability)
-    perplexity = decimals(report.perplexity)
+    typical = exponential(report.typical_probability, report.loss)
+    perplexity = exponential(report.perplexity, report.loss)
     return [
         (
             say("text.loss"),
@@ -158,7 +158,7 @@ def _worst_line(row: WorstRow, report: Report, lang: str, with_source: bool) -> 
         "text.worst.row",
         place=place,
         label=_spoken(row.label),
-        probability=decimals(row.probability),
+        probability=exponential(row.probability, row.loss),
         loss=decimals(row.loss),
         unit=sentence(f"unit.{report.unit}"),
     )

@@ -10,7 +10,7 @@ from xent.report.model import Label
 from xent.texts.catalogue import counted, sentence
 
 __all__ = [
-    "FILTERS", "SPACE", "at", "breakable", "count", "exact", "kept", "likely", "name", "number", "percent", "probability", "rows", "short",
+    "FILTERS", "SPACE", "at", "breakable", "count", "exact", "kept", "likely", "name", "number", "percent", "perplexity", "probability", "rows", "short",
 ]  # fmt: skip
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -44,6 +44,11 @@ def probability(value: float) -> str:
 def likely(value: float) -> str:
     """The probability of something that did happen at a finite cost, so not 0 but less than a float64 can hold."""
     return "< 10⁻³²³" if value == 0.0 else probability(value)
+
+
+def perplexity(value: float, loss: float) -> str:
+    """∞ only where the loss is."""
+    return number(value) if math.isinf(loss) else _set(numbers.exponential(value, loss))
 
 
 def percent(share: float | None) -> str:
@@ -113,5 +118,5 @@ def at(value: float) -> str:
 
 FILTERS = {
     found.__name__: found
-    for found in (number, percent, probability, likely, count, rows, name, short, exact, at, breakable)
+    for found in (number, percent, perplexity, probability, likely, count, rows, name, short, exact, at, breakable)
 }

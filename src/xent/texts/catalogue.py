@@ -1,6 +1,7 @@
 """One sentence by its name, in one of the languages."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -49,7 +50,7 @@ def texts_of(lang: str) -> Mapping[str, str]:
 
 
 def text(lang: str, name: str, /, **values: Any) -> str:
-    """The sentence of that name, with its blanks filled.
+    """The sentence of that name, with its blanks filled: with names as they can be printed.
 
     Raises:
         OptionError: `lang` is none of the languages.
@@ -58,7 +59,8 @@ def text(lang: str, name: str, /, **values: Any) -> str:
         >>> text("en", "unit.bits"), text("zh", "unit.bits")
         ('bits', '比特')
     """
-    filled = {key: said(value, lang) for key, value in values.items()}
+    spoken = ((key, said(value, lang)) for key, value in values.items())
+    filled = {key: printable(one) if isinstance(one, str) else one for key, one in spoken}
     if lang != "zh":
         return texts_of(lang)[name].format(**filled)
     marked = {key: f"{EDGE}{one}{EDGE}" if isinstance(one, str) else one for key, one in filled.items()}
@@ -139,5 +141,16 @@ def language_of(environment: Mapping[str, str]) -> str:
 
 
 def printable(text: str) -> str:
-    """A text with its line breaks and other control characters written out, so that none reaches a terminal."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    """A text with its line breaks and other control characters written out, so that none reaches a terminal.
+
+    Example:
+        >>> print(printable("\\x1b[31mred"))
+        \\x1b[31mred
+    """
+    return text if text.isprintable() else "".join(map(_written_out, text))
+
+
+def _written_out(one: str) -> str:
+    """Spaces of all kinds are left, and what joins letters and emoji into one."""
+    kept = one.isprintable() or one in "\u200c\u200d" or unicodedata.category(one) == "Zs"
+    return one if kept else repr(one)[1:-1]
