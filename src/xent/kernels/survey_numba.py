@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, 
     """As survey_numpy.survey."""
     counts = np.empty(reliable.shape[1:], np.int64)
     classes = cost.shape[1]
-    by_label = _by_lines((-(-classes // TOGETHER), classes, TOGETHER), np.int64)
+    (by_label,) = _by_lines(((-(-classes // TOGETHER), classes, TOGETHER), np.dtype(np.int64)))
     by_label[:] = 0
     for rows, scratch in _whole_and_rest(block, len(moments)):
         sums = (grid, moments, cost[1], by_label, reliable, counts)
@@ -65,29 +66,33 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     """How many rows make a block, and arrays for them."""
     classes = 2 if block.ndim == 1 else block.shape[1]
     rows = min(max(LEAST, min(MOST, NUMBERS // classes)), len(block))
-    single = np.float32
-    wide = _by_lines((classes, rows), single if block.dtype == single else np.float64)
-    return rows, (
-        wide,
-        _by_lines((3, classes, rows), single, WIDTH),
-        _by_lines((rows,), np.int32, WIDTH),
-        _by_lines((rows,), wide.dtype),
-        _by_lines((5, rows), single),
-        _by_lines((TEMPERED * WIDTH,), single),
-        _by_lines((TEMPERED * WIDTH,), np.float64),
-        _by_lines((2, TEMPERED * WIDTH), np.int32),
-        _by_lines((min(numbers, 3 + 2 * classes), rows), single),
-        _by_lines((TOGETHER, rows), np.int64),
-        _by_lines((classes, rows), np.int32),
+    single = np.dtype(np.float32)
+    wide = single if block.dtype == single else np.dtype(np.float64)
+    return rows, _by_lines(
+        ((classes, rows), wide),
+        ((3, classes, rows), single),
+        ((rows,), np.dtype(np.int32)),
+        ((rows,), wide),
+        ((5, rows), single),
+        ((TEMPERED * WIDTH,), single),
+        ((TEMPERED * WIDTH,), np.dtype(np.float64)),
+        ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
+        ((min(numbers, 3 + 2 * classes), rows), single),
+        ((TOGETHER, rows), np.dtype(np.int64)),
+        ((classes, rows), np.dtype(np.int32)),
     )
 
 
-def _by_lines(shape: tuple[int, ...], dtype: Any, behind: int = 0) -> Array:
-    """From where a line of the cache begins; so many numbers more are behind it."""
-    size = math.prod(shape)
-    numbers = np.empty(size + behind + LINE // np.dtype(dtype).itemsize, dtype)
-    start = -numbers.ctypes.data % LINE // numbers.itemsize
-    return numbers[start : start + size].reshape(shape)
+def _by_lines(*arrays: tuple[tuple[int, ...], np.dtype[Any]]) -> tuple[Array, ...]:
+    """Arrays side by side, each from where a line of the cache begins; behind each is a line more."""
+    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in arrays]
+    ends = list(accumulate(size // LINE * LINE + 2 * LINE for size in sizes))
+    memory = np.empty(ends[-1] + LINE, np.uint8)
+    start = -memory.__array_interface__["data"][0] % LINE
+    return tuple(
+        memory[start + end : start + end + size].view(dtype).reshape(shape)
+        for end, size, (shape, dtype) in zip([0, *ends], sizes, arrays, strict=False)
+    )
 
 
 @compiled
