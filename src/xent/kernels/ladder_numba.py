@@ -55,7 +55,7 @@ FIXED = 2.0**spec.FIXED_BITS
 LEAST, SHORT_LEAST = ((2 << 52) - OFFSET).view(np.float64), ((2 << 23) - SHORT_OFFSET).view(np.float32)
 FINE_PER_COARSE = np.int64(23)
 COARSE, FINE = np.float32(1.5 * 2.0**14), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-9 and 2^-32
-COARSE_BITS, FINE_BITS = np.int32(COARSE.view(np.int32)), np.int32(FINE.view(np.int32))
+COARSE_BITS, FINE_BITS = np.int64(COARSE.view(np.int32)), np.int64(FINE.view(np.int32))
 
 
 @inline
@@ -81,15 +81,18 @@ def log1p(r: Any) -> Any:
 
 @inline
 def halves(x: Any) -> Any:
-    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions."""
+    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions.
+
+    Each is too large by what `joined` takes away again.
+    """
     coarse = x + COARSE
-    fine = (x - (coarse - COARSE)) + FINE
-    return np.int32(bits_of(coarse) - COARSE_BITS), np.int32(bits_of(fine) - FINE_BITS)
+    return bits_of(coarse), bits_of((x - (coarse - COARSE)) + FINE)
 
 
 @inline
-def joined(coarse: Any, fine: Any) -> Any:
-    """What `halves` gave, or sums of it, as one number."""
+def joined(coarse: Any, fine: Any, count: Any) -> Any:
+    """The sum of `count` numbers from sums of their halves, of int32 that may have wrapped."""
+    coarse, fine = np.int32(coarse - count * COARSE_BITS), np.int32(fine - count * FINE_BITS)
     return (np.int64(coarse) << FINE_PER_COARSE) + np.int64(fine)
 
 
@@ -267,7 +270,7 @@ def pair_sums(q: Array, sums: Array) -> None:
             for i in range(one.shape[0]):
                 more, rest = halves(one[i] * other[i])
                 coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
-            sums[at] += joined(coarse, fine)
+            sums[at] += joined(coarse, fine, one.shape[0])
             at += 1
 
 
@@ -280,7 +283,7 @@ def small_sums(values: Array, sums: Array) -> None:
         for i in range(row.shape[0]):
             more, rest = halves(row[i])
             coarse, fine = np.int32(coarse + more), np.int32(fine + rest)
-        sums[k] += joined(coarse, fine)
+        sums[k] += joined(coarse, fine, row.shape[0])
 
 
 @compiled

@@ -67,18 +67,24 @@ SHORT_ONE, SHORT_SQRT_HALF = 0x3F800000, 0x3F3504F3  # the same of float32
 
 
 def log_parts(f: Any, k: Any) -> Any:
-    """log((1 + f)·2^k) for 1 + f in [√½, √2), float32."""
+    """log((1 + f)·2^k) for 1 + f in [√½, √2), float32.
+
+    Here and in `exp_parts` pairs of terms come first: in a chain, each step of which waits for the one before, processors idle.
+    """
     z = f * f
-    y = (((f * LOG[0] + LOG[1]) * f + LOG[2]) * f + LOG[3]) * f + LOG[4]
-    y = (((y * f + LOG[5]) * f + LOG[6]) * f + LOG[7]) * f + LOG[8]
+    w = z * z
+    low = (f * LOG[5] + LOG[6]) * z + (f * LOG[7] + LOG[8])
+    high = (f * LOG[1] + LOG[2]) * z + (f * LOG[3] + LOG[4])
+    y = (w * LOG[0] + high) * w + low
     y = ((y * f) * z + k * LN2_LOW) - z * HALF
     return (f + y) + k * LN2_HIGH
 
 
 def exp_parts(r: Any) -> Any:
     """exp(r) for |r| ≤ ½·log 2, float32."""
-    y = ((((r * EXP[0] + EXP[1]) * r + EXP[2]) * r + EXP[3]) * r + EXP[4]) * r + EXP[5]
-    return ((y * (r * r)) + r) + NUMBER_ONE
+    z = r * r
+    y = ((r * EXP[0] + EXP[1]) * z + (r * EXP[2] + EXP[3])) * z + (r * EXP[4] + EXP[5])
+    return ((y * z) + r) + NUMBER_ONE
 
 
 def _log(v: NDArray[Any]) -> Float32:

@@ -1,16 +1,17 @@
 """The kernels of `survey_numpy` compiled: the same arguments, the same bits."""
 
+import math
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from xent.kernels import ladder_numba as ladder
 from xent.kernels import reliable_numba as reliable_odds
+from xent.kernels.costs_numba import TOGETHER, costs
 from xent.kernels.elementary_numba import compiled
-from xent.kernels.ladder_numba import log1p
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
-from xent.kernels.survey_numpy import COST_BITS
 from xent.kernels.temper_numba import WIDTH, temper
 from xent.kernels.temper_numpy import TEMPERED
 
@@ -18,16 +19,22 @@ __all__ = ["cure_sums", "survey"]
 
 Array = Any
 NUMBERS = 1 << 14  # of a block, so that its arrays stay in the second-level cache
+LINE = 64  # bytes
 LEAST, MOST = 112, 496  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
-COST = 2.0**COST_BITS
 
 
 def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array) -> None:
     """As survey_numpy.survey."""
     counts = np.empty(reliable.shape[1:], np.int64)
+    classes = cost.shape[1]
+    (by_label,) = _by_lines(((-(-classes // TOGETHER), classes, TOGETHER), np.dtype(np.int64)))
+    by_label[:] = 0
     for rows, scratch in _whole_and_rest(block, len(moments)):
-        sums = (grid, moments, cost.reshape(2, -1), reliable, counts)
+        sums = (grid, moments, cost[1], by_label, reliable, counts)
         _survey_blocks(*_numbers(block[rows]), logs, codes[rows], *sums, *scratch)
+    for group, found in enumerate(by_label):
+        own = cost[0, :, group * TOGETHER : (group + 1) * TOGETHER]
+        own += found[:, : own.shape[1]]
 
 
 def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Array) -> None:
@@ -59,20 +66,32 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     """How many rows make a block, and arrays for them."""
     classes = 2 if block.ndim == 1 else block.shape[1]
     rows = min(max(LEAST, min(MOST, NUMBERS // classes)), len(block))
-    single = np.float32
-    wide = np.empty((classes, rows), single if block.dtype == single else np.float64)
-    return rows, (
-        wide,
-        np.empty(3 * classes * rows + WIDTH, single)[:-WIDTH].reshape(3, classes, rows),
-        np.empty(rows + WIDTH, np.int32)[:-WIDTH],
-        np.empty(rows, wide.dtype),
-        np.empty((5, rows), single),
-        np.empty(TEMPERED * WIDTH, single),
-        np.empty(TEMPERED * WIDTH),
-        np.empty((2, TEMPERED * WIDTH), np.int32),
-        np.empty((min(numbers, 3 + 2 * classes), rows), single),
-        np.empty((2, rows), np.int64),
-        np.empty((classes, rows), np.int32),
+    single = np.dtype(np.float32)
+    wide = single if block.dtype == single else np.dtype(np.float64)
+    return rows, _by_lines(
+        ((classes, rows), wide),
+        ((3, classes, rows), single),
+        ((rows,), np.dtype(np.int32)),
+        ((rows,), wide),
+        ((5, rows), single),
+        ((TEMPERED * WIDTH,), single),
+        ((TEMPERED * WIDTH,), np.dtype(np.float64)),
+        ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
+        ((min(numbers, 3 + 2 * classes), rows), single),
+        ((TOGETHER, rows), np.dtype(np.int64)),
+        ((classes, rows), np.dtype(np.int32)),
+    )
+
+
+def _by_lines(*arrays: tuple[tuple[int, ...], np.dtype[Any]]) -> tuple[Array, ...]:
+    """Arrays side by side, each from where a line of the cache begins; behind each is a line more."""
+    sizes = [math.prod(shape) * dtype.itemsize for shape, dtype in arrays]
+    ends = list(accumulate(size // LINE * LINE + 2 * LINE for size in sizes))
+    memory = np.empty(ends[-1] + LINE, np.uint8)
+    start = -memory.__array_interface__["data"][0] % LINE
+    return tuple(
+        memory[start + end : start + end + size].view(dtype).reshape(shape)
+        for end, size, (shape, dtype) in zip([0, *ends], sizes, arrays, strict=False)
     )
 
 
@@ -85,7 +104,8 @@ def _survey_blocks(
     codes: Array,
     grid: Array,
     moments: Array,
-    cost: Array,
+    impossible: Array,
+    by_label: Array,
     reliable: Array,
     counts: Array,
     wide: Array,
@@ -111,7 +131,7 @@ def _survey_blocks(
             counted = 0
         counted += rows
         _survey(
-            logs, own, grid, moments, cost, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
+            logs, own, grid, moments, impossible, by_label, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
             out, whole, at,
         )  # fmt: skip
     reliable_odds.count_up(counts, reliable)
@@ -123,7 +143,8 @@ def _survey(
     codes: Array,
     grid: Array,
     moments: Array,
-    cost: Array,
+    impossible: Array,
+    by_label: Array,
     reliable: Array,
     counts: Array,
     wide: Array,
@@ -142,8 +163,7 @@ def _survey(
     rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
     ladder.centre(wide, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
-    if cost.shape[1]:
-        _costs(z, rest, codes, cost[0], cost[1], by_row[4], whole[0], whole[1])
+    some_impossible = not by_label.shape[0] or costs(z, rest, codes, impossible, by_row[4], whole, by_label)
     for i in range(codes.shape[0]):
         nothing[i] = NOTHING
     if moments.shape[0]:
@@ -151,8 +171,11 @@ def _survey(
     reliable_odds.count(v, out[3 : 3 + z.shape[0]], rest, top, codes, counts, reliable[2], at, whole[0])
     left_out, skip = 0, whole[0]
     for i in range(codes.shape[0]):
-        skip[i] = z[codes[i], i] <= LOWEST
-        left_out += skip[i]
+        skip[i] = 0
+    if some_impossible:
+        for i in range(codes.shape[0]):
+            skip[i] = z[codes[i], i] <= LOWEST
+            left_out += skip[i]
     temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed, grid)
     if left_out:
         for k in range(out.shape[0]):
@@ -160,29 +183,6 @@ def _survey(
                 out[k, i] = NOTHING if skip[i] else out[k, i]
     ladder.small_sums(out, moments)
     ladder.pair_sums(out[3 : 3 + z.shape[0]], moments[out.shape[0] :])
-
-
-@compiled
-def _costs(
-    z: Array, rest: Array, codes: Array, cost: Array, impossible: Array, log_whole: Array, nats: Array, at: Array
-) -> None:
-    """What is scattered is computed before; unsigned places need no test for negative ones."""
-    rows, classes = codes.shape[0], z.shape[0]
-    for i in range(rows):
-        log_whole[i] = log1p(rest[i])
-        at[i] = codes[i] * classes
-    for j in range(classes):
-        given = z[j]
-        none = 0
-        for i in range(rows):
-            none += given[i] <= LOWEST
-            y = NOTHING if given[i] <= LOWEST else log_whole[i] - given[i]
-            nats[i] = np.int64(np.float64(y) * COST)
-        for i in range(rows):
-            cost[np.uint64(at[i] + j)] += nats[i]
-        if none:
-            for i in range(rows):
-                impossible[np.uint64(at[i] + j)] += given[i] <= LOWEST
 
 
 @compiled

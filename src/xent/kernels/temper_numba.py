@@ -64,10 +64,11 @@ def temper(
             more, rest = halves(sums[k])
             coarse[k] += more
             fine[k] += rest
+    blocks = (rows + WIDTH - 1) // WIDTH
     for number in range(TEMPERED):
         total = np.int64(0)
         for i in range(WIDTH):
-            total += joined(coarse[number * WIDTH + i], fine[number * WIDTH + i])
+            total += joined(coarse[number * WIDTH + i], fine[number * WIDTH + i], blocks)
         grid[number] += total
 
 

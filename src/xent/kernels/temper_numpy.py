@@ -20,7 +20,8 @@ CUMULANTS = 4  # of β·z, the first being log Σ exp
 TEMPERED = CUMULANTS * len(BETAS)  # numbers of a row
 UNTEMPERED = BETAS.index(1.0)  # which of them is log Σ exp(z)
 SUMMED = 64  # classes added up in float32 before the sum goes on in float64
-NEGLIGIBLE = np.float32(1e-18)  # beside 1; squares of what is above it are normal numbers
+# Beside 1 nothing, nor are the square, the fourth power … of the others; squares of what is above 1e-18 are normal numbers.
+NEGLIGIBLE = tuple(np.float32(1e-18 ** (1.0 / (1 << k))) for k in range(len(BETAS)))
 SIXTEENTH = np.float32(1.0 / 16.0)
 
 
@@ -57,16 +58,14 @@ def cumulants(whole: Any, first: Any, second: Any, third: Any, beta: Any) -> tup
 
 def _powers(z: Float32, v: Float32, other: NDArray[np.bool_]) -> tuple[Float32, ...]:
     """exp(β·z) for every β of BETAS; 0 where not `other`. v is exp(z)."""
-    share = np.where(other, v, NOTHING)
-    a = _kept(np.where(other, exp32(z * SIXTEENTH), NOTHING))
-    b = _kept(a * a)
-    e = _kept(share)
-    f = _kept(e * e)
-    g = _kept(f * f)
-    h = _kept(g * g)
-    return a, b, b * b, np.sqrt(share), e, f, g, h, h * h
+    below_one = _squares(np.where(other, exp32(z * SIXTEENTH), NOTHING), UNTEMPERED)
+    return *below_one, *_squares(np.where(other, v, NOTHING), len(BETAS) - UNTEMPERED)
 
 
-def _kept(x: Float32) -> Float32:
-    """Without what is negligible beside 1, before its square is subnormal."""
-    return np.where(x > NEGLIGIBLE, x, NOTHING)
+def _squares(x: Float32, count: int) -> tuple[Float32, ...]:
+    """x, its square, the square of that and so on, without those that are negligible beside 1."""
+    found: list[Float32] = []
+    for least in NEGLIGIBLE[:count]:
+        kept = x if not found else found[-1] * found[-1]
+        found.append(np.where(x > least, kept, NOTHING))
+    return tuple(found)

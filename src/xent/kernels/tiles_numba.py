@@ -9,9 +9,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from xent.kernels.temper_numpy import BETAS, CUMULANTS, NEGLIGIBLE
+from xent.kernels.temper_numpy import BETAS, CUMULANTS, NEGLIGIBLE, UNTEMPERED
 
-__all__ = ["LANES", "MOST_CLASSES", "add_powers", "look_at_columns", "look_at_rows"]
+__all__ = ["LANES", "MOST_CLASSES", "Lanes", "add_powers", "look_at_columns", "look_at_rows", "opened"]
 
 MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
@@ -33,7 +33,7 @@ def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, to
     signature = types.void(p, codes, first, own, hits, totals, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _rows(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        _rows(Lanes(context, builder, p.dtype), *opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
@@ -45,7 +45,7 @@ def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any,
     signature = types.void(p, codes, first, own, hits, totals, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _columns(_Lanes(context, builder, p.dtype), *_opened(context, builder, signature, args))
+        _columns(Lanes(context, builder, p.dtype), *opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
@@ -60,20 +60,21 @@ def add_powers(_: Any, z: Any, v: Any, roots: Any, top: Any, row: Any, first: An
     signature = types.void(z, v, roots, top, row, first, last, sums)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _powers(_Lanes(context, builder, z.dtype), *_opened(context, builder, signature, args))
+        _powers(Lanes(context, builder, z.dtype), *opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
 
 
-def _opened(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+def opened(context: Any, builder: Any, signature: Any, args: Any) -> list[Any]:
+    """Arrays as what tells their data, shape and strides; other arguments as they are."""
     return [
         context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else value
         for kind, value in zip(signature.args, args, strict=True)
     ]
 
 
-class _Lanes:
+class Lanes:
     """Vectors of numbers of one size."""
 
     def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
@@ -100,15 +101,10 @@ class _Lanes:
         """Lane by lane; b where a is NaN."""
         return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
 
-    def smaller_left_out(self, x: Value) -> Value:
-        """0 where x is negligible beside 1."""
-        least = ir.Constant(self.vector, [self.number(float(NEGLIGIBLE))] * self.count)
-        return self.builder.select(self.builder.fcmp_ordered(">", x, least), x, self.zero)
-
-    def square_root(self, x: Value) -> Value:
-        """Correctly rounded."""
-        name, kind = f"llvm.sqrt.v{self.count}f{self.size}", ir.FunctionType(self.vector, [self.vector])
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [x])
+    def where_above(self, x: Value, least: float, value: Value) -> Value:
+        """`value` where x is above `least`, and 0 elsewhere."""
+        border = ir.Constant(self.vector, [self.number(least)] * self.count)
+        return self.builder.select(self.builder.fcmp_ordered(">", x, border), value, self.zero)
 
     def load(self, data: Value, at: Value, kind: Any = None) -> Value:
         """A vector from the number at `at` on."""
@@ -154,7 +150,7 @@ def _steps(lanes: int) -> list[list[list[int]]]:
     return steps + [[[k * short + at for k in half for at in range(short)] for half in step] for step in whole]
 
 
-def _rows(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+def _rows(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
     builder = lanes.builder
     classes = cgutils.unpack_tuple(builder, p.shape)[1]
     pieces = range(0, MOST_CLASSES, lanes.count)  # the vectors of a row, of which some lanes are the next row's
@@ -188,7 +184,7 @@ def _rows(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, 
     lanes.store(lanes.added_up(sums), totals.data, first)
 
 
-def _where(lanes: _Lanes, comparison: str, pieces: list[Value], other: Value) -> Value:
+def _where(lanes: Lanes, comparison: str, pieces: list[Value], other: Value) -> Value:
     """The classes for which it holds, as bits."""
     builder, found = lanes.builder, _64(0)
     for k, piece in enumerate(pieces):
@@ -197,7 +193,7 @@ def _where(lanes: _Lanes, comparison: str, pieces: list[Value], other: Value) ->
     return found
 
 
-def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
     builder = lanes.builder
     classes = cgutils.unpack_tuple(builder, p.shape)[0]
     stride = builder.sdiv(cgutils.unpack_tuple(builder, p.strides)[0], _64(lanes.size // 8))
@@ -225,13 +221,13 @@ def _columns(lanes: _Lanes, p: Any, codes: Any, first: Value, own: Any, hits: An
 
 
 def _powers(
-    lanes: _Lanes, z: Any, v: Any, roots: Any, top: Any, row: Value, first: Value, last: Value, sums: Any
+    lanes: Lanes, z: Any, v: Any, roots: Any, top: Any, row: Value, first: Value, last: Value, sums: Any
 ) -> None:
     """A few temperatures at a time, whose sums stay in registers from class to class."""
     builder, node = lanes.builder, 0
     rows = cgutils.unpack_tuple(builder, z.shape)[1]
     likeliest = lanes.load(top.data, row, ir.VectorType(_32, lanes.count))
-    for given, count, made in ((roots, 3, _below_half), (v, 6, _from_half_on)):
+    for given, count in ((roots, UNTEMPERED), (v, len(BETAS) - UNTEMPERED)):
         found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(CUMULANTS * count)]
         for total in found:
             builder.store(lanes.zero, total)
@@ -239,7 +235,7 @@ def _powers(
             at = builder.add(builder.mul(j, rows), row)
             logit = lanes.load(z.data, at)
             other = builder.icmp_signed("!=", likeliest, lanes.everywhere(builder.trunc(j, _32)))
-            powers = made(lanes, builder.select(other, lanes.load(given.data, at), lanes.zero))
+            powers = _squares(lanes, builder.select(other, lanes.load(given.data, at), lanes.zero), count)
             for k, power in enumerate(powers):
                 for total in found[k::count]:
                     builder.store(builder.fadd(builder.load(total), power), total)
@@ -250,19 +246,9 @@ def _powers(
         node += count
 
 
-def _below_half(lanes: _Lanes, root: Value) -> list[Value]:
-    a = lanes.smaller_left_out(root)
-    b = _kept_square(lanes, a)
-    return [a, b, lanes.builder.fmul(b, b)]
-
-
-def _from_half_on(lanes: _Lanes, v: Value) -> list[Value]:
-    e = lanes.smaller_left_out(v)
-    f = _kept_square(lanes, e)
-    g = _kept_square(lanes, f)
-    h = _kept_square(lanes, g)
-    return [lanes.square_root(v), e, f, g, h, lanes.builder.fmul(h, h)]
-
-
-def _kept_square(lanes: _Lanes, x: Value) -> Value:
-    return lanes.smaller_left_out(lanes.builder.fmul(x, x))
+def _squares(lanes: Lanes, x: Value, count: int) -> list[Value]:
+    """As temper_numpy._squares: what is left out is told from x, not to wait for each square."""
+    found = [lanes.where_above(x, float(NEGLIGIBLE[0]), x)]
+    for least in NEGLIGIBLE[1:count]:
+        found.append(lanes.where_above(x, float(least), lanes.builder.fmul(found[-1], found[-1])))
+    return found

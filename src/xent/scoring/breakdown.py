@@ -4,7 +4,7 @@ Rows of one label and weight 1 go through the kernels; others, with weights or a
 numbers one by one, cut to the same whole multiples, so that a weight of 1 changes no bit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import reduce
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -59,17 +59,15 @@ def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
     return both_columns(column) if logs and plan.kind == "log_probabilities" else column
 
 
-def survey(plan: Plan, parts: Iterable[Survey], kernels: ModuleType, surveyed: tuple[Array, ...]) -> Sums:
-    """Add up parts of a chunk: rows of one label and weight 1 in `surveyed`, as the kernels take it, others in the result."""
-    found: list[Sums] = []
-    for part in parts:
-        if not len(part.labels):
-            continue
-        if part.labels.ndim == 1 and part.weights is None:
-            kernels.survey(*logits_of(plan, part.predictions), part.labels, *surveyed)
-        else:
-            found += _slow(plan, part)
-    return Sums.gather(found)
+def survey(plan: Plan, part: Survey, kernels: ModuleType, surveyed: tuple[Array, ...]) -> Sums:
+    """Add up a chunk: rows of one label and weight 1 in `surveyed`, as the kernels take it, others in the result."""
+    if part.labels.ndim == 2 or part.weights is not None:
+        return Sums.gather(_slow(plan, part))
+    step = max(len(part.labels) if plan.clip is None else spec.BLOCK, 1)  # what is clipped is a copy
+    for start in range(0, len(part.labels), step):
+        rows = slice(start, start + step)
+        kernels.survey(*logits_of(plan, part.predictions[rows]), part.labels[rows], *surveyed)
+    return Sums()
 
 
 def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:

@@ -51,7 +51,6 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
     found: list[Sums] = []
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
     changed = np.zeros(3, np.int64)
-    surveyed = []
     few: list[tuple[float, float]] = []
     for start, part in blocks(chunk, kernels):
         used = None if part.weights is None else part.weights > 0.0
@@ -70,13 +69,11 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
             found.append(keyed_sums(scored.nats, part.weights, part.keys))
         if len(few) < FEW:
             few += _few(scored.nats, part.weights)
-        if not plan.brief:
-            surveyed.append(of_weight(part))
         changed += scored.clipped, scored.normalized, scored.like_probabilities
     clipped, normalized, alike = changed.tolist()
     named = worst.named(plan, chunk)
     if not plan.brief:
-        found.append(survey(plan, surveyed, survey_kernels(chunk.predictions.size), tally.surveyed))
+        found.append(survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed))
     counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
     every = () if len(few) >= FEW else tuple(sorted(few))
     return replace(Sums.gather([counts, *found]), few=every)

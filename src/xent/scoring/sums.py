@@ -93,8 +93,7 @@ class Sums:
             for name in numbers:
                 numbers[name] += getattr(part, name)
             for name, sums in by_key.items():
-                for key, value in getattr(part, name).items():
-                    sums[key] = sums.get(key, 0) + value
+                _add_to(sums, getattr(part, name))
             for text, more in part.groups.items():
                 known = groups.get(text)
                 groups[text] = more if known is None else tuple(map(add, known, more))
@@ -187,6 +186,14 @@ if {f.name for f in fields(Sums)} != {
     "top",
 }:
     raise AssertionError("a field of Sums is missing from the lists that add and store it")
+
+
+def _add_to(sums: dict[int, int], more: Mapping[int, int]) -> None:
+    if not sums:
+        sums.update(more)
+        return
+    for key, value in more.items():
+        sums[key] = sums.get(key, 0) + value
 
 
 def merge_worst(rows: tuple[Worst, ...], top: int | None) -> tuple[Worst, ...]:

@@ -95,7 +95,8 @@ def total(
     try:
         return Sums.gather(watched())
     finally:
-        forget()
+        if workers != 0:  # else this thread has more to score, or ends
+            forget()
 
 
 def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:

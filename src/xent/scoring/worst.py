@@ -38,12 +38,14 @@ class WorstRows:
 
     def add(self, nats: Float64, weights: Float64 | None, start: int) -> None:
         """Look at rows `start` … of the chunk; those of weight 0 do not count."""
-        if self.top == 0 or not nats.max(initial=-1.0) > self.floor:
+        if self.top == 0:
             return
         floor = self.floor
-        if weights is None and len(nats) > MANY > self.top:  # most rows need not even be looked up
+        if weights is None and len(self.nats) < self.top < MANY < len(nats):  # most rows need not even be looked up
             floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
         rows = np.flatnonzero(nats > floor if weights is None else (nats > floor) & (weights > 0.0))
+        if not len(rows):
+            return
         found = nats[rows]
         if len(found) > self.top:
             cut = np.partition(found, -self.top)[-self.top]

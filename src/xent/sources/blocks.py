@@ -14,6 +14,8 @@ from xent.sources.types import is_list, is_numeric
 
 __all__ = ["prediction_block"]
 
+_FLOATS = frozenset((pa.float32().id, pa.float64().id))  # what most columns are, asked without a call
+
 
 def prediction_block(
     data: pa.RecordBatch,
@@ -88,6 +90,8 @@ def _reshaped(
 
 def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
     """Give one column as float32 or float64, without a copy where it is that already."""
+    if column.type.id in _FLOATS:
+        return numpy_array(column)
     column = _plain(column)
     kind = column.type
     if not is_numeric(kind) or pa.types.is_dictionary(kind):
@@ -106,6 +110,8 @@ def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def _plain(column: pa.Array) -> pa.Array:
+    if column.type.id in _FLOATS:
+        return column
     if isinstance(column, pa.ExtensionArray):
         return _plain(column.storage)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

@@ -18,7 +18,7 @@ __all__ = ["ParquetPart", "open_parquet", "row_group_fragments"]
 _SAMPLED_ROW_GROUPS = 16
 _MOST_COMPRESSED = 8  # a file that many times smaller than a fragment is not opened only to see whether to cut it
 _BUFFERS, _BUFFERS_ELSEWHERE = 16 << 20, 256 << 20  # bytes of all columns; elsewhere each filling is a request
-_LARGEST_BUFFER, _SMALLEST_BUFFER = 1 << 20, 1 << 14  # of one column
+_LARGEST_BUFFER, _LARGEST_ELSEWHERE, _SMALLEST_BUFFER = 1 << 18, 1 << 20, 1 << 14  # of one column
 _NOTHING = pa.schema([])
 
 
@@ -103,10 +103,11 @@ def _parquet_file(path: Address, columns: int = 1) -> Any:
     """A file of which so many columns are read at a time, each through a buffer of its own."""
     import pyarrow.parquet  # heavy, and needed for this format only
 
-    buffers = _BUFFERS if isinstance(path, str) else _BUFFERS_ELSEWHERE
-    buffer = min(_LARGEST_BUFFER, max(buffers // max(columns, 1), _SMALLEST_BUFFER))
+    local = isinstance(path, str)
+    buffers, largest = (_BUFFERS, _LARGEST_BUFFER) if local else (_BUFFERS_ELSEWHERE, _LARGEST_ELSEWHERE)
+    buffer = min(largest, max(buffers // max(columns, 1), _SMALLEST_BUFFER))
     # Without these two settings whole row groups are held in memory.
-    source = path if isinstance(path, str) else opened(path)
+    source = path if local else opened(path)
     return pyarrow.parquet.ParquetFile(source, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True)
 
 

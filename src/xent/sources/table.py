@@ -10,7 +10,7 @@ from xent.sources.places import Address
 
 __all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 8 << 20
 MOST_ROWS = 1 << 20
 
 
@@ -96,7 +96,7 @@ def bytes_per_value(kind: pa.DataType) -> float | None:
 def resized(batches: Iterable[pa.RecordBatch], batch_bytes: int) -> Iterator[pa.RecordBatch]:
     """The same rows in batches of about `batch_bytes`: large ones are cut, without copying, and small ones joined.
 
-    A batch costs some 0.3 ms wherever it goes, however few its rows.
+    A batch costs some 0.2 ms wherever it goes, however few its rows.
     """
     held: list[pa.RecordBatch] = []
     size = 0
