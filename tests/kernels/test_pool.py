@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xent
-from xent.autodiff import arrays, linear_tiles
+from xent.autodiff import arrays, linear_passes
 from xent.autodiff import numpy as numpy_adapter
 from xent.kernels import pool
 
@@ -330,6 +330,48 @@ def test_a_loss_is_computed_inside_of_a_backward_pass():
     assert x.grad == given.grad[0, 0]
 
 
+# --- in turn -----------------------------------------------------------------------------------------------
+
+
+@given(data=st.data(), count=st.integers(0, 60), threads=st.integers(1, 6))
+def test_each_item_comes_once_and_after_those_it_names(data, count, threads):
+    """Names that there are none of are waited for by no one."""
+    done, wrong = [], []
+
+    def item(number, after):
+        def work():
+            wrong.extend(other for other in after if other >= 0 and other not in done)
+            done.append(number)
+
+        return pool.Item(work, after)
+
+    afters = [data.draw(st.lists(st.integers(-3, number - 1), max_size=3)) for number in range(count)]
+    within_patience(lambda: pool.in_turn({i: item(i, after) for i, after in enumerate(afters)}, threads))
+    assert sorted(done) == list(range(count))
+    assert not wrong
+
+
+@pytest.mark.parametrize("failing", [0, 1, 7])
+def test_an_error_in_turn_ends_all(failing):
+    """No one waits for what will not come, and nothing that waited for it is begun."""
+    done = []
+
+    def item(number):
+        def work():
+            if number == failing:
+                raise MemoryError(number)
+            done.append(number)
+
+        return pool.Item(work, [number - 1])
+
+    def all_of_them():
+        with pytest.raises(MemoryError):
+            pool.in_turn({number: item(number) for number in range(30)}, 4)
+
+    within_patience(all_of_them)
+    assert done == list(range(failing))
+
+
 # --- how many threads ----------------------------------------------------------------------------------------------
 
 
@@ -342,7 +384,7 @@ def threads_used(monkeypatch):
         used.append(threads)
         over_ranges(work, rows, numbers, threads)
 
-    for module in (arrays, linear_tiles):
+    for module in (arrays, linear_passes):
         monkeypatch.setattr(module, "over_ranges", recorded)
     yield used
     torch.set_num_threads(before)

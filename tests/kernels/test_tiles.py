@@ -70,7 +70,7 @@ def test_products_of_packed_operands(shape, pairs, kept):
     by_steps = [v.reshape(-1).view(np.int32) if pairs else v.reshape(-1) for v in stored]
     dtype = np.int32 if pairs else np.float32
     whole = np.full((rows + 2, columns + 40), 7.0, np.float32)
-    by_rows, by_columns = (linear_tiles.Plan(pairs, 0, 0, 0).memory(steps * (columns + 64)) for _ in range(2))
+    by_rows, by_columns = (linear_tiles.Plan(pairs, False, 0).memory(steps * (columns + 64)) for _ in range(2))
     assert by_rows.dtype == dtype
     panels_numba.pack_rows(by_steps[1], steps, columns, steps, by_rows)
     panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, columns, numbers, by_columns)
@@ -112,7 +112,7 @@ def test_memory_and_threads_do_not_matter(taken, dtype):
     before = torch.get_num_threads()
     try:
         results = []
-        for threads, memory in [(1, None), (2, None), (7, None), (2, 1_500_000), (3, 800_000)]:
+        for threads, memory in [(1, None), (2, None), (7, None), (2, 3_000_000), (3, 1_200_000)]:
             torch.set_num_threads(threads)
             results.append(step(parts, labels, max_memory=memory))
     finally:

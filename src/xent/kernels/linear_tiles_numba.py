@@ -1,9 +1,9 @@
 """A linear layer's logits a tile at a time, made, used and forgotten while they are in the cache.
 
-A tile is CLASSES wide. Operands are packed as `panels_numba` has them, a tile's after the other's.
+A tile is CLASSES high and as wide as there are rows side by side, a multiple of COLUMNS: rows that there are not have
+zeros for features and a scale of 0. Operands are packed as `panels_numba` has them.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,19 @@ from xent.kernels.panels_numba import (
     pack_columns,
     pack_rows,
     pairs_available,
+    shortened,
 )
-from xent.kernels.scalars_numba import exp, narrowed, ordered, unordered, widened
+from xent.kernels.scalars_numba import exp, narrowed, widened
 from xent.kernels.softmax_numba import loop
 
 __all__ = [
     "CLASSES",
     "COLUMNS",
+    "ONE",
     "ROWS",
     "add_rows",
     "fold",
+    "gather",
     "multiply",
     "pack_columns",
     "pack_rows",
@@ -40,56 +43,72 @@ Array = Any
 CLASSES = 480  # a multiple of ROWS and of COLUMNS
 NONE: Any = np.int64(0)  # not literals, for which `multiply` would be compiled once more
 ONE: Any = np.int64(1)
-APART: Any = np.int64(CLASSES)
+PART = 60  # classes summed in float32 before the sum goes to float64
 
 
 @loop
 def fold(
     left: Array,
-    line: int,
     right: Array,
     steps: int,
     bias: Array,
     labels: Array,
     first: int,
     tile: Array,
+    lanes: Array,
     peak: Array,
     tail: Array,
     label_logit: Array,
 ) -> None:
-    """Merge the tiles of the classes from `first` on into each row's peak and tail, and note the label's logit."""
-    rows, classes, zero, one = labels.shape[0], bias.shape[0], peak.dtype.type(0), peak.dtype.type(1)
-    for start in range(0, classes, CLASSES):
-        shift = bias[start : start + CLASSES]
-        some = shift.shape[0]
-        multiply(left, line, ONE, right[start * steps :], steps, tile, APART, rows, some, NONE)
-        for i in range(rows):
-            row, y, highest = tile[i * CLASSES : i * CLASSES + some], labels[i] - first - start, ordered(peak[i])
-            before = highest
-            for j in range(some):
-                row[j] += shift[j]
-                highest = max(highest, ordered(row[j]))
-            top = unordered(highest, peak[i])
-            if 0 <= y < some:
-                label_logit[i] = row[y]
-            if not (top > -np.inf and top < np.inf):
-                peak[i] = top
-                continue
-            below, peaks = zero, zero  # counted in floats: integers of another size would keep the loop from vectors
-            for j in range(some):
-                below += zero if row[j] == top else exp(row[j] - top)
-                peaks += one if row[j] == top else zero
-            if highest > before:  # its own 1 stays out of the tail, which may be far below it
-                rest = math.exp(np.float64(peak[i]) - np.float64(top))
-                tail[i] = 0.0 if peak[i] == -np.inf else (tail[i] + 1.0) * rest
-                peaks -= one
-            peak[i], tail[i] = top, tail[i] + (np.float64(below) + np.float64(peaks))
+    """Merge the tiles of the classes from `first` on into each row's peak and tail, and note the label's logit.
+
+    `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
+    """
+    wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
+    top, below, equal = lanes[:wide], lanes[wide : 2 * wide], lanes[2 * wide : 3 * wide]
+    for behind in range(0, bias.shape[0], CLASSES):
+        shifts = bias[behind : behind + CLASSES]
+        classes = shifts.shape[0]
+        multiply(left[behind * steps :], steps, ONE, right, steps, tile, wide, classes, wide, NONE)
+        for i in range(wide):
+            top[i] = peak[i]
+        for j in range(classes):
+            row, shift = tile[j * wide : (j + 1) * wide], shifts[j]
+            for i in range(wide):
+                z = row[i] + shift
+                top[i] = top[i] if top[i] > z else z
+        for i in range(wide):
+            rises = top[i] > peak[i]
+            rest = (tail[i] + 1.0) * exp(np.float64(peak[i]) - np.float64(top[i]))
+            tail[i] = rest if rises else tail[i]
+            equal[i] = -one if rises else zero  # a peak's own 1 stays out of the tail, which may be far below it
+            below[i] = zero
+        if classes % 2 == 1:
+            tile[classes * wide : (classes + 1) * wide] = -np.inf
+        for start in range(0, classes, PART):
+            for j in range(start, min(start + PART, classes), 2):  # by two: what is summed is stored half as often
+                row, shift = tile[j * wide : (j + 1) * wide], shifts[j]
+                next_row, next_shift = tile[(j + 1) * wide : (j + 2) * wide], shifts[min(j + 1, classes - 1)]
+                for i in range(wide):
+                    z, next_z = row[i] + shift, next_row[i] + next_shift
+                    term, next_term = exp(z - top[i]), exp(next_z - top[i])
+                    below[i] += (zero if z == top[i] else term) + (zero if next_z == top[i] else next_term)
+                    equal[i] += (one if z == top[i] else zero) + (one if next_z == top[i] else zero)
+            for i in range(wide):
+                tail[i] += np.float64(below[i])
+                below[i] = zero
+        for i in range(wide):
+            peak[i] = top[i]
+            tail[i] += 0.0 if top[i] == -np.inf else np.float64(equal[i])
+        for i in range(labels.shape[0]):
+            y = labels[i] - first - behind
+            if 0 <= y < classes:
+                label_logit[i] = tile[y * wide + i] + shifts[y]
 
 
 @loop
 def slopes(
     left: Array,
-    line: int,
     right: Array,
     steps: int,
     bias: Array,
@@ -99,46 +118,39 @@ def slopes(
     peak: Array,
     scale: Array,
     found: Array,
-    by_steps: Array,
+    line: int,
     turned: Array,
-    total: int,
-    back: Array,
-    on_features: Array,
-    dim: int,
 ) -> None:
-    """scale·exp(z − peak), 0 at the label, of the tiles of the classes from `first` on.
+    """scale·exp(z − peak), 0 at the label, of the tile of the classes from `first` on.
 
-    `turned` gets it as the left operand of the weight's gradient, a tile's `total` steps after the last one's; its
-    products with the weight, packed in `back`, are added to `on_features`. `found` is where a tile of it lies,
-    `by_steps` the same memory by steps of k.
+    `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` gets it by
+    steps of as many classes as there are numbers in one: the left operand of the gradient of the features.
     """
-    rows, classes, zero = labels.shape[0], bias.shape[0], peak.dtype.type(0)
-    numbers, behind = numbers_of_a_step(turned), 0
-    for start in range(0, classes, CLASSES):
-        shift = bias[start : start + CLASSES]
-        some = shift.shape[0]
-        multiply(left, line, ONE, right[start * steps :], steps, tile, APART, rows, some, NONE)
-        for i in range(rows):
-            row, to = tile[i * CLASSES : i * CLASSES + some], found[i * CLASSES : (i + 1) * CLASSES]
-            times, top, y = scale[i], peak[i], labels[i] - first - start
-            for j in range(some):
-                term = times * exp((row[j] + shift[j]) - top)
-                to[j] = narrowed(zero if times == zero else term, to[j])
-            if 0 <= y < some:
-                to[y] = 0
-            if some < CLASSES:
-                to[some] = 0
-        found[rows * CLASSES : -(-rows // numbers) * numbers * CLASSES] = 0
-        for i in range(0, rows, numbers):
-            at, behind_found = start * total + i // numbers * CLASSES, i * CLASSES
-            low, to = found[behind_found : behind_found + some], turned[at : at + some]
-            high = found[behind_found + (numbers - 1) * CLASSES :]
-            for j in range(some):
-                to[j] = joined(low[j], high[j], to[j])
-        if dim:
-            per_row = -(-some // numbers)
-            multiply(by_steps, APART // numbers, ONE, back[behind:], per_row, on_features, dim, rows, dim, ONE)
-            behind += -(-dim // COLUMNS) * COLUMNS * per_row
+    wide, classes, zero = peak.shape[0], bias.shape[0], peak.dtype.type(0)
+    multiply(left, steps, ONE, right, steps, tile, wide, classes, wide, NONE)
+    for j in range(classes):
+        row, to, shift = tile[j * wide : (j + 1) * wide], found[j * line : j * line + wide], bias[j]
+        for i in range(wide):
+            term = scale[i] * exp((row[i] + shift) - peak[i])
+            to[i] = shortened(zero if scale[i] == zero else term, to[i])
+    for i in range(labels.shape[0]):
+        y = labels[i] - first
+        if 0 <= y < classes:
+            found[y * line + i] = 0
+    numbers = numbers_of_a_step(turned)
+    for j in range(0, classes, numbers):
+        to, start, next_start = (
+            turned[j // numbers * wide : (j // numbers + 1) * wide],
+            j * line,
+            (j + numbers - 1) * line,
+        )
+        low, high = found[start : start + wide], found[next_start : next_start + wide]
+        if j + numbers <= classes:
+            for i in range(wide):
+                to[i] = joined(low[i], high[i], to[i])
+        else:
+            for i in range(wide):
+                to[i] = joined(low[i], 0, to[i])
 
 
 @loop
@@ -148,6 +160,38 @@ def add_rows(out: Array, to: Array, times: Array, rows: Array, step: int, taken:
         row, line = rows[taken[i] * step : taken[i] * step + out.shape[1]], out[to[i]]
         for j in range(row.shape[0]):
             line[j] += times[i] * widened(row[j])
+
+
+@loop
+def gather(
+    left: Array,
+    line: int,
+    right: Array,
+    steps: int,
+    sums: Array,
+    kept: int,
+    labels: Array,
+    rows: Array,
+    first: int,
+    entry: Array,
+    features: Array,
+    dim: int,
+    out: Array,
+) -> None:
+    """left·right for the classes from `first` on, added to `sums` if `kept` is 1, and what comes of the labels, into out.
+
+    `labels` is in order, `rows` whose they are, `entry` what each counts. `sums` may be out's memory.
+    """
+    classes = out.shape[0] // dim
+    multiply(left, line, ONE, right, steps, sums, dim, classes, dim, kept)
+    for i in range(np.searchsorted(labels, first), np.searchsorted(labels, first + classes)):
+        times, row = entry[rows[i]], features[rows[i] * dim : (rows[i] + 1) * dim]
+        to = sums[(labels[i] - first) * dim : (labels[i] - first + 1) * dim]
+        for j in range(dim):
+            to[j] += times * widened(row[j])
+    if sums.ctypes.data != out.ctypes.data:
+        for i in range(classes * dim):
+            out[i] = narrowed(sums[i], out[i])
 
 
 @loop

@@ -27,12 +27,14 @@ __all__ = [
     "pack_columns",
     "pack_rows",
     "pairs_available",
+    "shortened",
 ]
 
 Array = Any
 ROWS, LANES, VECTORS = 12, 16, 2
 COLUMNS = LANES * VECTORS
 STEPS = 256  # of k at a time: a panel of columns then stays in the first-level cache
+LINES = 16  # steps of k that are packed side by side: so many streams memory is read in
 
 config: Any = numba.config
 _int64, _int32, _address = ir.IntType(64), ir.IntType(32), ir.PointerType()
@@ -51,6 +53,7 @@ _bfloats = ir.VectorType(_BFloat16(), 2 * LANES)
 _PAIRS = ("llvm.x86.avx512bf16.dpbf16ps.512", ir.FunctionType(_floats, [_floats, _bfloats, _bfloats]))
 _SINGLE = ("llvm.fma.v16f32", ir.FunctionType(_floats, [_floats, _floats, _floats]))
 _LOAD = ("llvm.masked.load.v16f32.p0", ir.FunctionType(_floats, [_address, _int32, _mask, _floats]))
+_FETCH = ("llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [_address, _int32, _int32, _int32]))
 _STORE = ("llvm.masked.store.v16f32.p0", ir.FunctionType(ir.VoidType(), [_floats, _address, _int32, _mask]))
 
 
@@ -78,6 +81,12 @@ def _declared(builder: Any, function: tuple[str, Any]) -> Any:
 def _spread(builder: Any, value: Any) -> Any:
     first = builder.insert_element(ir.Constant(_ints, ir.Undefined), value, _int32(0))
     return builder.shuffle_vector(first, ir.Constant(_ints, ir.Undefined), ir.Constant(_ints, [0] * LANES))
+
+
+def _ask_for(builder: Any, address: Any, to_write: int) -> None:
+    """That a line of memory come into the cache, be there one or not."""
+    hints = [_int32(to_write), _int32(3), _int32(1)]
+    builder.call(_declared(builder, _FETCH), [builder.inttoptr(address, _address), *hints])
 
 
 def _products(builder: Any, sums: Any, left: Any, right: Any, pairs: bool) -> Any:
@@ -124,6 +133,24 @@ def joined(low: Any, high: Any, like: Any) -> Any:
     """A step of k as it is stored where `like` is: the number `low`, or `low` and `high` of bfloat16."""
 
 
+def shortened(x: Any, like: Any) -> Any:
+    """A float32 as it is stored where `like` is, by the processor's own rounding to bfloat16 where that is uint16."""
+
+
+def _typed_bfloat16(_: Any, x: Any) -> Any:
+    def generate(_: Any, builder: Any, __: Any, given: Any) -> Any:
+        return builder.bitcast(builder.fptrunc(given[0], _BFloat16()), ir.IntType(16))
+
+    return types.uint16(x), generate
+
+
+_as_bfloat16: Any = intrinsic(_typed_bfloat16)
+
+
+def _short(x: Any, like: Any) -> Any:
+    return _as_bfloat16(x)
+
+
 def _pair(low: Any, high: Any, like: Any) -> Any:
     return np.int32(low) | np.int32(high) << np.int32(16)
 
@@ -133,6 +160,7 @@ def _alone(low: Any, high: Any, like: Any) -> Any:
 
 
 overload(numbers_of_a_step)(lambda packed: (lambda packed: 2) if _paired(packed.dtype) else (lambda packed: 1))
+overload(shortened, strict=False)(lambda x, like: _short if like == types.uint16 else (lambda x, like: x))
 overload(joined, strict=False)(lambda low, high, like: _pair if _paired(like) else _alone)
 
 
@@ -152,6 +180,10 @@ def _typed_tile(
         fits = [builder.icmp_signed("<", _int64(row), rows) for row in range(ROWS)]
         lines = [builder.select(fits[row], _int64(row), last) for row in range(ROWS)]
         starts = [builder.add(left, builder.mul(line, of_line)) for line in lines]
+        for row in range(ROWS):  # what is added to comes while the sum runs
+            here = builder.add(out, builder.mul(lines[row], of_row))
+            for v in range(VECTORS):
+                _ask_for(builder, builder.add(here, _int64(4 * LANES * v)), to_write=1)
         found = _sums(builder, starts, of_step, right, steps, _paired(like.dtype))
         lanes, zeros = ir.Constant(_ints, list(range(LANES))), ir.Constant(_floats, [0.0] * LANES)
         none, results = ir.Constant(_mask, [0] * LANES), []
@@ -174,6 +206,17 @@ def _typed_tile(
 
 
 _tile: Any = intrinsic(_typed_tile)
+
+
+def _typed_fetch(_: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, __: Any, given: Any) -> Any:
+        _ask_for(builder, given[0], to_write=0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+_fetch: Any = intrinsic(_typed_fetch)
 
 
 @loop
@@ -228,18 +271,26 @@ def pack_rows(source: Array, step: int, lines: int, steps: int, out: Array) -> N
 
 @loop
 def pack_columns(source: Array, step: int, lines: int, rows: int, out: Array) -> None:
-    """A right operand whose lines lie side by side; the source's rows, `step` apart, are k."""
+    """A right operand whose lines lie side by side; the source's rows, `step` apart, are k.
+
+    Memory is asked for what comes next, since it is waited for longer than it is worked on.
+    """
     numbers = numbers_of_a_step(out)
-    steps = -(-rows // numbers)
-    for first in range(0, lines, COLUMNS):
-        fits, panel = min(COLUMNS, lines - first), out[first * steps : (first + COLUMNS) * steps]
-        for k in range(steps):
-            at, to = k * numbers * step + first, panel[k * COLUMNS : (k + 1) * COLUMNS]
-            low, high = source[at : at + fits], source[at + (numbers - 1) * step :]
-            whole = fits if (k + 1) * numbers <= rows else 0
-            for line in range(whole):
-                to[line] = joined(low[line], high[line], to[line])
-            for line in range(whole, fits):
-                to[line] = joined(low[line], 0, to[line])
-            for line in range(fits, COLUMNS):
-                to[line] = 0
+    steps, address = -(-rows // numbers), np.int64(source.ctypes.data)
+    beside = step * source.itemsize if numbers > 1 else 4 * LANES  # to the other half of what is packed at a time
+    for start in range(0, steps, LINES):
+        for first in range(0, lines, COLUMNS):
+            fits, panel = min(COLUMNS, lines - first), out[first * steps : (first + COLUMNS) * steps]
+            for k in range(start, min(start + LINES, steps)):
+                at, to = k * numbers * step + first, panel[k * COLUMNS : (k + 1) * COLUMNS]
+                low, high = source[at : at + fits], source[at + (numbers - 1) * step :]
+                ahead = address + (at + numbers * LINES * step) * source.itemsize
+                _fetch(ahead)
+                _fetch(ahead + beside)
+                whole = fits if (k + 1) * numbers <= rows else 0
+                for line in range(whole):
+                    to[line] = joined(low[line], high[line], to[line])
+                for line in range(whole, fits):
+                    to[line] = joined(low[line], 0, to[line])
+                for line in range(fits, COLUMNS):
+                    to[line] = 0

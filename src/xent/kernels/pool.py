@@ -7,10 +7,11 @@ import contextvars
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
-__all__ = ["available_cpus", "over_ranges"]
+__all__ = ["Item", "available_cpus", "in_turn", "over_ranges"]
 
 GRAIN = 1 << 19  # numbers that one thread takes at a time: 2 MB of float32, some 400 µs
 _lock = threading.Lock()
@@ -47,6 +48,43 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
         for other in others:
             if not other.cancel():
                 other.result()
+
+
+class Item(NamedTuple):
+    """Work that waits for earlier items."""
+
+    work: Callable[[], None]
+    after: Iterable[Hashable]  # their names
+
+
+def in_turn(items: dict[Any, Item], threads: int) -> None:
+    """Do the items, by name, each when all are done that it names and that there are, on several threads.
+
+    They are taken in their order, so that the first of those under way has nothing to wait for.
+    """
+    names, waiting, broken, changed = list(items), set(items), False, threading.Condition()
+
+    def do(name: Hashable) -> None:
+        nonlocal broken
+        (work, after), succeeded = items[name], False
+        try:
+            if not waiting.isdisjoint(after):
+                with changed:
+                    changed.wait_for(lambda: broken or waiting.isdisjoint(after))
+            if not broken:
+                work()
+            succeeded = True
+        finally:  # after an error nothing is begun, and no one waits in vain
+            broken = broken or not succeeded
+            waiting.discard(name)
+            with changed:
+                changed.notify_all()
+
+    def take(first: int, last: int) -> None:
+        for name in names[first:last]:
+            do(name)
+
+    over_ranges(take, len(items), len(items) * GRAIN, threads)
 
 
 def _submitted(task: Callable[[], None], times: int) -> list[Future[None]]:
