@@ -77,9 +77,9 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
     named = worst.named(plan, chunk)
     if not plan.brief:
         found.append(survey(plan, surveyed, survey_kernels(chunk.predictions.size), tally.surveyed))
-    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
     every = () if len(few) >= FEW else tuple(sorted(few))
-    return replace(Sums.gather([counts, *found]), few=every)
+    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
+    return replace(Sums.gather([counts, *found]) if found else counts, few=every)
 
 
 def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:

@@ -1,6 +1,7 @@
 """Labels → codes: which class each label names, whatever the type it is written in."""
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -144,8 +145,6 @@ class Vocabulary:
     def __init__(self, classes: tuple[Label, ...]) -> None:
         self.classes = classes
         self.by_text = {form: code for code, label in reversed(list(enumerate(classes))) for form in text_forms(label)}
-        self.texts = _text_array(list(self.by_text))
-        self.text_codes = np.fromiter(self.by_text.values(), np.int64, len(self.by_text))
         numbers = _as_numbers(classes)
         whole = all(type(label) is int for label in classes)  # beyond 2^53 several have one float
         values = np.array(range(len(classes)) if numbers is None else classes if whole else numbers)
@@ -153,6 +152,16 @@ class Vocabulary:
         self.is_range = bool((values == np.arange(len(classes))).all())
         self.order = np.argsort(values, kind="stable")
         self.values = values[self.order]
+
+    @cached_property
+    def texts(self) -> pa.StringArray:
+        """The forms in `by_text`."""
+        return _text_array(list(self.by_text))
+
+    @cached_property
+    def text_codes(self) -> Int64:
+        """The class of each of `texts`."""
+        return np.fromiter(self.by_text.values(), np.int64, len(self.by_text))
 
     def codes(self, labels: Any, place: Place) -> Int64:
         """The class of each label (rows,).

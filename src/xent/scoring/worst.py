@@ -41,7 +41,7 @@ class WorstRows:
         if self.top == 0 or not nats.max(initial=-1.0) > self.floor:
             return
         floor = self.floor
-        if weights is None and len(nats) > MANY > self.top:  # most rows need not even be looked up
+        if weights is None and len(nats) > MANY > self.top > len(self.nats):  # most rows need not even be looked up
             floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
         rows = np.flatnonzero(nats > floor if weights is None else (nats > floor) & (weights > 0.0))
         found = nats[rows]
