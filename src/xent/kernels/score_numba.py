@@ -15,6 +15,7 @@ from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.kernels.sums_numba import ROWS, accumulate, accumulate_keyed
+from xent.kernels.text_numba import text_codes
 from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_columns, look_at_rows
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "logit_rows",
     "probability_column",
     "probability_rows",
+    "text_codes",
 ]
 
 _compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numpy import MAX_ROWS, exp, neg_log1p, neg_log_in_place, scratch
 from xent.kernels.sums_numpy import accumulate
+from xent.kernels.text_numpy import text_codes
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -27,6 +28,7 @@ __all__ = [
     "peak_nats",
     "probability_column",
     "probability_rows",
+    "text_codes",
 ]
 
 Floats = NDArray[np.floating[Any]]

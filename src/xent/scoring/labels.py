@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from xent.checks.predictions import Place, refuse_label
 from xent.errors import LabelError
 from xent.scoring.plan import Label
-from xent.scoring.text_labels import few_distinct, same_as
+from xent.scoring.text_labels import codes_of, few_distinct
 from xent.sources.arrays import numpy_array
 
 __all__ = ["Vocabulary", "as_number", "chunks_of", "distinct", "in_order", "kind_of", "text_forms"]
 
 Int64 = NDArray[np.int64]
-FEW = 8  # classes
+FEW = 24  # classes
 CLOSE = 1 << 16  # whole numbers that are counted rather than hashed
 
 
@@ -178,10 +178,8 @@ class Vocabulary:
         return self._of_arrow(_to_arrow(labels), place)
 
     def _of_few_texts(self, labels: NDArray[Any], place: Place) -> Int64:
-        """By comparison: 2 ns a row and class, where turning NumPy's text into Arrow's takes 70."""
-        codes = np.full(len(labels), -1, np.int64)
-        for text, code in self.by_text.items():
-            np.maximum(codes, same_as(labels, text) * np.int64(code + 1) - 1, out=codes)
+        """By comparison: up to 3 ns a row and class, where turning NumPy's text into Arrow's takes 70."""
+        codes = codes_of(labels, self.by_text)
         if codes.min(initial=0) < 0:
             row = int(np.argmin(codes))
             self._refuse(str(labels[row]), row, int((codes < 0).sum()), len(labels), place)
