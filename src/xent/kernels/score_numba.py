@@ -27,6 +27,7 @@ __all__ = [
     "logit_rows",
     "probability_column",
     "probability_rows",
+    "rows_above",
     "text_codes",
 ]
 
@@ -40,15 +41,15 @@ Array = Any  # of the shape and dtype that score_numpy gives
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
-    tile = np.empty(ROWS, block.dtype), np.ones(LANES[block.itemsize], block.dtype)
+    smallest = np.ones(LANES[block.itemsize], block.dtype)
     if block.strides[0] == block.itemsize and len(block) > 1:
         own = np.empty(ROWS, block.dtype)
-        return bool(_probability_columns(block.T, codes, nats, hits, own, *tile, np.empty(ROWS)))
+        return bool(_probability_columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS)))
     if block.shape[1] > MOST_CLASSES:
         return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
     legal = [
-        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], *tile, np.empty(ROWS))
+        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], smallest, np.empty(ROWS))
         for part in _parts(block, codes, nats, hits, rows=rows)
     ]
     return all(legal)
@@ -74,6 +75,14 @@ def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((3, ROWS)))
     legal = [_logit_column(*part, *scratch) for part in _parts(block, codes, nats, hits)]
     return all(legal)
+
+
+def rows_above(nats: Array, border: float) -> Array:
+    """As score_numpy.rows_above."""
+    rows = np.empty(_count_above(nats, border), np.int64)
+    if len(rows):
+        _find_above(nats, border, rows)
+    return rows
 
 
 def _parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
@@ -116,6 +125,27 @@ def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
 
 
 @compiled
+def _count_above(nats: Array, border: float) -> int:
+    found = 0
+    for i in range(nats.shape[0]):
+        found += nats[i] > border
+    return found
+
+
+@compiled
+def _find_above(nats: Array, border: float, rows: Array) -> None:
+    """A block that has none is not gone through twice."""
+    found = 0
+    for start in range(0, nats.shape[0], ROWS):
+        own = nats[start : start + ROWS]
+        if _count_above(own, border):
+            for i in range(own.shape[0]):
+                if own[i] > border:
+                    rows[found] = start + i
+                    found += 1
+
+
+@compiled
 def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array) -> bool:
     legal = 0
     for start in range(0, nats.shape[0], ROWS):
@@ -128,9 +158,7 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
 
 
 @compiled
-def _few_probabilities(
-    block: Array, codes: Array, nats: Array, hits: Array, totals: Array, smallest: Array, u: Array
-) -> bool:
+def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
     """`_probability_rows` for rows of up to MOST_CLASSES in C order."""
     legal = 0
     lanes, classes = smallest.shape[0], block.shape[1]
@@ -139,12 +167,9 @@ def _few_probabilities(
         rows = out.shape[0]
         seen = 0
         while seen + lanes <= rows and (seen + lanes - 1) * classes + MOST_CLASSES <= p.shape[0] * classes:
-            look_at_rows(p, own, seen, u, hit, totals, smallest)
+            look_at_rows(p, own, seen, u, hit, smallest)
             seen += lanes
-        for i in range(seen):
-            u[i] = min(u[i], 1.0)
-            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
-        legal += _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
+        legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
     return legal == nats.shape[0] and smallest.min() >= 0.0
@@ -157,7 +182,6 @@ def _probability_columns(
     nats: Array,
     hits: Array,
     own: Array,
-    totals: Array,
     smallest: Array,
     u: Array,
 ) -> bool:
@@ -173,10 +197,8 @@ def _probability_columns(
             u[i] = min(np.float64(own[i]), 1.0)
         seen = rows // lanes * lanes
         for i in range(0, seen, lanes):
-            look_at_columns(column, code, i, own, hit, totals, smallest)
-        for i in range(seen):
-            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
-        legal += _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
+            look_at_columns(column, code, i, own, hit, smallest)
+        legal += seen + _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
     return legal == nats.shape[0] and smallest.min() >= 0.0

@@ -65,7 +65,7 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
                 found.append(_any_sums(Outcomes(scored.nats[odd], scored.hits[odd], 0, 0, 0), part.labels[odd], None))
         else:
             found.append(_any_sums(scored, part.labels, part.weights))
-        worst.add(scored.nats, part.weights, start)
+        worst.add(scored.nats, part.weights, start, kernels)
         if part.keys:
             found.append(keyed_sums(scored.nats, part.weights, part.keys))
         if len(few) < FEW:

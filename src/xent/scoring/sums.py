@@ -93,11 +93,15 @@ class Sums:
             for name in numbers:
                 numbers[name] += getattr(part, name)
             for name, sums in by_key.items():
-                for key, value in getattr(part, name).items():
+                more = getattr(part, name)
+                if not sums:
+                    sums.update(more)
+                    continue
+                for key, value in more.items():
                     sums[key] = sums.get(key, 0) + value
-            for text, more in part.groups.items():
+            for text, own in part.groups.items():
                 known = groups.get(text)
-                groups[text] = more if known is None else tuple(map(add, known, more))
+                groups[text] = own if known is None else tuple(map(add, known, own))
             clusters.append(part.clusters)
             if len(clusters) > FAN_IN:
                 clusters = [ClusterSums.gather(clusters)]
