@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xent.kernels import score_numba, score_numpy, sums_numpy
+from xent.kernels.sums_numba import ROWS
 
 mpmath.mp.dps = 50
 ROW_KERNELS = ("probability_rows", "logit_rows")
@@ -244,3 +245,12 @@ print(xent.evaluate(np.ones(300_001, int), p, classes=[0, 1]).finite_loss)
 def test_scoring_goes_on_where_compiled_code_cannot_be_kept():
     done = subprocess.run([sys.executable, "-c", NO_FOLDER], capture_output=True, text=True, check=True)
     assert float(done.stdout) == pytest.approx(1.0, rel=1e-4)  # the integral of −log p over [0, 1]
+
+
+@pytest.mark.parametrize("rows", [0, 1, ROWS, 3 * ROWS + 7])
+@pytest.mark.parametrize("border", [-1.0, 0.5, 0.9995, 2.0])
+def test_rows_above_a_border_are_found_in_their_order(rows, border):
+    nats = np.random.default_rng(rows).random(rows)
+    nats[: rows // 3] *= 0.5  # blocks that have none
+    for kernels in (score_numpy, score_numba):
+        assert kernels.rows_above(nats, border).tolist() == [i for i, x in enumerate(nats) if x > border]

@@ -6,19 +6,37 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import xent
-from xent.scoring.text_labels import few_distinct, same_as
+from xent.kernels import sums_numba, text_numba, text_numpy
+from xent.scoring import text_labels
+from xent.scoring.text_labels import codes_of, few_distinct
 
 texts = st.text(st.sampled_from("aZ\u00e9\u4e2d\U0001f600 "), max_size=5)
 
 
-@given(st.lists(texts, min_size=1, max_size=30), texts, st.booleans())
-@example(["", ""], "", False)
-@example(["ab", "abc"], "ab", True)
-@example(["a"], "ab", False)
-def test_equal_texts_are_found(labels, text, strided):
+@pytest.mark.parametrize("kernels", [text_numpy, text_numba])
+@given(st.lists(texts, min_size=1, max_size=30), st.lists(texts, max_size=4, unique=True), st.booleans())
+@example(["", ""], [""], False)
+@example(["", ""], ["a"], False)
+@example(["ab", "abc"], ["ab", "b"], True)
+@example(["a"], ["ab"], False)
+def test_texts_get_the_codes_of_their_names(kernels, labels, names, strided):
     array = np.array(labels)
     array = np.repeat(array, 2)[::2] if strided else array
-    assert same_as(array, text).tolist() == [label == text for label in labels]
+    codes = {name: 7 * at for at, name in enumerate(names)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_labels, "score_kernels", lambda _: kernels)
+        assert codes_of(array, codes).tolist() == [codes.get(label, -1) for label in labels]
+
+
+@pytest.mark.parametrize("rows", [1, sums_numba.ROWS - 1, 3 * sums_numba.ROWS + 5])
+def test_many_texts_get_the_codes_of_their_names(rows):
+    names = np.array([f"a class of number {n}" for n in range(24)])
+    wanted = np.random.default_rng(rows).integers(0, len(names), rows)
+    codes = {str(name): code for code, name in enumerate(names)}
+    for kernels in (text_numpy, text_numba):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(text_labels, "score_kernels", lambda _, kernels=kernels: kernels)
+            np.testing.assert_array_equal(codes_of(names[wanted], codes), wanted)
 
 
 @given(st.lists(texts, max_size=30), st.integers(1, 8))
@@ -30,7 +48,7 @@ def test_distinct_texts_are_found_if_they_are_few(labels, most):
 
 
 def test_texts_that_differ_only_in_zeros_at_their_end_are_the_same_to_numpy():
-    assert same_as(np.array(["a", "b"]), "a\0\0").tolist() == [True, False]
+    assert codes_of(np.array(["a", "b"]), {"a\0\0": 3}).tolist() == [3, -1]
 
 
 @pytest.mark.parametrize("names", [("no", "yes"), ("negative", "positive"), tuple("abcdefg"), tuple("abcdefghijk")])

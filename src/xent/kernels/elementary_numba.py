@@ -1,7 +1,4 @@
-"""log, log1p and exp compiled with Numba: the steps of `elementary`, the bits of `elementary_numpy`.
-
-An array and its view as int64 are never touched in one loop: it would not vectorise.
-"""
+"""log, log1p and exp compiled with Numba: the steps of `elementary`, the bits of `elementary_numpy`."""
 
 from typing import Any
 
@@ -9,6 +6,8 @@ import numba
 import numpy as np
 
 from xent.kernels import elementary as el
+from xent.kernels.elementary_numpy import COUNTED, DIGITS
+from xent.kernels.scalars_numba import bits_of, float_of
 
 __all__ = ["compiled", "exp", "neg_log", "neg_log1p"]
 
@@ -25,21 +24,30 @@ EXP_ZERO = el.EXP_ZERO
 Array = Any
 
 
+@_formula
+def _neg_log(v: Any, scale: Any) -> Any:
+    """−log(v·2^-scale) for a normal number v."""
+    bits = bits_of(v) + OFFSET
+    k = float_of((bits >> 52) | COUNTED) - (2.0**52 + 1023.0)
+    return _neg_log_of_parts(float_of((bits & DIGITS) + el.SQRT_HALF_BITS) - 1.0, k - scale)
+
+
 @compiled
-def neg_log(u: Array, bits: Array, nats: Array) -> None:
-    """−log(u) into nats; `bits` is `u` seen as int64, and both are overwritten."""
+def neg_log(u: Array, nats: Array) -> None:
+    """−log(u) into nats."""
+    normal = 0
+    for i in range(u.shape[0]):
+        normal += (u[i] >= 2.0**-1022) & (u[i] < np.inf)
+    if normal == u.shape[0]:
+        for i in range(u.shape[0]):
+            nats[i] = _neg_log(u[i], 0.0)
+        return
     for i in range(u.shape[0]):
         v = u[i]
         small = v < 2.0**-1022
         special = np.inf if v == 0.0 else np.nan
-        nats[i] = (54.0 if small else 0.0) if (v > 0.0) & (v < np.inf) else special
-        u[i] = v * 2.0**54 if small else v
-    for i in range(u.shape[0]):
-        k = ((bits[i] + OFFSET) >> 52) - 1023
-        bits[i] -= k << 52
-        nats[i] = np.float64(k) - nats[i]
-    for i in range(u.shape[0]):
-        nats[i] = _neg_log_of_parts(u[i] - 1.0, nats[i])
+        scale = (54.0 if small else 0.0) if (v > 0.0) & (v < np.inf) else special
+        nats[i] = _neg_log(abs(v) * 2.0**54 if small else v, scale)
 
 
 @compiled
@@ -60,11 +68,11 @@ def exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
 
 
 @compiled
-def neg_log1p(r: Array, nats: Array, error: Array, u: Array, bits: Array) -> None:
+def neg_log1p(r: Array, nats: Array, error: Array, u: Array) -> None:
     """−log(1 + r) into nats for r ≥ 0."""
     for i in range(r.shape[0]):
         u[i] = 1.0 + r[i]
         error[i] = _error_of_one_plus(r[i], u[i]) / u[i]
-    neg_log(u, bits, nats)
+    neg_log(u, nats)
     for i in range(r.shape[0]):
         nats[i] -= error[i]

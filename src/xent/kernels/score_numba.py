@@ -15,6 +15,7 @@ from xent.kernels import elementary as el
 from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
 from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.kernels.sums_numba import ROWS, accumulate, accumulate_keyed
+from xent.kernels.text_numba import text_codes
 from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_columns, look_at_rows
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "logit_rows",
     "probability_column",
     "probability_rows",
+    "rows_above",
+    "text_codes",
 ]
 
 _compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
@@ -38,15 +41,15 @@ Array = Any  # of the shape and dtype that score_numpy gives
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
-    tile = np.empty(ROWS, block.dtype), np.ones(LANES[block.itemsize], block.dtype)
+    smallest = np.ones(LANES[block.itemsize], block.dtype)
     if block.strides[0] == block.itemsize and len(block) > 1:
         own = np.empty(ROWS, block.dtype)
-        return bool(_probability_columns(block.T, codes, nats, hits, own, *tile, *_scratch(ROWS)))
+        return bool(_probability_columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS)))
     if block.shape[1] > MOST_CLASSES:
-        return bool(_probability_rows(block, codes, nats, hits, *_scratch(ROWS)))
+        return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
     legal = [
-        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], *tile, *_scratch(ROWS))
+        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], smallest, np.empty(ROWS))
         for part in _parts(block, codes, nats, hits, rows=rows)
     ]
     return all(legal)
@@ -54,14 +57,14 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
 
 def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_column."""
-    return bool(_probability_column(block, codes, nats, hits, np.empty(ROWS), *_scratch(ROWS)))
+    return bool(_probability_column(block, codes, nats, hits, *np.empty((2, ROWS))))
 
 
 def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_rows."""
     classes = block.shape[1]
     powers = np.empty((2, classes))
-    scratch = (np.empty(classes), powers, powers.view(np.int64), *np.empty((3, ROWS)), *_scratch(ROWS))
+    scratch = (np.empty(classes), powers, powers.view(np.int64), *np.empty((4, ROWS)))
     legal = [_logit_rows(*part, *scratch) for part in _parts(block, codes, nats, hits)]
     return all(legal)
 
@@ -69,19 +72,22 @@ def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
 def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_column."""
     powers = np.empty((2, ROWS))
-    scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((2, ROWS)), *_scratch(ROWS))
+    scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((3, ROWS)))
     legal = [_logit_column(*part, *scratch) for part in _parts(block, codes, nats, hits)]
     return all(legal)
+
+
+def rows_above(nats: Array, border: float) -> Array:
+    """As score_numpy.rows_above."""
+    rows = np.empty(_count_above(nats, border), np.int64)
+    if len(rows):
+        _find_above(nats, border, rows)
+    return rows
 
 
 def _parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
     for start in range(0, len(arrays[0]), rows):
         yield tuple(array[start : start + rows] for array in arrays)
-
-
-def _scratch(rows: int) -> tuple[Array, Array]:
-    numbers = np.empty(rows)
-    return numbers, numbers.view(np.int64)
 
 
 @_compile_check
@@ -119,21 +125,40 @@ def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
 
 
 @compiled
-def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array, bits: Array) -> bool:
+def _count_above(nats: Array, border: float) -> int:
+    found = 0
+    for i in range(nats.shape[0]):
+        found += nats[i] > border
+    return found
+
+
+@compiled
+def _find_above(nats: Array, border: float, rows: Array) -> None:
+    """A block that has none is not gone through twice."""
+    found = 0
+    for start in range(0, nats.shape[0], ROWS):
+        own = nats[start : start + ROWS]
+        if _count_above(own, border):
+            for i in range(own.shape[0]):
+                if own[i] > border:
+                    rows[found] = start + i
+                    found += 1
+
+
+@compiled
+def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array) -> bool:
     legal = 0
     for start in range(0, nats.shape[0], ROWS):
         out = nats[start : start + ROWS]
         rows = out.shape[0]
         legal += _look_at_rows(block[start:], codes[start:], u[:rows], hits[start:])
         _first_of_equal(block[start:], codes[start:], hits[start:], rows)
-        neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], out)
     return legal == nats.shape[0]
 
 
 @compiled
-def _few_probabilities(
-    block: Array, codes: Array, nats: Array, hits: Array, totals: Array, smallest: Array, u: Array, bits: Array
-) -> bool:
+def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
     """`_probability_rows` for rows of up to MOST_CLASSES in C order."""
     legal = 0
     lanes, classes = smallest.shape[0], block.shape[1]
@@ -142,14 +167,11 @@ def _few_probabilities(
         rows = out.shape[0]
         seen = 0
         while seen + lanes <= rows and (seen + lanes - 1) * classes + MOST_CLASSES <= p.shape[0] * classes:
-            look_at_rows(p, own, seen, u, hit, totals, smallest)
+            look_at_rows(p, own, seen, u, hit, smallest)
             seen += lanes
-        for i in range(seen):
-            u[i] = min(u[i], 1.0)
-            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
-        legal += _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
+        legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
-        neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], out)
     return legal == nats.shape[0] and smallest.min() >= 0.0
 
 
@@ -160,10 +182,8 @@ def _probability_columns(
     nats: Array,
     hits: Array,
     own: Array,
-    totals: Array,
     smallest: Array,
     u: Array,
-    bits: Array,
 ) -> bool:
     """`_probability_rows` for (classes, rows)."""
     legal = 0
@@ -177,19 +197,15 @@ def _probability_columns(
             u[i] = min(np.float64(own[i]), 1.0)
         seen = rows // lanes * lanes
         for i in range(0, seen, lanes):
-            look_at_columns(column, code, i, own, hit, totals, smallest)
-        for i in range(seen):
-            legal += abs(totals[i] - 1.0) <= SUM_TOLERANCE
-        legal += _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
+            look_at_columns(column, code, i, own, hit, smallest)
+        legal += seen + _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
-        neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], out)
     return legal == nats.shape[0] and smallest.min() >= 0.0
 
 
 @compiled
-def _probability_column(
-    block: Array, codes: Array, nats: Array, hits: Array, error: Array, u: Array, bits: Array
-) -> bool:
+def _probability_column(block: Array, codes: Array, nats: Array, hits: Array, error: Array, u: Array) -> bool:
     legal = 0
     for start in range(0, nats.shape[0], ROWS):
         p, code, out, hit = block[start:], codes[start:], nats[start : start + ROWS], hits[start:]
@@ -202,7 +218,7 @@ def _probability_column(
             error[i] = 0.0 if positive else _error_of_one_minus(v, rest)
             hit[i] = (v > 0.5) == positive
             legal += (v >= 0.0) & (v <= 1.0)
-        neg_log(u[:rows], bits[:rows], out)
+        neg_log(u[:rows], out)
         for i in range(rows):
             out[i] -= error[i]
     return legal == nats.shape[0]
@@ -221,7 +237,6 @@ def _logit_rows(
     rest: Array,
     error: Array,
     u: Array,
-    bits: Array,
 ) -> bool:
     rows, classes = block.shape
     legal = 0
@@ -244,7 +259,7 @@ def _logit_rows(
         behind[i] = peak - np.float64(block[i, codes[i]])
         hits[i] = first == codes[i]
         legal += numbers & (abs(peak) < np.inf)
-    neg_log1p(rest[:rows], nats, error, u[:rows], bits[:rows])
+    neg_log1p(rest[:rows], nats, error, u[:rows])
     for i in range(rows):
         nats[i] = behind[i] - nats[i]
     return legal == rows
@@ -262,7 +277,6 @@ def _logit_column(
     terms: Array,
     error: Array,
     u: Array,
-    bits: Array,
 ) -> bool:
     legal = 0
     for i in range(nats.shape[0]):
@@ -275,7 +289,7 @@ def _logit_column(
         legal += z == z
     rows = nats.shape[0]
     exp(terms[:rows], terms, powers, power_bits)
-    neg_log1p(terms[:rows], nats, error, u[:rows], bits[:rows])
+    neg_log1p(terms[:rows], nats, error, u[:rows])
     for i in range(nats.shape[0]):
         nats[i] = against[i] - nats[i]
     return legal == nats.shape[0]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numpy import MAX_ROWS, exp, neg_log1p, neg_log_in_place, scratch
 from xent.kernels.sums_numpy import accumulate
+from xent.kernels.text_numpy import text_codes
 
 __all__ = [
     "BLOCK_NUMBERS",
@@ -27,6 +28,8 @@ __all__ = [
     "peak_nats",
     "probability_column",
     "probability_rows",
+    "rows_above",
+    "text_codes",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -37,7 +40,7 @@ Bools = NDArray[np.bool_]
 SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
 EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
-PART_NUMBERS = 1 << 16  # of a part of it, so that its float64 copies stay in the second-level cache
+PART_BYTES = 1 << 19  # of a part of it, whose copies stay in the second-level cache
 
 
 def _of_label(block: Floats, codes: Int64) -> Float64:
@@ -51,21 +54,21 @@ def first_largest(block: Floats) -> Int64:
 
 def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of probabilities (rows, classes)."""
-    legal = [_look_at_rows(*part) for part in _parts(block, codes, nats, hits)]
+    legal = [_look_at_rows(*part) for part in _parts(block.itemsize, block, codes, nats, hits)]
     neg_log_in_place(nats, scratch(5, len(nats)))
     return all(legal)
 
 
-def _parts(block: Floats, *by_row: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows whose numbers stay in the second-level cache."""
-    step = max(1, PART_NUMBERS // block.shape[1])
+def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows whose numbers, of so many bytes each, stay in the second-level cache."""
+    step = max(1, PART_BYTES // (itemsize * block.shape[1]))
     for start in range(0, len(block), step):
         yield tuple(array[start : start + step] for array in (block, *by_row))
 
 
 def _look_at_rows(block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
     rows, classes = block.shape
-    by_class = np.empty((classes, rows), block.dtype) if block.size > MAX_ROWS else _reused(block.T)
+    by_class = np.empty((classes, rows), block.dtype) if block.nbytes > 8 * MAX_ROWS else _reused(block.T)
     np.copyto(by_class, block.T)  # along it NumPy sums and compares three times as fast
     mine = by_class.reshape(-1)[codes * rows + np.arange(rows)]
     np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
@@ -106,7 +109,7 @@ def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) 
 
 def logit_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of logits (rows, classes): how far the label is behind the peak, plus `peak_nats`."""
-    legal = [_logit_rows(*part) for part in _parts(block, codes, nats, hits)]
+    legal = [_logit_rows(*part) for part in _parts(8, block, codes, nats, hits)]
     return all(legal)
 
 
@@ -142,6 +145,11 @@ def logit_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> boo
         nats[:] = np.where(against > 0.0, against, 0.0) - neg_log1p(exp(-np.abs(z)))
     np.equal(z > 0.0, codes == 1, out=hits)
     return not bool(np.isnan(z).any())
+
+
+def rows_above(nats: Float64, border: float) -> Int64:
+    """The rows of more nats, in their order."""
+    return np.flatnonzero(nats > border)
 
 
 def log_probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:

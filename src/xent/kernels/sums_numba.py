@@ -38,6 +38,7 @@ COUNT, ONE, NATS = np.int64(spec.COUNT), np.int64(spec.ONE), np.int64(spec.NATS)
 ZERO_NATS, ZERO_SQUARES, ZERO_REST = map(np.int64, (spec.ZERO_NATS, spec.ZERO_SQUARES, spec.ZERO_REST))
 inline = numba.njit(error_model="numpy", inline="always")
 FEW_CLASSES = 256  # whose table is small beside a block
+MOST_HELD = spec.COUNT  # rows of a table before it is emptied
 UNUSED = FIRST_FINE - EIGHTHS
 USED_BINS = ALL_BINS - UNUSED
 
@@ -66,54 +67,51 @@ def _accumulate(
     by_bin: Array,
     by_class: Array,
 ) -> int:
-    left_out = 0
+    left_out = held = 0
     for start in range(0, nats.shape[0], ROWS):
         given, own, flags = nats[start : start + ROWS], codes[start : start + ROWS], odd[start : start + ROWS]
-        found = _flag(given, flags)
+        found = _take_apart(given, whole, rest, at, squares)
+        flags[:] = False
         if found:
             left_out += found
             kept = _keep(given, own, flags, inside, inside_codes)
             given, own = inside[:kept], inside_codes[:kept]
-        _limbs(given, whole, rest, squares)
-        _find_bins(given, given.view(np.int64), at)
+            _take_apart(given, whole, rest, at, squares)
+        rows = own.shape[0]
+        if held + rows > MOST_HELD:
+            _unpack(by_bin, by_class, bins, class_sums)
+            held = 0
+        held += rows
         if class_sums.shape[0] == 2:
             _add_two_classes(own, whole, rest, class_sums)
-            for i in range(own.shape[0]):
+            for i in range(rows):
                 by_bin[np.uint64(at[i])] += whole[i] + ONE
         elif by_class.shape[1]:
-            for i in range(own.shape[0]):
+            for i in range(rows):
                 value, code = whole[i] + ONE, np.uint64(own[i])
                 by_bin[np.uint64(at[i])] += value
                 by_class[0, code] += value
                 by_class[1, code] += rest[i]
         else:
-            for i in range(own.shape[0]):
+            for i in range(rows):
                 code = np.uint64(own[i])
                 by_bin[np.uint64(at[i])] += whole[i] + ONE
                 class_sums[code, 0] += 1
                 class_sums[code, 1] += whole[i]
                 class_sums[code, 2] += rest[i]
-        _unpack(by_bin, by_class, bins, class_sums)
-    return left_out
-
-
-@compiled
-def _flag(nats: Array, odd: Array) -> int:
-    left_out = 0
-    for i in range(nats.shape[0]):
-        v = nats[i]
-        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
-        left_out += odd[i]
+    _unpack(by_bin, by_class, bins, class_sums)
     return left_out
 
 
 @compiled
 def _keep(nats: Array, codes: Array, odd: Array, inside: Array, inside_codes: Array) -> int:
-    """The rows that are not odd, closed up."""
+    """Flag the odd rows, and close up the others."""
     kept = 0
     for i in range(nats.shape[0]):
+        v = nats[i]
+        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
         if not odd[i]:
-            inside[kept], inside_codes[kept] = nats[i], codes[i]
+            inside[kept], inside_codes[kept] = v, codes[i]
             kept += 1
     return kept
 
@@ -126,31 +124,34 @@ def _square_limbs(square: Any) -> Any:
     return bits_of(rounded) - ZERO_SQUARES, bits_of(left) - ZERO_REST
 
 
+@inline
+def _bin_of(v: Any) -> Any:
+    fine = (bits_of(v) >> FINE_SHIFT) + (EIGHTHS - FINE_LOW)
+    fine = fine if fine >= EIGHTHS else 0  # 0 nats
+    eighth = np.int64(v * BINS_PER_NAT)
+    cut = np.int64(v * (BINS_PER_NAT * CUT)) + (FIRST_CUT - UNUSED)
+    return eighth if eighth >= CUT_BINS else (cut if eighth > 0 else fine)
+
+
 @compiled
-def _limbs(nats: Array, whole: Array, rest: Array, squares: Array) -> None:
+def _take_apart(nats: Array, whole: Array, rest: Array, at: Array, squares: Array) -> int:
+    """Limbs and bins of rows, and the sums of their squares; of odd rows only how many they are, should there be some."""
+    odd = 0
     first = second = np.int64(0)
     for i in range(nats.shape[0]):
-        square = nats[i] * nats[i]
-        limb, left = _square_limbs(square)
+        v = nats[i]
+        odd += (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+        limb, left = _square_limbs(v * v)
         first += limb
         second += left
-    squares[0] += first
-    squares[1] += second
-    for i in range(nats.shape[0]):
-        whole[i] = bits_of(nats[i] + ROUND_NATS) - ZERO_NATS
-    for i in range(nats.shape[0]):
-        rest[i] = np.int64((nats[i] - ((nats[i] + ROUND_NATS) - ROUND_NATS)) * 2.0**76)
-
-
-@compiled
-def _find_bins(nats: Array, bits: Array, at: Array) -> None:
-    for i in range(nats.shape[0]):
-        fine = (bits[i] >> FINE_SHIFT) + (EIGHTHS - FINE_LOW)
-        at[i] = fine if fine >= EIGHTHS else 0  # 0 nats
-    for i in range(nats.shape[0]):
-        eighth = np.int64(nats[i] * BINS_PER_NAT)
-        cut = np.int64(nats[i] * (BINS_PER_NAT * CUT)) + (FIRST_CUT - UNUSED)
-        at[i] = eighth if eighth >= CUT_BINS else (cut if eighth > 0 else at[i])
+        rounded = v + ROUND_NATS
+        whole[i] = bits_of(rounded) - ZERO_NATS
+        rest[i] = np.int64((v - (rounded - ROUND_NATS)) * 2.0**76)
+        at[i] = _bin_of(v)
+    if odd == 0:
+        squares[0] += first
+        squares[1] += second
+    return odd
 
 
 @compiled

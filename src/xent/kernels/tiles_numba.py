@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.kernels.temper_numpy import BETAS, CUMULANTS, NEGLIGIBLE, UNTEMPERED
 
 __all__ = ["LANES", "MOST_CLASSES", "Lanes", "add_powers", "look_at_columns", "look_at_rows", "opened"]
@@ -16,6 +17,7 @@ __all__ = ["LANES", "MOST_CLASSES", "Lanes", "add_powers", "look_at_columns", "l
 MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
 LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
+NEAR_1 = 1.0 - SUM_TOLERANCE, 1.0 + SUM_TOLERANCE
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 
 Value = Any
@@ -23,14 +25,14 @@ _1, _8, _32, _64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 
 
 @intrinsic
-def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, smallest: Any) -> Any:
     """Look at the rows from `first` on, as many as there are lanes.
 
     p: (rows, classes), C order, of up to MOST_CLASSES; a tile reads MOST_CLASSES numbers from where each row begins.
-    own, hits, totals: (rows,): the label's number, float64; whether it is the first largest; the row's sum, in any order.
-    smallest: (LANES,), lowered to what is least in p.
+    own, hits: (rows,): the label's number, float64 and at most 1; whether it is the first largest.
+    smallest: (LANES,), lowered to what is least in p, and below 0 where a row's sum is not near 1.
     """
-    signature = types.void(p, codes, first, own, hits, totals, smallest)
+    signature = types.void(p, codes, first, own, hits, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _rows(Lanes(context, builder, p.dtype), *opened(context, builder, signature, args))
@@ -40,9 +42,9 @@ def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, to
 
 
 @intrinsic
-def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, totals: Any, smallest: Any) -> Any:
+def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, smallest: Any) -> Any:
     """`look_at_rows` for p (classes, rows), whose rows lie side by side; here `own` is given, in the dtype of p."""
-    signature = types.void(p, codes, first, own, hits, totals, smallest)
+    signature = types.void(p, codes, first, own, hits, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _columns(Lanes(context, builder, p.dtype), *opened(context, builder, signature, args))
@@ -106,6 +108,14 @@ class Lanes:
         border = ir.Constant(self.vector, [self.number(least)] * self.count)
         return self.builder.select(self.builder.fcmp_ordered(">", x, border), value, self.zero)
 
+    def below_0_unless_near_1(self, least: Value, sums: Value) -> Value:
+        """`least`, lane by lane, but -1 where a sum is off, or no number."""
+        low, high = (ir.Constant(self.vector, [self.number(border)] * self.count) for border in NEAR_1)
+        near = self.builder.and_(
+            self.builder.fcmp_ordered(">=", sums, low), self.builder.fcmp_ordered("<=", sums, high)
+        )
+        return self.builder.select(near, least, ir.Constant(self.vector, [self.number(-1.0)] * self.count))
+
     def load(self, data: Value, at: Value, kind: Any = None) -> Value:
         """A vector from the number at `at` on."""
         kind = kind or self.vector
@@ -150,7 +160,7 @@ def _steps(lanes: int) -> list[list[list[int]]]:
     return steps + [[[k * short + at for k in half for at in range(short)] for half in step] for step in whole]
 
 
-def _rows(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+def _rows(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, smallest: Any) -> None:
     builder = lanes.builder
     classes = cgutils.unpack_tuple(builder, p.shape)[1]
     pieces = range(0, MOST_CLASSES, lanes.count)  # the vectors of a row, of which some lanes are the next row's
@@ -172,7 +182,9 @@ def _rows(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, t
         code = builder.load(builder.gep(codes.data, [row]))
         mine = builder.load(builder.gep(p.data, [builder.add(start, code)]))
         wide = mine if lanes.size == 64 else builder.fpext(mine, ir.DoubleType())
-        builder.store(wide, builder.gep(own.data, [row]))
+        one = ir.DoubleType()(1.0)
+        at_most_1 = builder.select(builder.fcmp_ordered("<", wide, one), wide, one)
+        builder.store(at_most_1, builder.gep(own.data, [row]))
         # none is larger, and none before it as large
         before = builder.sub(builder.shl(_64(1), code), _64(1))
         against = lanes.everywhere(mine)
@@ -180,8 +192,7 @@ def _rows(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, t
         beaten = builder.or_(_where(lanes, ">", given, against), as_large)
         hit = builder.icmp_unsigned("==", beaten, _64(0))
         builder.store(builder.zext(hit, _8), builder.gep(hits.data, [row]))
-    lanes.store(least, smallest.data, _64(0))
-    lanes.store(lanes.added_up(sums), totals.data, first)
+    lanes.store(lanes.below_0_unless_near_1(least, lanes.added_up(sums)), smallest.data, _64(0))
 
 
 def _where(lanes: Lanes, comparison: str, pieces: list[Value], other: Value) -> Value:
@@ -193,7 +204,7 @@ def _where(lanes: Lanes, comparison: str, pieces: list[Value], other: Value) -> 
     return found
 
 
-def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, totals: Any, smallest: Any) -> None:
+def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, smallest: Any) -> None:
     builder = lanes.builder
     classes = cgutils.unpack_tuple(builder, p.shape)[0]
     stride = builder.sdiv(cgutils.unpack_tuple(builder, p.strides)[0], _64(lanes.size // 8))
@@ -214,8 +225,7 @@ def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any
         as_large = builder.and_(builder.fcmp_ordered(">=", vector, mine), before)
         larger = builder.or_(builder.fcmp_ordered(">", vector, mine), as_large)
         builder.store(builder.or_(builder.load(beaten), larger), beaten)
-    lanes.store(builder.load(least), smallest.data, _64(0))
-    lanes.store(builder.load(total), totals.data, first)
+    lanes.store(lanes.below_0_unless_near_1(builder.load(least), builder.load(total)), smallest.data, _64(0))
     hit = builder.zext(builder.not_(builder.load(beaten)), ir.VectorType(_8, lanes.count))
     lanes.store(hit, hits.data, first)
 

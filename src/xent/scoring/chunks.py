@@ -64,7 +64,7 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
                 found.append(_any_sums(Outcomes(scored.nats[odd], scored.hits[odd], 0, 0, 0), part.labels[odd], None))
         else:
             found.append(_any_sums(scored, part.labels, part.weights))
-        worst.add(scored.nats, part.weights, start)
+        worst.add(scored.nats, part.weights, start, kernels)
         if part.keys:
             found.append(keyed_sums(scored.nats, part.weights, part.keys))
         if len(few) < FEW:
@@ -74,9 +74,9 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
     named = worst.named(plan, chunk)
     if not plan.brief:
         found.append(survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed))
-    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
     every = () if len(few) >= FEW else tuple(sorted(few))
-    return replace(Sums.gather([counts, *found]), few=every)
+    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
+    return replace(Sums.gather([counts, *found]) if found else counts, few=every)
 
 
 def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:

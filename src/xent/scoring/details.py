@@ -28,6 +28,7 @@ __all__ = [
     "entropy_of_weights",
     "histogram",
     "left_out",
+    "losses_by_bin",
     "slices",
     "worst_row",
     "worst_share",
@@ -159,40 +160,39 @@ def worst_row(plan: Plan, row: Worst, base: float | None) -> WorstRow:
     )
 
 
-def _bin_losses(sums: Sums) -> dict[int, int]:
-    """Loss by bin, adding up to the total: what rounding down left out belongs to the lowest bin."""
-    losses = {key: sums.bin_loss.get(key, 0) for key in sums.bin_rows}
-    if sums.bin_rows:
-        lowest = min(sums.bin_rows)
-        losses[lowest] = sums.loss - sum(loss for key, loss in losses.items() if key != lowest)
+def losses_by_bin(sums: Sums) -> dict[int, int]:
+    """Adding up to the total: what rounding down left out belongs to the lowest bin."""
+    losses = dict.fromkeys(sums.bin_rows, 0) | sums.bin_loss
+    if losses:
+        losses[min(losses)] += sums.loss - sum(losses.values())
     return losses
 
 
-def worst_share(sums: Sums, part: Fraction) -> float | None:
+def worst_share(sums: Sums, losses: dict[int, int], part: Fraction) -> float | None:
     """Share of the loss carried by the worst `part` of the rows (of their weight): whole bins, then part of one."""
     if sums.infinite_rows or not sums.loss:
         return None
-    losses = _bin_losses(sums)
     left = sums.weight * part.numerator // part.denominator
     carried = 0
     for key in sorted(sums.bin_weight, reverse=True):
-        taken = min(left, sums.bin_weight[key])
-        carried += losses.get(key, 0) * taken // sums.bin_weight[key]
-        left -= taken
-        if not left:
+        weight = sums.bin_weight[key]
+        if weight > left:
+            carried += losses[key] * left // weight
             break
+        carried += losses[key]
+        left -= weight
     return carried / sums.loss
 
 
-def histogram(sums: Sums) -> tuple[Bin, ...]:
+def histogram(sums: Sums, losses: dict[int, int]) -> tuple[Bin, ...]:
     """The bins of 1/8 bit; the finer ones below are the first."""
     rows: dict[int, int] = {}
-    losses: dict[int, int] = {}
-    for key, loss in _bin_losses(sums).items():
-        eighth = max(key, 0) // CUT
+    found: dict[int, int] = {}
+    for key, loss in losses.items():
+        eighth = key // CUT if key > 0 else 0
         rows[eighth] = rows.get(eighth, 0) + sums.bin_rows[key]
-        losses[eighth] = losses.get(eighth, 0) + loss
+        found[eighth] = found.get(eighth, 0) + loss
     return tuple(
-        Bin(key / 8.0, math.inf if key == BINS else (key + 1) / 8.0, rows[key], _share(losses[key], sums))
+        Bin(key / 8.0, math.inf if key == BINS else (key + 1) / 8.0, rows[key], _share(found[key], sums))
         for key in sorted(rows)
     )

@@ -17,9 +17,10 @@ Result = TypeVar("Result")
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """`map` on threads that live for this call only, or on none (0); results and errors come in the order of the items.
+    """`map` on that many threads, or on the caller's alone (0); results and errors come in the order of the items.
 
-    At most two items a worker are under way, so the memory does not grow with their number.
+    The caller's thread takes the items from their source and then, as one of several, its share of the work. The others
+    live for this call only. At most two items a worker are under way, so the memory does not grow with their number.
     """
     workers = available_cpus() if workers is None else workers
     items = iter(items)
@@ -27,15 +28,37 @@ def ordered_map(
     if len(first) < 2 or workers == 0:
         yield from map(function, chain(first, items))
         return
-    pending: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="xent") as pool:
+    pending: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(max(1, workers - 1), thread_name_prefix="xent") as pool:
         try:
             for item in chain(first, items):
-                pending.append(pool.submit(function, item))
+                pending.append((item, pool.submit(function, item)))
                 if len(pending) >= 2 * workers:
-                    yield pending.popleft().result()
+                    yield _next_result(function, pending, workers > 1)
             while pending:
-                yield pending.popleft().result()
+                yield _next_result(function, pending, workers > 1)
         finally:
-            for future in pending:
+            for _, future in pending:
                 future.cancel()
+
+
+def _next_result(
+    function: Callable[[Item], Result], pending: deque[tuple[Item, Future[Result]]], helps: bool
+) -> Result:
+    while helps and not pending[0][1].done() and _do_one(function, pending):
+        pass
+    return pending.popleft()[1].result()
+
+
+def _do_one(function: Callable[[Item], Result], pending: deque[tuple[Item, Future[Result]]]) -> bool:
+    """Do, in this thread, the first item that no other has begun; whether there was one."""
+    for place, (item, waiting) in enumerate(pending):
+        if waiting.cancel():
+            done: Future[Result] = Future()
+            pending[place] = (item, done)
+            try:
+                done.set_result(function(item))
+            except Exception as error:  # is raised when it is this item's turn
+                done.set_exception(error)
+            return True
+    return False

@@ -43,6 +43,7 @@ def summarise(
     baseline = _baseline(plan, sums)
     skills = _skill_interval(interval, baseline)
     finite = sums.weight - sums.infinite_weight
+    by_bin = details.losses_by_bin(sums)
 
     def shown(nats: float) -> float:
         return float(units.from_nats(nats, base))
@@ -67,9 +68,9 @@ def summarise(
         classes=plan.classes,
         by_class=tuple(details.class_report(plan, sums, code, base) for code in range(len(plan.classes))),
         worst=tuple(details.worst_row(plan, row, base) for row in sums.worst),
-        share_of_worst_1_percent=details.worst_share(sums, Fraction(1, 100)),
-        share_of_worst_10_percent=details.worst_share(sums, Fraction(1, 10)),
-        histogram=details.histogram(sums),
+        share_of_worst_1_percent=details.worst_share(sums, by_bin, Fraction(1, 100)),
+        share_of_worst_10_percent=details.worst_share(sums, by_bin, Fraction(1, 10)),
+        histogram=details.histogram(sums, by_bin),
         infinite=sums.infinite_rows,
         finite_loss=shown(sums.loss / finite) if finite else None,
         clip=plan.clip,

@@ -94,9 +94,9 @@ class Sums:
                 numbers[name] += getattr(part, name)
             for name, sums in by_key.items():
                 _add_to(sums, getattr(part, name))
-            for text, more in part.groups.items():
+            for text, own in part.groups.items():
                 known = groups.get(text)
-                groups[text] = more if known is None else tuple(map(add, known, more))
+                groups[text] = own if known is None else tuple(map(add, known, own))
             clusters.append(part.clusters)
             if len(clusters) > FAN_IN:
                 clusters = [ClusterSums.gather(clusters)]

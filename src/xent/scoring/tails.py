@@ -28,7 +28,7 @@ def t_tails(t: float, df: float) -> float:
 def t_quantile(probability: float, df: float) -> float:
     """The `probability` quantile (above ½) of Student's t, by Newton's method: from below, as the tail is convex."""
     target = 2.0 * (1.0 - probability)
-    t, step = 0.0, math.inf
+    t, step = t_quantile(probability, math.inf) if df < _NORMAL else 0.0, math.inf  # the tails of fewer are heavier
     while step > 1e-9 * t:  # the step after one that small would be 1e-18
         step = (t_tails(t, df) - target) / (2.0 * _t_density(t, df))
         t += max(step, 0.0)
@@ -36,6 +36,8 @@ def t_quantile(probability: float, df: float) -> float:
 
 
 def _t_density(t: float, df: float) -> float:
+    if df >= _NORMAL:
+        return math.exp(-0.5 * t * t) / math.sqrt(2.0 * math.pi)
     log_density = _log_gamma_step(df / 2.0) - 0.5 * math.log(df * math.pi)
     return math.exp(log_density - (df + 1.0) / 2.0 * math.log1p(t * t / df))
 

@@ -20,6 +20,7 @@ Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 MOST_ROWS = 1 << 22  # before the integers are emptied into exact sums, which is half of what they hold
 FIXED_SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
+NATS_SHIFT = exact.UNIT_BITS - 36
 COST_SHIFT = exact.UNIT_BITS - survey_numpy.COST_BITS
 
 
@@ -48,11 +49,22 @@ class Tally:
         self.hits += int(np.count_nonzero(scored.hits[~odd] if left_out else scored.hits))
         return odd if left_out else None
 
+    def take_in(self, other: "Tally") -> None:
+        """Add what another thread has added up."""
+        self._make_room(other.rows)
+        for mine, theirs in zip(self._integers(), other._integers(), strict=True):
+            mine += theirs
+        self.hits += other.hits
+        self.emptied += other.emptied
+
+    def _integers(self) -> tuple[Int64, ...]:
+        return (self.by_class, self.bins, self.squares, *self.surveyed)
+
     def _make_room(self, rows: int) -> None:
         self.rows += rows
         if self.rows > MOST_ROWS:
             self.emptied = [Sums.gather(self.sums())]
-            for sums in (self.by_class, self.bins, self.squares, *self.surveyed):
+            for sums in self._integers():
                 sums[:] = 0
             self.hits, self.rows = 0, rows
 
@@ -69,7 +81,9 @@ class Tally:
             )
             for code in np.flatnonzero(self.by_class[:, 1:].any(axis=1))
         }
-        bin_rows = _by_bin(self.bins[0], 0)
+        bins = np.flatnonzero(self.bins[0])
+        names = list(map(_bin_name, bins.tolist()))
+        counts, nats = self.bins[:, bins].tolist()
         return Sums(
             rows=rows,
             weight=rows << exact.UNIT_BITS,
@@ -82,9 +96,9 @@ class Tally:
                 int(limb) << (exact.UNIT_BITS - bits) for limb, bits in zip(self.squares, (32, 72), strict=True)
             ),
             hits=self.hits << exact.UNIT_BITS,
-            bin_rows=bin_rows,
-            bin_weight={key: count << exact.UNIT_BITS for key, count in bin_rows.items()},
-            bin_loss=_by_bin(self.bins[1], exact.UNIT_BITS - 36),
+            bin_rows=dict(zip(names, counts, strict=True)),
+            bin_weight={name: count << exact.UNIT_BITS for name, count in zip(names, counts, strict=True)},
+            bin_loss={name: loss << NATS_SHIFT for name, loss in zip(names, nats, strict=True) if loss},
         )
 
     def _surveyed(self) -> Sums:
@@ -117,10 +131,6 @@ def nonzero(values: Int64, shift: int) -> dict[int, int]:
     """By position, those that are not 0, times 2^shift."""
     places = np.flatnonzero(values)
     return {i: value << shift for i, value in zip(places.tolist(), values[places].tolist(), strict=True)}
-
-
-def _by_bin(values: Int64, shift: int) -> dict[int, int]:
-    return {_bin_name(index): value for index, value in nonzero(values, shift).items()}
 
 
 def _bin_name(index: int) -> int:

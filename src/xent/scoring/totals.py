@@ -89,8 +89,9 @@ def total(
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
             yield part if few < FEW else replace(part, few=())
-        for tally in tallies:
-            yield from tally.sums()
+        for tally in tallies[1:]:
+            tallies[0].take_in(tally)
+        yield from tallies[0].sums() if tallies else ()
 
     try:
         return Sums.gather(watched())

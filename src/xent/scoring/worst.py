@@ -1,5 +1,6 @@
 """The worst rows of a chunk: a few candidates a block, named only at the end."""
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,15 @@ class WorstRows:
         self.nats = np.empty(0)
         self.rows = np.empty(0, np.int64)
 
-    def add(self, nats: Float64, weights: Float64 | None, start: int) -> None:
+    def add(self, nats: Float64, weights: Float64 | None, start: int, kernels: ModuleType) -> None:
         """Look at rows `start` … of the chunk; those of weight 0 do not count."""
         if self.top == 0:
             return
         floor = self.floor
-        if weights is None and len(self.nats) < self.top < MANY < len(nats):  # most rows need not even be looked up
+        if weights is None and len(nats) > MANY > self.top > len(self.nats):  # most rows need not even be looked up
             floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
-        rows = np.flatnonzero(nats > floor if weights is None else (nats > floor) & (weights > 0.0))
+        rows: Int64 = kernels.rows_above(nats, floor)
+        rows = rows if weights is None else rows[weights[rows] > 0.0]
         if not len(rows):
             return
         found = nats[rows]
