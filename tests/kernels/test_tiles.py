@@ -165,6 +165,26 @@ def test_impossible_classes_and_broken_rows():
     assert torch.isnan(rows)
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("place", [0, 1, 479, 480, 700, 1198])
+def test_one_broken_class_breaks_every_row(place, value):
+    """Wherever it stands: what comes after it in its tile, or in later tiles, must not hide it."""
+    parts, labels = drawn(40, 4, 1199)
+    with torch.no_grad():
+        parts[2][place] = value
+    loss, gradients = step(parts, labels)
+    assert torch.isnan(loss)
+    assert all(torch.isnan(gradient).any(dim=-1).all() for gradient in gradients[:2])
+
+
+@pytest.mark.parametrize("classes", [1, 2, 59, 480, 481, 30_001])
+def test_equal_logits_are_counted_one_by_one(classes):
+    """log of their number, however many tiles they lie in."""
+    features, weight = torch.ones(3, 2), torch.zeros(classes, 2)
+    loss = xent.linear_cross_entropy(features, weight.requires_grad_(), torch.zeros(3, dtype=torch.int64))
+    assert float(loss.detach()) == pytest.approx(np.log(classes), rel=1e-7, abs=1e-12)
+
+
 @pytest.mark.parametrize("options", [{"z_loss": 0.1}, {"reduction": "sum"}, {"denominator": 3.0}])
 def test_options_as_by_blocks(monkeypatch, taken, options):
     parts, labels = drawn(50, 16, 700)
@@ -193,3 +213,4 @@ def test_only_what_is_wanted(number):
 def test_tiles_are_whole_panels():
     assert linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS == 0
     assert linear_tiles_numba.CLASSES % linear_tiles_numba.COLUMNS == 0
+    assert linear_tiles_numba.CLASSES % linear_tiles_numba.HEIGHT == linear_tiles_numba.HEIGHT % linear_tiles_numba.ROWS == 0

@@ -73,9 +73,15 @@ def linear_entropy(layer: Layer, labels: Array | None, max_memory: int) -> Array
 
 
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Array:
-    """Σ of the rows' losses, over the divisor. Gradients are computed with the loss: three matrix products in all."""
+    """Σ of the rows' losses, over the divisor. Gradients are computed with the loss: three matrix products in all.
+
+    The divisor goes into the rows' weights, so that a gradient as large as the weight is not divided when it is there.
+    """
     plan = jax_linear.plan(_loss_of, 1, layer, targets, max_memory, PIECE)
-    return jax_linear.total(plan, jax_linear.inputs_of(layer, targets, weights)) / divisor
+    share = jnp.ones((), jnp.promote_types(layer.features.dtype, jnp.float32)) / divisor
+    on_nll = share if weights.nll is None else weights.nll * share
+    shares = RowWeights(on_nll, None if weights.square is None else weights.square * share)
+    return jax_linear.total(plan, jax_linear.inputs_of(layer, targets, shares))
 
 
 def readable(*arrays: Array) -> bool:

@@ -68,7 +68,7 @@ def plan(of_block: Any, outputs: int, layer: Layer, targets: Targets, max_memory
         copies += 4 if targets.soft.shape[0] == 1 else 6
     size = _accurate(layer.features).itemsize
     room = max_memory // size
-    share = room // 12  # of a chunk of the weight's gradient, which comes when the pieces are gone
+    share = room // 24  # of a chunk of the weight's gradient, which comes when the pieces are gone and fits a cache
     most = max((room - max(2 * piece, share)) // (copies * classes), (room - share) // ((copies + 2) * classes), 1)
     blocks = max(1, -(-rows // most))
     in_block = max(1, -(-rows // blocks))

@@ -23,7 +23,7 @@ from xent.kernels.pool import GRAIN, Item, in_turn, over_ranges
 __all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up"]
 
 Array = NDArray[Any]
-MOST_ROWS = 256  # whose logits a thread finds at a time: enough for each reading of the weight
+MOST_ROWS = 384  # whose logits a thread finds at a time: enough for each reading of the weight
 PIECE = 240  # classes whose gradient a thread gathers at a time
 KEPT = 3  # tiles whose slopes are in memory
 PACKED = 2  # tiles that are packed
@@ -117,8 +117,8 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
 
     def work(number: int, _: int) -> None:
         unit, rows = number // len(parts), parts[number % len(parts)]
-        with block.memory((kernels.CLASSES + 3) * most + widened) as memory:
-            tile, lanes, wide = np.split(memory, (kernels.CLASSES * most, (kernels.CLASSES + 3) * most))
+        with block.memory((kernels.HEIGHT + 3) * most + widened) as memory:
+            tile, lanes, wide = np.split(memory, (kernels.HEIGHT * most, (kernels.HEIGHT + 3) * most))
             here = tiles[len(tiles) * unit // units : len(tiles) * (unit + 1) // units]
             for some in here if widened else [slice(here[0].start, here[-1].stop)]:
                 operands = block.left(some, wide if widened else None), block.by_rows[rows.start * steps :], steps
@@ -198,8 +198,8 @@ class Way(NamedTuple):
         start, by_rows, labels, peak, scale, on_features = self.parts[part]
         classes, found = self.tiles[tile], self.numbers[tile % KEPT][start:]
         weight = self.widened[tile % PACKED] if block.plan.wide else block.left(classes, None)
-        size = kernels.CLASSES * len(peak)
-        with block.memory(size + block.plan.steps(size)) as memory:
+        size = kernels.HEIGHT * len(peak)
+        with block.memory(size + block.plan.steps(kernels.CLASSES) * len(peak)) as memory:
             turned = memory[size:].view(by_rows.dtype)
             kernels.slopes(
                 *(weight, by_rows, steps, block.bias[classes], labels, classes.start, memory, peak, scale),

@@ -91,10 +91,8 @@ def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     wide = not pairs and layer.weight.dtype != np.float32
     size, padded = 2 if pairs else 4, up(dim, kernels.COLUMNS)
     room = max_memory - PACKED * kernels.CLASSES * (padded * size + (4 * dim if wide else 0))
-    of_row, of_thread = (
-        2 * padded * size + 4 * dim + KEPT * kernels.CLASSES * size + UNITS * 12,
-        kernels.CLASSES * (4 + size),
-    )
+    of_row = 2 * padded * size + 4 * dim + KEPT * kernels.CLASSES * size + UNITS * 12
+    of_thread = 4 * kernels.HEIGHT + size * kernels.CLASSES  # for each row that it takes
     fit = (room - THREADS * MOST_ROWS * of_thread) // of_row
     fit = max(fit, min(MOST_ROWS, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
     return Plan(pairs, wide, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None

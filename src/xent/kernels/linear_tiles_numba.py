@@ -25,7 +25,7 @@ from xent.kernels.softmax_numba import loop
 __all__ = [
     "CLASSES",
     "COLUMNS",
-    "ONE",
+    "HEIGHT",
     "ROWS",
     "add_rows",
     "fold",
@@ -41,6 +41,7 @@ __all__ = [
 
 Array = Any
 CLASSES = 480  # a multiple of ROWS and of COLUMNS
+HEIGHT = 240  # classes whose logits are in memory at a time, likewise: with the weight they fit a core's cache
 NONE: Any = np.int64(0)  # not literals, for which `multiply` would be compiled once more
 ONE: Any = np.int64(1)
 PART = 60  # classes summed in float32 before the sum goes to float64
@@ -66,8 +67,8 @@ def fold(
     """
     wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     top, below, equal = lanes[:wide], lanes[wide : 2 * wide], lanes[2 * wide : 3 * wide]
-    for behind in range(0, bias.shape[0], CLASSES):
-        shifts = bias[behind : behind + CLASSES]
+    for behind in range(0, bias.shape[0], HEIGHT):
+        shifts = bias[behind : behind + HEIGHT]
         classes = shifts.shape[0]
         multiply(left[behind * steps :], steps, ONE, right, steps, tile, wide, classes, wide, NONE)
         for i in range(wide):
@@ -127,12 +128,15 @@ def slopes(
     steps of as many classes as there are numbers in one: the left operand of the gradient of the features.
     """
     wide, classes, zero = peak.shape[0], bias.shape[0], peak.dtype.type(0)
-    multiply(left, steps, ONE, right, steps, tile, wide, classes, wide, NONE)
-    for j in range(classes):
-        row, to, shift = tile[j * wide : (j + 1) * wide], found[j * line : j * line + wide], bias[j]
-        for i in range(wide):
-            term = scale[i] * exp((row[i] + shift) - peak[i])
-            to[i] = shortened(zero if scale[i] == zero else term, to[i])
+    for behind in range(0, classes, HEIGHT):
+        some = min(HEIGHT, classes - behind)
+        multiply(left[behind * steps :], steps, ONE, right, steps, tile, wide, some, wide, NONE)
+        for j in range(some):
+            row, shift, start = tile[j * wide : (j + 1) * wide], bias[behind + j], (behind + j) * line
+            to = found[start : start + wide]
+            for i in range(wide):
+                term = scale[i] * exp((row[i] + shift) - peak[i])
+                to[i] = shortened(zero if scale[i] == zero else term, to[i])
     for i in range(labels.shape[0]):
         y = labels[i] - first
         if 0 <= y < classes:
