@@ -176,6 +176,7 @@ def test_labels_that_count_from_one(zoo):
     assert one.first_row == np.argmax(zoo.y == 3)
     assert "--classes 1,2,3,4" in one.change
     assert found(checkup, "shifted-labels").change == "if so, subtract 1 from the labels."
+    assert "shifted-rows" not in complaints(checkup)
     assert checkup.loss is None
 
 

@@ -213,4 +213,8 @@ def test_only_what_is_wanted(number):
 def test_tiles_are_whole_panels():
     assert linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS == 0
     assert linear_tiles_numba.CLASSES % linear_tiles_numba.COLUMNS == 0
-    assert linear_tiles_numba.CLASSES % linear_tiles_numba.HEIGHT == linear_tiles_numba.HEIGHT % linear_tiles_numba.ROWS == 0
+    assert (
+        linear_tiles_numba.CLASSES % linear_tiles_numba.HEIGHT
+        == linear_tiles_numba.HEIGHT % linear_tiles_numba.ROWS
+        == 0
+    )

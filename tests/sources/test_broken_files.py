@@ -67,6 +67,8 @@ BROKEN = {
     "single.npy": (b"\x93NUMPY\1\0", "numpy.savez"),
     "short.csv": (GOOD_CSV.encode() + b"1\n", r"row 10 \(counted from 0\) has 1 fields where the header has 2"),
     "quote.csv": (GOOD_CSV.encode() + b'"1,0.5\n' + b"1,0.5\n" * LATER, "quote"),
+    "open.csv": (b'y,p,note\n1,0.5,"as seen\n0,0.25,x\n', "a quote that is never closed: .* 2 lines .* only 1 rows"),
+    "open.csv.gz": (gzip.compress(b'y,p,note\n1,0.5,"as seen\n0,0.25,x\n'), "a quote that is never closed"),
     "excel.xlsx": (b"PK\x05\x06" + b"\0" * 18, "zip archive without arrays"),
 }
 
@@ -81,6 +83,15 @@ def test_broken_files_are_refused_by_name(tmp_path, name, made, write):
         read_all(tmp_path / name)
     assert name in str(caught.value)
     assert "\n" in str(caught.value)  # a next step
+
+
+def test_quotes_within_cells_are_text_and_need_no_partner(tmp_path):
+    path = tmp_path / "inches.csv"
+    path.write_text('y,p,note\n1,0.5,a 5" disk\n\n0,0.25,"two\nlines"\n')
+    with pytest.raises(SourceError, match="never closed"):  # an odd one, and fewer rows than lines: which is it?
+        read_all(path)
+    path.write_text('y,p,note\n1,0.5,a 5" disk\n\n0,0.25,x\n')
+    assert sum(batch.data.num_rows for batch in open_files([path]).batches(["y"])) == 2
 
 
 def test_missing_files_directories_and_doubles(tmp_path):

@@ -100,9 +100,8 @@ class OneLabel:
         own = own_columns(matched)
         found = [self._in_sorted_order(one, matched, own) for one in label_findings(self.book, matched, rows)]
         found += permuted_columns(self.table, matched, self.columns.predictions, self.columns.class_names)
-        found += misaligned_rows(self.table, matched)
-        if not {"permuted-columns", "shifted-labels", "inverted-probability", "shifted-rows"} & _complaints(found):
-            found += unrelated(self.table, own)
+        if not {"permuted-columns", "shifted-labels", "inverted-probability"} & _complaints(found):
+            found += misaligned_rows(self.table, matched) or unrelated(self.table, own)
         leaks = leaked_label(self.table, own)
         found += leaks or self._leaked_columns(own)
         zeros = infinite_tally(self.table, own)

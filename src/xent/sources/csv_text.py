@@ -6,9 +6,10 @@ cannot widen. Where all can start again, that is put off until a value turns up 
 its text unless it is a number or a boolean: no dates.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -64,10 +65,13 @@ class CsvPart:
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order and as its types."""
         rows = 0
-        with reading(self.name):
-            for batch in resized(_batches(self, {field.name: field.type for field in schema}), batch_bytes):
+        with reading(self.name), closing(_Quoted(streamed(self.path, self.compression, self.span))) as text:
+            types = {field.name: field.type for field in schema}
+            for batch in resized(_batches(self, types, text if self.span is None else text.stream), batch_bytes):
                 rows += batch.num_rows
                 yield batch
+            if text.quotes % 2:
+                _refuse_open_quote(self, rows)
         if self.span is not None and rows != self.rows:
             raise UnsettledError(f"{self.name} has other lines than rows: {self.rows} lines make {rows} rows.")
 
@@ -136,17 +140,46 @@ def _settled(part: CsvPart) -> CsvPart:
     return replace(part, schema=pa.schema(types), rows=rows)
 
 
-def _batches(part: CsvPart, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    with _translating(part), _opened(part, types) as reader:
+class _Quoted:
+    """A stream whose quotes are counted as it is read."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.quotes, self.closed = stream, 0, False
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's."""
+        block: bytes = self.stream.read(size)
+        self.quotes += block.count(b'"')
+        return block
+
+    def close(self) -> None:
+        """As a file's."""
+        self.closed = True
+        self.stream.close()
+
+
+def _refuse_open_quote(part: CsvPart, rows: int) -> None:
+    """A quote that is never closed, which makes one cell of all lines behind it; marks within a cell may be odd, too."""
+    with streamed(part.path, part.compression) as stream:
+        lines = sum(bool(line.strip()) for line in io.BufferedReader(stream)) - 1
+    if lines > rows:
+        raise SourceError(
+            f"{part.name} has a quote that is never closed: it has {lines:,} lines behind the header, and only {rows:,} rows.\n"
+            "Close it, or remove it."
+        )
+
+
+def _batches(part: CsvPart, types: dict[str, pa.DataType], stream: Any = None) -> Iterator[pa.RecordBatch]:
+    with _translating(part), _opened(part, types, stream) as reader:
         yield from reader
 
 
-def _opened(part: CsvPart, types: dict[str, pa.DataType]) -> Any:
+def _opened(part: CsvPart, types: dict[str, pa.DataType], stream: Any = None) -> Any:
     from pyarrow import csv  # needed for this format only
 
     names = None if part.span is None else part.schema.names
     return csv.open_csv(
-        streamed(part.path, part.compression, part.span),
+        streamed(part.path, part.compression, part.span) if stream is None else stream,
         # One thread is as fast in this reader (measured), and only then do its errors know the row.
         read_options=csv.ReadOptions(block_size=part.block, use_threads=False, column_names=names),
         # Pieces have none within quotes, or are refused.
