@@ -135,6 +135,21 @@ def test_groups_within_clusters():
         assert found.p_value == pytest.approx(truth, rel=1e-7)
 
 
+def test_groups_as_pandas_has_them():
+    pandas = pytest.importorskip("pandas")
+    labels, p, _, _, x = sample(300)
+    letters = np.array(["a", "b", None] * 100, object)
+    for group in (pandas.Categorical(letters), pandas.Series(letters), np.where(letters == None, np.nan, letters)):  # noqa: E711
+        found = {one.group: one.loss for one in xent.evaluate(labels, p, group=group).by_group}
+        assert found == pytest.approx({name: x[letters == name].mean() for name in ("a", "b", None)})
+    halves = pandas.cut(pandas.Series(p), [0.0, 0.5, 1.0])
+    assert {one.group for one in xent.evaluate(labels, p, group=halves).by_group} == {"(0.0, 0.5]", "(0.5, 1.0]"}
+    days = pandas.DatetimeIndex(["2020-01-01", "2020-01-02"] * 150)
+    for group in (days, pandas.Series(days)):
+        names = [str(one.group)[:10] for one in xent.evaluate(labels, p, group=group).by_group]
+        assert sorted(names) == ["2020-01-01", "2020-01-02"]
+
+
 def test_clusters_within_groups():
     """Groups that are alike are told apart as seldom as promised, and never where one of them is a single cluster."""
     random = np.random.default_rng(11)

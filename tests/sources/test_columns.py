@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xent.errors import SourceError
+from xent.errors import ArgumentTypeError, SourceError
 from xent.sources import Columns, choose_columns
 
 NUMBER, TEXT = pa.float64(), pa.string()
@@ -173,3 +173,12 @@ def test_class_names_are_what_stands_behind_the_prefix(names):
         found = choose_columns(schema("y", *columns), label="y", prediction=prediction)
         assert found.predictions == tuple(columns)
         assert found.class_names == tuple(names)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"label": [1, 0]}, {"label": 3}, {"weight": ["w"]}, {"prediction": [1, 2]}, {"prediction": 1}],
+)
+def test_columns_of_a_table_are_asked_for_by_name(asked):
+    with pytest.raises(ArgumentTypeError, match=r"asked for by .*by name; columns found: 'y', 'p', 'w'"):
+        choose_columns(schema("y", "p", "w"), **asked)

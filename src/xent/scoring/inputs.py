@@ -141,21 +141,24 @@ def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
 
 
 def as_keys(name: str, values: Any, rows: int) -> pa.Array:
-    """(rows,) texts, numbers or dates that say which group, cluster or example a row is of.
+    """(rows,) texts, numbers, dates or intervals that say which group, cluster or example a row is of.
 
     Raises:
         ShapeError: not one a row.
         ArgumentTypeError: it cannot be read as a column.
     """
+    if _of_intervals(values):  # of pandas, by `pd.cut`
+        values = [None if one != one else str(one) for one in values]
     column = _as_arrow(name, values)
     if isinstance(column, pa.Table):
         column = column.column(0) if column.num_columns == 1 else None
     if column is None:
-        array = as_array(name, values)
+        dates = str(getattr(values, "dtype", "")).startswith("datetime64")
+        array = np.asarray(values) if dates else as_array(name, values)
         if array.ndim != 1:
             raise ShapeError(f"{name} has shape {array.shape}, but must be (rows,): one for each row.")
         try:
-            column = pa.array(array)
+            column = pa.array(array, from_pandas=True)  # NaN is missing
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise ArgumentTypeError(
                 f"{name} cannot be read as one type: {error}. Pass texts or whole numbers."
@@ -163,6 +166,11 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
     if len(column) != rows:
         raise ShapeError(f"{name} has {len(column):,} entries, but there are {rows:,} rows: pass one for each row.")
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _of_intervals(values: Any) -> bool:
+    dtype = getattr(values, "dtype", None)
+    return str(getattr(getattr(dtype, "categories", None), "dtype", dtype)).startswith("interval")
 
 
 def _as_arrow(name: str, values: Any) -> Any:

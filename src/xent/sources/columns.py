@@ -1,7 +1,7 @@
 """Which column is the label, and which hold predictions: as told, or guessed from their names and said so."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -120,9 +120,9 @@ def _named(
     schema: pa.Schema, asked: str | Sequence[str], taken: Sequence[str], notes: list[str], flag: str
 ) -> tuple[list[str], str | None]:
     """Give the columns meant, and the pattern if it was one."""
-    if not isinstance(asked, str):
+    if not isinstance(asked, str) and isinstance(asked, Iterable):
         return [find_column(schema, name, flag) for name in asked], None
-    if asked in schema.names:
+    if not isinstance(asked, str) or asked in schema.names:
         return [find_column(schema, asked, flag)], None
     if "," in asked:
         names = [name.strip() for name in asked.split(",") if name.strip()]

@@ -1,11 +1,12 @@
 """Finding columns by name, and saying which there are when one is not."""
 
 import difflib
+import reprlib
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from xent.errors import SourceError
+from xent.errors import ArgumentTypeError, SourceError
 
 __all__ = ["find_column", "listing", "narrowed"]
 
@@ -14,6 +15,11 @@ _MOST_LISTED = 30
 
 def find_column(schema: pa.Schema, name: str, flag: str) -> str:
     """Give the column's own spelling: the name itself, or the one that differs in case only."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(
+            f"a column is asked for by {reprlib.repr(name)}, a {type(name).__name__}, but columns of a table are asked for by "
+            f"name; columns found: {listing(schema.names)}.\nPass {flag}; xent.evaluate takes arrays."
+        )
     if len(schema.get_all_field_indices(name)) == 1:
         return name
     matches = [column for column in schema.names if column == name]
