@@ -49,7 +49,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options; files may also stand behind them, where argparse leaves them over."""
     parser = _parser()
     options, left = parser.parse_known_args(arguments)
-    files = getattr(options, "files", None)
+    files: list[str] = getattr(options, "files", None) or []
     if left and (not files or any(one.startswith("-") and one != "-" for one in left)):
         parser.error(f"unrecognized arguments: {' '.join(left)}")
     if left:
