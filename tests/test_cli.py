@@ -275,8 +275,52 @@ def test_named_pipes_are_read_once(ten):
 def test_the_page_never_overwrites_the_predictions(capsys, ten):
     status, out, err = run(capsys, "score", ten, "--html", ten)
     assert (status, out) == (2, "")
-    assert "would overwrite the predictions" in err
+    assert "would overwrite one of the files to read" in err
     assert ten.read_text() == TEN
+
+
+@pytest.mark.parametrize("flag", ["--html", "--state"])
+def test_an_output_is_a_file(capsys, ten, flag, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, "score", ten, flag, "-")
+    assert (status, out) == (2, "")
+    assert f"{flag} - names no file" in err
+    assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("flag", ["--text", "--bytes", "--tokens"])
+@pytest.mark.parametrize("command", ["score", "compare"])
+def test_columns_of_tokens_are_refused_beside_classes(capsys, ten, command, flag):
+    status, out, err = run(capsys, command, ten, *([ten] if command == "compare" else []), flag, "label")
+    assert (status, out) == (2, "")
+    assert f"{flag} is about tokens" in err
+
+
+@pytest.mark.parametrize(
+    "flags", [["--state", "s.state"], ["--state", "s.state", "--resume"], ["--on-bad-file", "skip"]]
+)
+def test_options_for_many_files_are_refused_beside_tokens(capsys, tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("logprob\n-0.5\n-1.5\n")
+    status, out, err = run(capsys, "score", "t.csv", "--log-probability", "logprob", *flags)
+    assert (status, out) == (2, "")
+    assert f"{flags[0]} has no meaning for log-probabilities of tokens" in err
+    assert not (tmp_path / "s.state").exists()
+
+
+def test_files_may_stand_between_options_and_behind_them(capsys, ten, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(TEN)
+    expected = run(capsys, "score", ten, other, "--label", "label", "--unit", "bits")
+    assert expected[0] == 0
+    assert run(capsys, "score", ten, "--label", "label", other, "--unit", "bits") == expected
+    assert run(capsys, "score", "--label", "label", ten, "--unit", "bits", other) == expected
+    assert run(capsys, "compare", ten, "--names", "a,b", other)[0] == 0
+    for unknown in (["--lable", "label"], ["--label", "label", other, "--lable"]):
+        with pytest.raises(SystemExit) as stopped:
+            run(capsys, "score", ten, *unknown)
+        assert stopped.value.code == 2
+        assert "unrecognized arguments: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flags", [["--fail-above", "nan"], ["--fail-below-skill", "50"]])

@@ -158,7 +158,7 @@ def test_a_page_is_written_but_not_over_a_file(capsys, tmp_path):
     assert "no difference shown" in page
     capsys.readouterr()
     assert cli.main(["compare", str(a), str(b), "--html", str(a)]) == 2
-    assert "would overwrite the predictions" in capsys.readouterr().err
+    assert "would overwrite one of the files to read" in capsys.readouterr().err
 
 
 def test_a_limit_on_memory_changes_nothing(capsys, files):

@@ -59,6 +59,10 @@ def test_other_formats():
         (["new.parquet", "--with", "report.json", "-o", "new.parquet"], "would overwrite"),
         (["new.parquet", "--with", "nothing.json", "-o", "x.parquet"], "nothing.json cannot be read"),
         (["new.parquet", "--with", "other.json", "-o", "x.parquet"], "the text is no report that xent wrote"),
+        (
+            ["lists.parquet", "--with", "report.json", "-o", "x.csv"],
+            "column 'probability' has a list in each row, and CSV",
+        ),
         (["renamed.parquet", "--with", "report.json", "-o", "x.parquet"], "Rename the columns after the classes"),
     ],
 )
@@ -66,11 +70,13 @@ def test_what_is_refused(folder, capsys, arguments, text):
     (folder / "other.json").write_text(json.dumps({"loss": 1}))
     table = pq.read_table("new.parquet").rename_columns(["p_cow", "p_x", "p_bee", "id"])
     pq.write_table(table, "renamed.parquet")
+    lists = {"probability": list(pd.read_parquet("new.parquet")[["p_ant", "p_bee", "p_cow"]].to_numpy())}
+    pd.DataFrame(lists).to_parquet("lists.parquet")
     assert cli.main(["recalibrate", *arguments]) == 2
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
-    assert not (folder / "x.parquet").exists()
+    assert not list(folder.glob("x.*"))
     assert not list(folder.glob("*.partial"))
 
 

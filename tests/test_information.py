@@ -509,6 +509,8 @@ def test_values_are_checked_under_grad():
             r"^pxy\[1\] sums to 1\.1.*tables",
         ),
         (lambda a: information.conditional_entropy(a([[0.5, 0.5, -1.0, 1.0]])), r"^pxy\[0, 2\] is -1"),
+        (lambda a: information.surprisal(a([1 + 2.0**-18])), r"^p\[0\] is 1\.00000381\d*, but"),
+        (lambda a: information.surprisal(a([-1e-30, 0.0])), r"^p\[0\] is -1e-30, but"),
     ],
 )
 def test_values_are_refused_by_name_index_and_value(call, message, xp):
@@ -523,6 +525,8 @@ def test_round_off_passes_and_more_does_not():
     information.surprisal(np.float32(1.0000001))
     with pytest.raises(ProbabilityError):
         information.entropy(np.full(3, 0.333 - 1e-4))
+    with pytest.raises(ProbabilityError, match=r"^p is 1\.0000001, but"):
+        information.surprisal(1.0000001)
 
 
 def test_shapes_types_and_options_are_refused():
@@ -535,6 +539,9 @@ def test_shapes_types_and_options_are_refused():
         information.cross_entropy([0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]], axis=0)
     with pytest.raises(ShapeError):
         information.joint_entropy([0.5, 0.5])
+    for call in (information.entropy, information.perplexity, lambda p: information.cross_entropy(p, 0.25)):
+        with pytest.raises(ShapeError, match=r"^p is 0\.5.*: a number, not a distribution"):
+            call(0.5)
     for axis in (1, -2, 0.5, None):
         with pytest.raises(OptionError, match="axis is"):
             information.entropy([0.5, 0.5], axis=axis)

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without − still gets its report
     try:
-        options = _parser().parse_args(arguments)
+        options = _parsed(arguments)
         if hasattr(options, "lang") and not _can_show(language(options)):
             print(f"xent: {sys.stdout.encoding} cannot show the language asked for, so English is shown; "  # noqa: T201
                   "PYTHONIOENCODING=utf-8 changes that", file=sys.stderr)  # fmt: skip
@@ -43,6 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _refuse("interrupted")
         return 130
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; files may also stand behind them, where argparse leaves them over."""
+    parser = _parser()
+    options, left = parser.parse_known_args(arguments)
+    files: list[str] = getattr(options, "files", None) or []
+    if left and (not files or any(one.startswith("-") and one != "-" for one in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        options.files = [*files, *left]
+    return options
 
 
 def _can_show(lang: str) -> bool:

@@ -270,6 +270,19 @@ def test_layers_that_do_not_fit_are_refused(features, layer, target, bias, words
         xent.torch.linear_cross_entropy(features, layer, target, linear_bias=bias)
 
 
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("ours", [pair[1] for pair in PAIRS])
+def test_arrays_of_other_libraries_are_refused_by_name(ours, place):
+    names = list(inspect.signature(ours).parameters)[:3]
+    linear = ours is xent.torch.linear_cross_entropy
+    arguments = dict(
+        zip(names, [torch.eye(3), torch.eye(3), torch.ones(3).long() if linear else torch.ones(3)], strict=True)
+    )
+    arguments[names[place]] = arguments[names[place]].numpy()
+    with pytest.raises(ArgumentTypeError, match=rf"^{names[place]} is a numpy.ndarray, but must be a torch.Tensor"):
+        ours(**arguments)
+
+
 def test_binary_targets_outside_of_0_and_1_cost_what_they_cost_in_torch():
     logits, targets = draw(4), torch.tensor([0.0, 2.0, -0.5, 1.0], dtype=torch.float64)
     torch.testing.assert_close(

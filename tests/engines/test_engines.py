@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -116,3 +118,16 @@ def test_bad_rows_are_refused_as_they_are_here_and_not_read_again(engine, tmp_pa
         within(90, xent.scan, tmp_path / "bad.parquet", engine=TroubledEngine(engine, "none", "raises", marks))
     assert str(error.value) == str(expected.value)
     assert "row 3456" in str(error.value)
+
+
+def test_a_script_without_a_guard_is_told_to_have_one(folder, tmp_path):
+    script = tmp_path / "unguarded.py"
+    call = f"xent.scan({str(folder / 'part*.parquet')!r}, engine='processes', workers=2)"
+    script.write_text(f"import xent\nprint({call}.rows)\n")
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert found.returncode == 1
+    assert 'must stand under if __name__ == "__main__"' in found.stderr.splitlines()[-2]
+    script.write_text(f"import xent\nif __name__ == '__main__':\n    print({call}.rows)\n")
+    found = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert int(found.stdout) > 0

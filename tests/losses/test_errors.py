@@ -456,6 +456,18 @@ def test_probabilities_as_logits_warn_once_in_a_process_where_they_can_be_read(l
     assert done.stdout.strip() == "<string>"
 
 
+@pytest.mark.parametrize("name", ["label_smoothing", "z_loss", "softcap"])
+def test_options_that_jit_has_traced_are_refused_in_words(name):
+    def loss(value):
+        return xent.softmax_cross_entropy(jnp.asarray(LOGITS), jnp.asarray(INDEX), **{name: value})
+
+    with pytest.raises(
+        xent.errors.OptionError, match=rf"{name} is .*known when the loss is traced(.|\n)*static_argnames"
+    ):
+        jax.jit(loss)(0.5)
+    assert jax.jit(loss, static_argnums=0)(0.5) == pytest.approx(float(loss(jnp.asarray(0.5))), rel=1e-6)
+
+
 def test_probabilities_as_logits_do_not_warn_under_jit():
     jax.jit(xent.softmax_cross_entropy)(floats("jax", SOFT), whole("jax", INDEX))
 

@@ -258,6 +258,17 @@ def test_matplotlib_draws_the_confusion_of_the_report(four, ax):
     assert len(ax.texts) == 16
 
 
+def test_matplotlib_draws_the_confusion_of_decisions(ax):
+    labels = np.resize([0, 1, 2], 300)
+    report = evaluate(labels, np.eye(3)[np.where(np.arange(300) < 6, (labels + 1) % 3, labels)])
+    assert report.confusion == ((math.inf,) * 3,) * 3
+    surely = evaluate(labels, np.eye(3)[(labels + 1) % 3])
+    assert surely.confusion == ((math.inf, 0.0, math.inf), (math.inf, math.inf, 0.0), (0.0, math.inf, math.inf))
+    assert [(pair.label, pair.taken_for) for pair in surely.confused] == [(0, 1), (1, 2), (2, 0)]
+    assert surely.plot.confusion(ax) is ax
+    assert "0, 1, 2" in surely.warnings[1]  # whose columns are permuted
+
+
 def test_matplotlib_draws_the_histogram_of_the_report(report, ax):
     assert report.plot.histogram(ax) is ax
     heights = np.array([bar.get_height() for bar in ax.patches])

@@ -129,6 +129,11 @@ def test_a_probability_beside_the_predicted_class_is_the_prediction(name):
             r"label column is ambiguous.*'label', 'y'.*columns found: 'label', 'y', 'p'.*--label",
         ),
         (["a", "p"], {}, r"label column is missing.*columns found: 'a', 'p'.*--label NAME \(label=\)"),
+        (
+            ["id", "label", "p"],
+            {"weight": "label"},
+            r"label column is missing: 'label', which could be it, is named as the w",
+        ),
         (["y", "p_a", "logit_a"], {}, r"ambiguous.*p_\* or logit_\*.*columns found.*--prediction"),
         (["y", "p", "score"], {}, r"ambiguous.*p or score"),
         (["y", "a"], {}, r"are missing; looked for p_\*.*columns found: 'y', 'a'.*--prediction 'p_\*' \(prediction=\)"),

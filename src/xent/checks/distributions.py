@@ -43,6 +43,12 @@ def distributions(axis: int, **given: Any) -> tuple[int, list[Array]]:
     """
     arrays = dict(zip(given, arrays_of(**given), strict=True))
     shape = broadcast_shape(**arrays)
+    if not shape:
+        numbers = " and ".join(f"{name} is {number(array):.6g}" for name, array in arrays.items())
+        raise ShapeError(
+            f"{numbers}: a number, not a distribution, which is a probability for each outcome.\n"
+            "Pass all of them, such as [0.3, 0.7]; surprisal takes the probability of one."
+        )
     if not isinstance(axis, Integral) or not -len(shape) <= axis < len(shape):
         raise OptionError(
             f"axis is {axis!r}, but the arrays broadcast to shape {shape}, so it must be an integer in "
@@ -132,9 +138,15 @@ def _every(name: str, values: Array, ok: Array, allowed: str, next_step: str) ->
     index, count, total = _first(~ok)
     verb = "is" if count == 1 else "are"
     raise ProbabilityError(
-        f"{name}{_subscript(index)} is {number(values[index]):.6g}, but {allowed}; "
+        f"{name}{_subscript(index)} is {_shown(number(values[index]))}, but {allowed}; "
         f"{count:,} of {total:,} values {verb} outside.\n{next_step}"
     )
+
+
+def _shown(value: float) -> str:
+    """Six digits, or all of them where six are those of 0 or 1, which are allowed."""
+    shown = f"{value:.6g}"
+    return repr(value) if float(shown) in (0.0, 1.0) and float(shown) != value else shown
 
 
 def _sums_to_one(name: str, p: Array, axes: tuple[int, ...], row: str, rows: str) -> None:

@@ -52,14 +52,29 @@ def reduction(name: str, denominator: Any) -> None:
 
 def label_smoothing(value: float) -> None:
     """Refuse a label_smoothing outside of [0, 1]."""
+    _refuse_unknown("label_smoothing", value)
     if isinstance(value, str) or not 0.0 <= value <= 1.0:
         raise OptionError(
             f"label_smoothing is {value!r}, but must be in [0, 1].\nPass 0.1 to spread 10 % of the truth."
         )
 
 
+def _refuse_unknown(name: str, value: Any) -> None:
+    """Refuse an option without a value yet, as `jax.jit` makes of an argument: the work to be done depends on it."""
+    if value is None or isinstance(value, (int, float, str)):
+        return
+    try:
+        float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise OptionError(
+            f"{name} is {value!r}, but must be a number that is known when the loss is traced.\n"
+            f"Name it in static_argnames of jax.jit, or give it its value outside."
+        ) from error
+
+
 def positive_option(name: str, value: float | None, *, zero: bool = False) -> None:
     """Refuse an option that is not a finite number above 0, or at least 0."""
+    _refuse_unknown(name, value)
     if isinstance(value, str) or (value is not None and not (0 < value < math.inf or (zero and value == 0))):
         least = "0 or more" if zero else "above 0"
         raise OptionError(f"{name} is {value!r}, but must be finite and {least}.\nLeave it out to do without.")

@@ -18,7 +18,7 @@ from xent.commands.options import (
     write_out,
 )
 from xent.commands.progress import Progress
-from xent.commands.tokens import choices_or_files, is_token_log, refuse_for_tokens
+from xent.commands.tokens import choices_or_files, is_token_log, refuse_for_tokens, refuse_without_tokens
 from xent.errors import OptionError
 from xent.report.comparison_text import print_comparison
 from xent.report.numbers import decimals, p_value
@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
     refuse_to_overwrite(options.files, options.html)
     if options.log_probability is not None or is_token_log(options.files):
         return _of_tokens(options)
+    refuse_without_tokens(options)
     with Progress() as progress:
         found = xent.compare(
             *(choices_or_files([file]) for file in options.files),
@@ -100,7 +101,7 @@ def _of_tokens(options: argparse.Namespace) -> int:
     """Two logs of tokens, per byte on the same documents."""
     from xent.scoring.compare_tokens import compare_tokens
 
-    refuse_for_tokens(options, ("html", "unit", "on", "group"))
+    refuse_for_tokens(options, ("html", "unit", "on", "group", "token_count"))
     if len(options.files) != 2:
         raise OptionError(
             f"{len(options.files)} logs of tokens are given, but two can be compared at a time. Pass two."

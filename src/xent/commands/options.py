@@ -125,13 +125,17 @@ def share(text: str) -> float:
 
 
 def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "--html") -> None:
-    """Refuse an output that is one of the inputs, or that cannot be written, before any work is done."""
+    """Refuse an output that is no file, or one of the inputs, or that cannot be written, before any work is done."""
+    if output == "-":
+        raise OptionError(f"{flag} - names no file: standard output has what is printed. Name a file.")
     if output is not None and not os.path.isdir(os.path.dirname(output) or "."):
         raise OptionError(f"{flag} {output} is in a folder that does not exist. Make it first, or name another.")
     if output is not None and os.path.exists(output):
         for name in files:
             if os.path.exists(name) and os.path.samefile(name, output):
-                raise OptionError(f"{flag} {output} would overwrite the predictions. Give the output another name.")
+                raise OptionError(
+                    f"{flag} {output} would overwrite one of the files to read. Give the output another name."
+                )
     if output is not None:
         _try_to_write(output, flag)
 

@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)
         return tokens.run(options, query)
+    tokens.refuse_without_tokens(options)
     with Progress() as progress, state.kept(options):
         report = xent.scan(
             query or tokens.choices_or_files(options.files),

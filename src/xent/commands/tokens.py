@@ -12,7 +12,11 @@ from xent.texts.catalogue import speaker
 if TYPE_CHECKING:
     from xent.report.token_report import TokenReport
 
-__all__ = ["add", "choices_or_files", "is_token_log", "refuse_for_tokens", "run"]
+__all__ = ["add", "choices_or_files", "is_token_log", "refuse_for_tokens", "refuse_without_tokens", "run"]
+
+
+ALONE = ("state", "resume", "on_bad_file", "engine", "workers", "address")  # of xent score, for many files
+OF_TOKENS = {"text": "--text", "byte_count": "--bytes", "token_count": "--tokens"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +35,7 @@ def run(options: argparse.Namespace, source: Any = None) -> int:
     from xent.report.token_text import print_token_report
     from xent.scoring.tokens import score_tokens
 
-    refuse_for_tokens(
-        options, ("html", "unit", "fail_below_skill", "group", "holdout", "brief", "engine", "workers", "address")
-    )
+    refuse_for_tokens(options, (*ALONE, "html", "unit", "fail_below_skill", "group", "holdout", "brief"))
     with Progress() as progress:
         report = score_tokens(
             options.files if source is None else source,
@@ -61,11 +63,25 @@ def refuse_for_tokens(options: argparse.Namespace, also: tuple[str, ...]) -> Non
     names = ("label", "prediction", "weight", "classes", "clip", "normalize", "kind", "task", "max_memory", *also)
     for name in names:
         value = getattr(options, name, None)
-        if value not in (None, False, "auto") and (name, value) != ("unit", "nats"):
-            flag = f"--{name.replace('_', '-')}"
+        if value not in (None, False, "auto") and (name, value) not in (("unit", "nats"), ("on_bad_file", "stop")):
+            flag = OF_TOKENS.get(name, f"--{name.replace('_', '-')}")
             raise OptionError(f"{flag} has no meaning for log-probabilities of tokens. Leave it out.")
     if getattr(options, "brief", None) is not None and "brief" in also:
         raise OptionError("--brief and --full have no meaning for log-probabilities of tokens. Leave them out.")
+
+
+def refuse_without_tokens(options: argparse.Namespace) -> None:
+    """Refuse options that are about tokens where classes are scored.
+
+    Raises:
+        OptionError: one of them is given.
+    """
+    for name, flag in OF_TOKENS.items():
+        if getattr(options, name) is not None:
+            raise OptionError(
+                f"{flag} is about tokens, and these are predictions of classes. Pass --log-probability NAME too, or leave "
+                f"{flag} out."
+            )
 
 
 def is_token_log(files: list[str]) -> bool:

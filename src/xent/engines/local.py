@@ -107,8 +107,33 @@ def _processes(size: int) -> ProcessPoolExecutor:
             context = multiprocessing.get_context(way)
             if way == "forkserver":
                 context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
-            _kept[size, os.getpid()] = ProcessPoolExecutor(size, mp_context=context)
+            pool = ProcessPoolExecutor(size, mp_context=context)
+            _prove(pool)
+            _kept[size, os.getpid()] = pool
         return _kept[size, os.getpid()]
+
+
+_proven: set[int] = set()  # processes of which others could be started
+
+
+def _prove(pool: ProcessPoolExecutor) -> None:
+    """See that a process starts: each imports the script that asks for it, which must not ask in turn.
+
+    Raises:
+        EngineError: none does, or this is such a process.
+    """
+    if os.getpid() in _proven:
+        return
+    try:
+        pool.submit(os.getpid).result()
+    except RuntimeError as error:  # a BrokenProcessPool, or what multiprocessing says while it starts this process
+        pool.shutdown()
+        raise EngineError(
+            "no process could be started: each imports the script that asks for it. Where a script calls xent.scan with "
+            'engine="processes", the call must stand under if __name__ == "__main__":, or every process would ask again.\n'
+            'Put it there; or pass engine="local", which starts none.'
+        ) from error
+    _proven.add(os.getpid())
 
 
 def _forget(size: int, pool: ProcessPoolExecutor) -> None:

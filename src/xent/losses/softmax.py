@@ -70,7 +70,7 @@ def softmax_cross_entropy(
 
 def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
     """`softmax_cross_entropy` with its options in one value."""
-    if softcap is None and options.plain and is_tensor(logits) and is_tensor(labels):
+    if softcap is None and is_tensor(logits) and is_tensor(labels) and options.plain:
         loss = _plain_loss(logits, labels, options.reduction)
         if loss is not None:
             return loss

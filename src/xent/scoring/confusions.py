@@ -30,7 +30,7 @@ def confusion_matrix(plan: Plan, sums: Sums) -> NDArray[np.float64] | None:
     None where it is not kept: several or soft labels, or so many classes that it would be larger than the rest.
     """
     classes = len(plan.classes)
-    if not sums.confusion or plan.task == "multilabel":
+    if not (sums.confusion or sums.impossible) or plan.task == "multilabel":
         return None
     found = np.full((classes, classes), math.nan)
     for i in range(classes):

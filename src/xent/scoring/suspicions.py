@@ -26,7 +26,7 @@ def suspicions(plan: Plan, sums: Sums) -> tuple[Sentence, ...]:
 
 def _permuted(plan: Plan, sums: Sums) -> Sentence | None:
     """Whether giving each class another's column would lower the loss by far."""
-    if not sums.confusion:
+    if not (sums.confusion or sums.impossible):
         return None
     classes = len(plan.classes)
     costs = np.zeros((classes, classes))

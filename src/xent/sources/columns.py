@@ -145,7 +145,13 @@ def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str], layo
     if len(found) == 1:
         notes.append(sentence("note.label.guessed", name=repr(found[0])))
         return str(found[0])
-    what = f"is ambiguous, it could be {listing(found)}" if found else f"is missing; looked for {', '.join(_LABELS)}"
+    other = [name for name in schema.names if name.lower() in _LABELS and name in taken]
+    if found:
+        what = f"is ambiguous, it could be {listing(found)}"
+    elif other:
+        what = f"is missing: {listing(other)}, which could be it, is named as the weight or a prediction"
+    else:
+        what = f"is missing; looked for {', '.join(_LABELS)}"
     raise SourceError(f"the label column {what}; {_found(schema)}.\nPass {_LABEL_FLAG}.")
 
 

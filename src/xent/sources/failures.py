@@ -18,15 +18,15 @@ _FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, RuntimeError, z
 
 
 @contextmanager
-def reading(name: str | None, next_step: str = _DAMAGED) -> Iterator[None]:
-    """Turn whatever a reader raises into a SourceError that names the file."""
+def reading(name: str | None, next_step: str = _DAMAGED, done: str = "read") -> Iterator[None]:
+    """Turn whatever a reader, or a writer, raises into a SourceError that names the file."""
     try:
         yield
     except MemoryError as error:  # pyarrow's ArrowMemoryError; a damaged file may ask for any amount
         raise SourceError(f"{_named(name)} needs more memory than there is: {_line(error)}.\n{next_step}") from error
     except _FAILURES as error:
         cause = error if without_secrets(str(error)) == str(error) else None
-        raise SourceError(f"{_named(name)} cannot be read: {_line(error)}.\n{next_step}") from cause
+        raise SourceError(f"{_named(name)} cannot be {done}: {_line(error)}.\n{next_step}") from cause
 
 
 def place(source: str | None, row: int, column: str) -> str:

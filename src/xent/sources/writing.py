@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from xent.errors import OptionError
 from xent.sources.failures import reading
+from xent.sources.types import value_type
 
 __all__ = ["TableWriter"]
 
@@ -19,7 +20,7 @@ class TableWriter:
     """A file that comes to be whole, or not at all.
 
     Raises:
-        OptionError: the name does not tell a format that can be written.
+        OptionError: the name does not tell a format that can be written, or one that cannot hold these columns.
     """
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
@@ -27,12 +28,18 @@ class TableWriter:
         self.suffix = os.path.splitext(path)[1].lower()
         if self.suffix not in _FORMATS:
             raise OptionError(f"{path} names no format that can be written; use one of {', '.join(_FORMATS)}.")
+        lists = [field.name for field in schema if pa.types.is_nested(value_type(field.type))]
+        if self.suffix == ".csv" and lists:
+            raise OptionError(
+                f"{path} cannot be written as CSV: column {lists[0]!r} has a list in each row, and CSV has none. Name a "
+                ".parquet or .arrow file."
+            )
         self.partial = f"{path}.partial"
         self.writer: Any = None
 
     def __enter__(self) -> "TableWriter":
         """Open the file beside its place."""
-        with reading(self.path, "Check the folder and its permissions."):
+        with reading(self.path, "Check the folder and its permissions.", "written"):
             self.writer = self._opened()
         return self
 
@@ -49,7 +56,7 @@ class TableWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
-        with reading(self.path, "Check the free space."):
+        with reading(self.path, "Check the free space.", "written"):
             self.writer.write_batch(batch)
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:

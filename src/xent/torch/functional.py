@@ -13,7 +13,14 @@ from xent.losses.linear import MAX_MEMORY, linear_loss
 from xent.losses.options import Options
 from xent.losses.sigmoid import sigmoid_loss
 from xent.losses.softmax import softmax_loss
-from xent.torch.targets import Target, counted, in_torchs_words, layout_of, nan_over_nothing
+from xent.torch.targets import (
+    Target,
+    counted,
+    in_torchs_words,
+    layout_of,
+    nan_over_nothing,
+    refuse_other_than_tensors,
+)
 
 __all__ = ["binary_cross_entropy_with_logits", "cross_entropy", "linear_cross_entropy"]
 
@@ -55,6 +62,7 @@ def cross_entropy(
         >>> xent.torch.cross_entropy(torch.tensor([[20.0, 0.0, 0.0], [0.0, 1.0, 2.0]]), torch.tensor([0, -100]))
         tensor(4.1223e-09)
     """
+    refuse_other_than_tensors(input=input, target=target, weight=weight)
     try:
         asked = layout_of(tuple(input.shape), target, ignore_index)
         options = Options(weight, None, asked.ignore_index, label_smoothing, 0.0, reduction, None, False)
@@ -99,6 +107,7 @@ def binary_cross_entropy_with_logits(
         >>> xent.torch.binary_cross_entropy_with_logits(torch.tensor([0.0, 100.0]), torch.tensor([1.0, 1.0]))
         tensor(0.3466)
     """
+    refuse_other_than_tensors(input=input, target=target, weight=weight, pos_weight=pos_weight)
     logits = input.double() if target.dtype is torch.float64 else input
     entries: int | None = input.numel() if reduction == "mean" else None
     try:
@@ -154,6 +163,8 @@ def linear_cross_entropy(
         tensor(0.2395)
     """
     del options
+    tensors = {"input": input, "linear_weight": linear_weight, "target": target, "linear_bias": linear_bias}
+    refuse_other_than_tensors(**tensors, weight=weight)
     places = tuple(linear_weight.shape[1:-1])
     shape = (*input.shape[:-1], *linear_weight.shape[:1], *places)
     try:

@@ -9,7 +9,7 @@ from torch import Tensor
 from xent.autodiff.torch import readable
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, XentError
 
-__all__ = ["Target", "counted", "in_torchs_words", "layout_of", "nan_over_nothing"]
+__all__ = ["Target", "counted", "in_torchs_words", "layout_of", "nan_over_nothing", "refuse_other_than_tensors"]
 
 
 class Target(NamedTuple):
@@ -19,6 +19,16 @@ class Target(NamedTuple):
     soft: bool  # weights over the classes, not classes
     ignore_index: int | None  # None: no row is skipped
     counts: bool | None  # whether there is a row that is not skipped; None: nobody looked
+
+
+def refuse_other_than_tensors(**given: Tensor | None) -> None:
+    """Refuse what is no tensor, such as NumPy's arrays, which PyTorch's functions do not take either."""
+    for name, value in given.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise ArgumentTypeError(
+                f"{name} is a {type(value).__module__}.{type(value).__qualname__}, but must be a torch.Tensor.\n"
+                f"Pass torch.as_tensor({name}); xent.softmax_cross_entropy and its kin take arrays of NumPy and JAX."
+            )
 
 
 def layout_of(
