@@ -11,7 +11,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from xent.kernels.elementary_numba import compiled
-from xent.kernels.ladder_numba import log1p
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
 from xent.kernels.survey_numpy import COST_BITS
 from xent.kernels.tiles_numba import Lanes, opened
@@ -62,15 +61,13 @@ def _add_turned(lanes: Lanes, nats: Any, codes: Any, row: Any, sums: Any) -> Non
 
 
 @compiled
-def costs(z: Array, rest: Array, codes: Array, impossible: Array, log_whole: Array, nats: Array, sums: Array) -> bool:
+def costs(z: Array, log_whole: Array, codes: Array, impossible: Array, nats: Array, sums: Array) -> bool:
     """Add −log of the probability of every class, by label; returns whether some are impossible.
 
-    impossible: (classes, classes), by label and class. sums: (groups of classes, classes, TOGETHER), by label; its lines
-    of the cache are whole. log_whole: (rows,), and nats: (TOGETHER, rows), int64, are scratch.
+    log_whole: (rows,), log Σ exp(z). impossible: (classes, classes), by label and class. sums: (groups of classes,
+    classes, TOGETHER), by label; its lines of the cache are whole. nats: (TOGETHER, rows), int64, is scratch.
     """
     rows, classes = codes.shape[0], z.shape[0]
-    for i in range(rows):
-        log_whole[i] = log1p(rest[i])
     found = np.int32(0)
     for group in range(sums.shape[0]):
         first, own = group * TOGETHER, sums[group]
