@@ -61,6 +61,22 @@ def test_twins_give_the_same_bits(classes, dtype, logs):
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("classes", [2, 3, 10, 17])
+def test_twins_give_the_same_bits_where_nothing_is_impossible(classes):
+    random = np.random.default_rng(1)
+    p = random.dirichlet(np.ones(classes), 1300).astype(np.float32)
+    p[700] = np.where(np.arange(classes) == 1, 1.0, 0.0)  # in one block of several
+    codes = random.integers(0, classes, 1300)
+    found = []
+    for kernels in (survey_numpy, survey_numba):
+        sums = empty_sums(classes)
+        kernels.survey(p, False, codes, *sums)
+        found.append(sums)
+    assert found[0][2][1].sum() == classes - 1
+    for one, other in zip(*found, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
 @each_twin
 def test_sums_do_not_depend_on_the_blocks(kernels):
     block, codes = rows(10, False, "float64")

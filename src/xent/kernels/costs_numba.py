@@ -11,7 +11,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from xent.kernels.elementary_numba import compiled
-from xent.kernels.ladder_numba import log1p
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
 from xent.kernels.survey_numpy import COST_BITS
 from xent.kernels.tiles_numba import Lanes, opened
@@ -20,8 +19,7 @@ __all__ = ["TOGETHER", "costs"]
 
 Array = Any
 COST = np.float32(2.0**COST_BITS)
-TOGETHER = 8  # classes, and rows, whose costs are a square of vectors
-ENOUGH = 4  # classes, for which that is faster than one by one; what the other lanes add is no one's
+TOGETHER = 8  # classes, and rows, whose costs are a square of vectors; what lanes without a class add is no one's
 _64 = ir.IntType(64)
 TURNING = (  # lanes of a pair of vectors that become one; pairs lie 1, 2, 4 vectors apart
     ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
@@ -62,15 +60,13 @@ def _add_turned(lanes: Lanes, nats: Any, codes: Any, row: Any, sums: Any) -> Non
 
 
 @compiled
-def costs(z: Array, rest: Array, codes: Array, impossible: Array, log_whole: Array, nats: Array, sums: Array) -> bool:
+def costs(z: Array, log_whole: Array, suspect: bool, codes: Array, impossible: Array, nats: Array, sums: Array) -> bool:
     """Add −log of the probability of every class, by label; returns whether some are impossible.
 
-    impossible: (classes, classes), by label and class. sums: (groups of classes, classes, TOGETHER), by label; its lines
-    of the cache are whole. log_whole: (rows,), and nats: (TOGETHER, rows), int64, are scratch.
+    Where rows are not `suspect`, none is. log_whole: (rows,), log Σ exp(z). impossible: (classes, classes), by label and class. sums: (groups of classes,
+    classes, TOGETHER), by label; its lines of the cache are whole. nats: (TOGETHER, rows), int64, is scratch.
     """
     rows, classes = codes.shape[0], z.shape[0]
-    for i in range(rows):
-        log_whole[i] = log1p(rest[i])
     found = np.int32(0)
     for group in range(sums.shape[0]):
         first, own = group * TOGETHER, sums[group]
@@ -78,15 +74,16 @@ def costs(z: Array, rest: Array, codes: Array, impossible: Array, log_whole: Arr
         for j in range(some):
             given, whole = z[first + j], nats[j]
             none = np.int32(0)
-            for i in range(rows):
-                none = np.int32(none + np.int32(given[i] <= LOWEST))
+            if suspect:
+                for i in range(rows):
+                    none = np.int32(none + np.int32(given[i] <= LOWEST))
             for i in range(rows):
                 y = NOTHING if given[i] <= LOWEST else log_whole[i] - given[i]
                 whole[i] = np.int64(y * COST)
             if none:
-                _count(given, codes, impossible[:, first + j])
+                _count(z, first + j, codes, impossible)
             found |= none
-        square = rows // TOGETHER * TOGETHER if some >= ENOUGH else 0
+        square = rows // TOGETHER * TOGETHER
         for i in range(0, square, TOGETHER):
             _add_square(nats, codes, i, own)
         for j in range(some):
@@ -97,6 +94,7 @@ def costs(z: Array, rest: Array, codes: Array, impossible: Array, log_whole: Arr
 
 
 @compiled
-def _count(z: Array, codes: Array, impossible: Array) -> None:
+def _count(z: Array, j: int, codes: Array, impossible: Array) -> None:
+    """Rows in which class j is impossible, by label."""
     for i in range(codes.shape[0]):
-        impossible[np.uint64(codes[i])] += z[i] <= LOWEST
+        impossible[np.uint64(codes[i]), j] += z[j, i] <= LOWEST

@@ -176,9 +176,9 @@ def _find_largest(rows: Array, top: Array, largest: Array) -> None:
 
 
 @compiled
-def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Array, log_largest: Array) -> None:
-    """As ladder_numpy.centre, of what `widen` made."""
-    rows = top.shape[0]
+def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Array, log_largest: Array) -> bool:
+    """As ladder_numpy.centre, of what `widen` made; returns False where it is known that no class is impossible."""
+    rows, suspect = top.shape[0], logs
     tiny, zero, far = wide.dtype.type(1e-30), wide.dtype.type(0), wide.dtype.type(NEAR_LOWEST)
     _find_largest(wide, top, largest)
     for i in range(rows):
@@ -202,8 +202,10 @@ def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Arr
             for i in range(rows):
                 odd = np.int32(odd + np.int32(np.float32(column[i]) < SHORT_LEAST))
             if odd:
+                suspect = True
                 for i in range(rows):
                     below[i] = _odd_log(column[i], below[i], log_largest[i])
+    return suspect
 
 
 @compiled

@@ -34,7 +34,7 @@ __all__ = [
 _compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
 _error_of_one_minus = numba.njit(el.error_of_one_minus, inline="always")
 
-MAX_ROWS = 1 << 16  # whose nats stay in the second-level cache
+MAX_ROWS = 3 << 15  # whose nats stay in the second-level cache
 BLOCK_NUMBERS = 1 << 40
 Array = Any  # of the shape and dtype that score_numpy gives
 

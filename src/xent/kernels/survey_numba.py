@@ -73,7 +73,7 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         ((3, classes, rows), single),
         ((rows,), np.dtype(np.int32)),
         ((rows,), wide),
-        ((5, rows), single),
+        ((4, rows), single),
         ((TEMPERED * WIDTH,), single),
         ((TEMPERED * WIDTH,), np.dtype(np.float64)),
         ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
@@ -161,13 +161,14 @@ def _survey(
 ) -> None:
     z, v = by_class[0], by_class[1]
     rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
-    ladder.centre(wide, logs, z, v, top, largest, log_largest)
+    suspect = ladder.centre(wide, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
-    some_impossible = not by_label.shape[0] or costs(z, rest, codes, impossible, by_row[4], whole, by_label)
     for i in range(codes.shape[0]):
         nothing[i] = NOTHING
+    some_impossible = suspect
     if moments.shape[0]:
         ladder.moments(z, v, rest, nothing, out)
+        some_impossible = costs(z, out[0], suspect, codes, impossible, whole, by_label)
     reliable_odds.count(v, out[3 : 3 + z.shape[0]], rest, top, codes, counts, reliable[2], at, whole[0])
     left_out, skip = 0, whole[0]
     for i in range(codes.shape[0]):

@@ -59,15 +59,15 @@ def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
     return both_columns(column) if logs and plan.kind == "log_probabilities" else column
 
 
-def survey(plan: Plan, part: Survey, kernels: ModuleType, surveyed: tuple[Array, ...]) -> Sums:
+def survey(plan: Plan, part: Survey, kernels: ModuleType, surveyed: tuple[Array, ...]) -> list[Sums]:
     """Add up a chunk: rows of one label and weight 1 in `surveyed`, as the kernels take it, others in the result."""
     if part.labels.ndim == 2 or part.weights is not None:
-        return Sums.gather(_slow(plan, part))
+        return list(_slow(plan, part))
     step = max(len(part.labels) if plan.clip is None else spec.BLOCK, 1)  # what is clipped is a copy
     for start in range(0, len(part.labels), step):
         rows = slice(start, start + step)
         kernels.survey(*logits_of(plan, part.predictions[rows]), part.labels[rows], *surveyed)
-    return Sums()
+    return []
 
 
 def slopes_of(plan: Plan, part: Survey, beta: float, offsets: Array) -> Array:

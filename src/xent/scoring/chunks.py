@@ -73,10 +73,12 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
     clipped, normalized, alike = changed.tolist()
     named = worst.named(plan, chunk)
     if not plan.brief:
-        found.append(survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed))
+        found += survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed)
     every = () if len(few) >= FEW else tuple(sorted(few))
-    counts = Sums(clipped=clipped, normalized=normalized, like_probabilities=alike, worst=named, top=plan.top)
-    return replace(Sums.gather([counts, *found]) if found else counts, few=every)
+    counts = Sums(
+        clipped=clipped, normalized=normalized, like_probabilities=alike, few=every, worst=named, top=plan.top
+    )
+    return replace(Sums.gather([counts, *found]), few=every) if found else counts
 
 
 def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:

@@ -88,7 +88,7 @@ def total(
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
-            yield part if few < FEW else replace(part, few=())
+            yield part if few < FEW or not part.few else replace(part, few=())
         for tally in tallies[1:]:
             tallies[0].take_in(tally)
         yield from tallies[0].sums() if tallies else ()

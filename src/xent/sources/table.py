@@ -10,7 +10,7 @@ from xent.sources.places import Address
 
 __all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
 
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 4 << 20
 MOST_ROWS = 1 << 20
 
 
