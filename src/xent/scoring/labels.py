@@ -1,6 +1,7 @@
 """Labels → codes: which class each label names, whatever the type it is written in."""
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -138,11 +139,20 @@ class Vocabulary:
         self.by_text = {form: code for code, label in reversed(list(enumerate(classes))) for form in text_forms(label)}
         numbers = _as_numbers(classes)
         whole = all(type(label) is int for label in classes)  # beyond 2^53 several have one float
-        values = np.array(range(len(classes)) if numbers is None else classes if whole else numbers)
         self.positions = numbers is None
-        self.is_range = bool((values == np.arange(len(classes))).all())
-        self.order = np.argsort(values, kind="stable")
-        self.values = values[self.order]
+        self._values: Sequence[Any] = range(len(classes)) if numbers is None else classes if whole else numbers
+        self.is_range = list(self._values) == list(range(len(classes)))
+
+    @cached_property
+    def order(self) -> Int64:
+        """The classes by their value."""
+        return np.argsort(np.array(self._values), kind="stable")
+
+    @cached_property
+    def values(self) -> NDArray[Any]:
+        """Their values, sorted."""
+        found: NDArray[Any] = np.array(self._values)[self.order]
+        return found
 
     @cached_property
     def texts(self) -> pa.StringArray:

@@ -82,7 +82,7 @@ class Tally:
             for code in np.flatnonzero(self.by_class[:, 1:].any(axis=1))
         }
         bins = np.flatnonzero(self.bins[0])
-        names = list(map(_bin_name, bins.tolist()))
+        names = _bin_names(bins).tolist()
         counts, nats = self.bins[:, bins].tolist()
         return Sums(
             rows=rows,
@@ -133,10 +133,8 @@ def nonzero(values: Int64, shift: int) -> dict[int, int]:
     return {i: value << shift for i, value in zip(places.tolist(), values[places].tolist(), strict=True)}
 
 
-def _bin_name(index: int) -> int:
-    """How sums name a bin of the kernels: 1/64 bits from 1/8 bit on (multiples of 8 from 1 bit on), negative below."""
-    if index >= spec.FIRST_CUT:
-        return index - spec.FIRST_CUT
-    if index >= spec.FIRST_FINE:
-        return index - spec.FIRST_FINE + spec.FINE_LOW - spec.FINE_TOP - 1
-    return index * spec.CUT or -spec.FINE_TOP - 1
+def _bin_names(bins: Int64) -> Int64:
+    """How sums name bins of the kernels: 1/64 bits from 1/8 bit on (multiples of 8 from 1 bit on), negative below."""
+    whole = np.where(bins == 0, -spec.FINE_TOP - 1, bins * spec.CUT)
+    fine = np.where(bins >= spec.FIRST_FINE, bins - (spec.FIRST_FINE - spec.FINE_LOW + spec.FINE_TOP + 1), whole)
+    return np.where(bins >= spec.FIRST_CUT, bins - spec.FIRST_CUT, fine)

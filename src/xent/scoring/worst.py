@@ -16,6 +16,7 @@ Int64 = NDArray[np.int64]
 
 
 MANY = 1 << 12
+HELD = 8  # times as many rows as are kept, before they are sifted
 
 
 class WorstRows:
@@ -34,15 +35,15 @@ class WorstRows:
         self.top = top
         self.numbered = numbered
         self.floor = np.nextafter(floor, -1.0)
-        self.nats = np.empty(0)
-        self.rows = np.empty(0, np.int64)
+        self.found: list[tuple[Float64, Int64]] = []  # nats and rows
+        self.held = 0
 
     def add(self, nats: Float64, weights: Float64 | None, start: int, kernels: ModuleType) -> None:
         """Look at rows `start` … of the chunk; those of weight 0 do not count."""
         if self.top == 0:
             return
         floor = self.floor
-        if weights is None and len(nats) > MANY > self.top > len(self.nats):  # most rows need not even be looked up
+        if weights is None and len(nats) > MANY > self.top and self.floor < 0.0:  # most rows need not even be looked up
             floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
         rows: Int64 = kernels.rows_above(nats, floor)
         rows = rows if weights is None else rows[weights[rows] > 0.0]
@@ -53,21 +54,31 @@ class WorstRows:
             cut = np.partition(found, -self.top)[-self.top]
             equal = rows[found == cut]
             rows = np.concatenate([rows[found > cut], equal[: self.top] if self.numbered else equal])
-        self.nats = np.concatenate([self.nats, nats[rows]])
-        self.rows = np.concatenate([self.rows, rows + start])
-        if len(self.nats) >= self.top:
-            cut = np.partition(self.nats, -self.top)[-self.top]
-            kept = self.nats >= cut
-            self.nats, self.rows = self.nats[kept], self.rows[kept]
+        self.found.append((nats[rows], rows + start))
+        self.held += len(rows)
+        if len(self.found) == 1 or self.held > HELD * self.top:
+            self._keep_the_worst()
+
+    def _keep_the_worst(self) -> None:
+        nats, rows = (np.concatenate(parts) for parts in zip(*self.found, strict=True))
+        if len(nats) >= self.top:
+            cut = np.partition(nats, -self.top)[-self.top]
+            kept = nats >= cut
+            nats, rows = nats[kept], rows[kept]
             # an equal row of a later block comes too late if rows are numbered, else it may still sort first
             self.floor = cut if self.numbered else np.nextafter(cut, -1.0)
+        self.found, self.held = [(nats, rows)], len(nats)
 
     def named(self, plan: Plan, chunk: Any) -> tuple[Worst, ...]:
         """The worst rows with their source, number, label and prediction."""
-        order = np.lexsort((self.rows, -self.nats))
+        if not self.found:
+            return ()
+        self._keep_the_worst()
+        ((nats, rows),) = self.found
+        order = np.lexsort((rows, -nats))
         if self.numbered:
             order = order[: self.top]
-        nats, rows = self.nats[order], self.rows[order]
+        nats, rows = nats[order], rows[order]
         labels, predicted = _labels(plan, chunk.labels[rows]), _predicted(plan, chunk.predictions[rows])
         numbers = rows + chunk.place.first_row if self.numbered else np.full(len(rows), -1)
         source = chunk.place.source
