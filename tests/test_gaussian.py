@@ -370,3 +370,11 @@ def test_a_ratio_whose_square_overflows_is_infinitely_far():
     assert gaussian.kl_divergence(0.0, 1e155, 0.0, 1.0) == math.inf
     assert gaussian.kl_divergence(0.0, 1.0, 0.0, 1e-160) == math.inf
     assert gaussian.kl_divergence(0.0, 1e150, 0.0, 1.0) == pytest.approx(0.5e300)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_torch_compile_gives_the_same_in_one_graph(name):
+    torch.compiler.reset()
+    graph = torch.compile(lambda *arguments: CALLS[name](Arguments(*arguments)), fullgraph=True, backend="eager")
+    got = graph(*(torch.tensor(x) for x in ARGUMENTS))
+    np.testing.assert_allclose(got, CALLS[name](ARGUMENTS), rtol=1e-13)

@@ -4,6 +4,8 @@ import contextlib
 import doctest
 import functools
 import math
+import subprocess
+import sys
 
 import array_api_strict
 import jax
@@ -465,6 +467,35 @@ def test_jit_gives_the_same_and_skips_value_checks(name):
             CALLS[name](function, jnp.asarray(P - 1), jnp.asarray(Q))
         with pytest.raises(ShapeError):
             jax.jit(information.joint_entropy)(jnp.asarray(Q))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_torch_compile_gives_the_same_in_one_graph_and_skips_value_checks(name):
+    torch.compiler.reset()  # one code object of the test would else be compiled once for each name, and no more than 8 times
+    function = getattr(information, name)
+    graph = torch.compile(lambda p, q: CALLS[name](function, p, q), fullgraph=True, backend="eager")
+    p, q = (torch.tensor(values, requires_grad=True) for values in (P, Q))
+    got, want = graph(p, q), CALLS[name](function, P, Q)
+    np.testing.assert_allclose(got.detach(), want, rtol=1e-13)
+    slopes = [
+        torch.autograd.grad(found.sum(), (p, q), allow_unused=True) for found in (got, CALLS[name](function, p, q))
+    ]
+    for slope, plain_slope in zip(*slopes, strict=True):
+        assert (slope is None) == (plain_slope is None)
+        if slope is not None:
+            torch.testing.assert_close(slope, plain_slope, rtol=1e-13, atol=0.0)
+    graph(p.detach() - 1, q)
+    with pytest.raises(ProbabilityError):
+        CALLS[name](function, p - 1, q)
+
+
+def test_the_first_use_of_torch_may_be_compiled():
+    code = """import torch, xent
+logits, labels = torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([0])
+compiled = torch.compile(xent.softmax_cross_entropy, fullgraph=True, backend="eager")
+print(*(f"{float(compiled(logits, labels, label_smoothing=0.1)):.6g}" for _ in range(2)))"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "2.30761 2.30761\n", done.stderr
 
 
 def test_vmap():

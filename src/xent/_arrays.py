@@ -62,11 +62,14 @@ def is_tensor(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+_torch: Namespace = None  # looked up in sys.modules, torch.compile would find that to change while it looks
+
+
 def _torch_namespace() -> Namespace:
-    loaded = sys.modules.get("array_api_compat.torch")
-    if loaded is None:
-        import array_api_compat.torch as loaded
-    return loaded
+    global _torch
+    if _torch is None:
+        import array_api_compat.torch as _torch
+    return _torch
 
 
 def arrays_of(**values: Any) -> tuple[Array, ...]:
@@ -78,9 +81,10 @@ def arrays_of(**values: Any) -> tuple[Array, ...]:
     """
     given = [value for value in values.values() if _is_array(value)]
     xp = _library(**values)
-    nested = {name: _from_nested(name, value) for name, value in values.items() if not _is_array(value)}
     if not given:
-        return tuple(nested.values())
+        return tuple(_from_nested(name, value) for name, value in values.items())
+    other = {name: value for name, value in values.items() if not _is_array(value)}
+    nested = {name: v if isinstance(v, (int, float)) else _from_nested(name, v).tolist() for name, v in other.items()}
     floating = [_floating_dtype(xp, name, value) for name, value in values.items() if name not in nested]
     known = [dtype.newbyteorder("=") if xp is np else dtype for dtype in floating if dtype is not None]
     dtype = known[0] if known else xp.asarray(0.0).dtype
@@ -88,7 +92,7 @@ def arrays_of(**values: Any) -> tuple[Array, ...]:
         dtype = dtype if other == dtype else _wider(xp, dtype, other)
     device = device_of(given[0])
     return tuple(
-        xp.asarray(nested[name].tolist(), dtype=dtype, device=device) if name in nested else _cast(xp, value, dtype)
+        xp.asarray(nested[name], dtype=dtype, device=device) if name in nested else _cast(xp, value, dtype)
         for name, value in values.items()
     )
 
@@ -162,9 +166,9 @@ def widen(array: Array) -> Array:
 
 
 def is_true_or_traced(flag: Array) -> bool:
-    """Say whether a boolean scalar is true, and yes where it has no value yet (JAX's `jit`, `vmap`)."""
+    """Say whether a boolean scalar is true, and yes where it has no value yet (`jax.jit`, `vmap`, `torch.compile`)."""
     try:
-        return bool(flag)
+        return (is_tensor(flag) and sys.modules["torch"].compiler.is_compiling()) or bool(flag)
     except TypeError:  # jax.errors.ConcretizationTypeError
         if array_api_compat.is_jax_array(flag):
             return True
@@ -223,6 +227,8 @@ def positions(array: Array) -> Array:
 
 def log(array: Array) -> Array:
     """Take the natural logarithm with log 0 = −inf in silence, where NumPy would warn."""
+    if is_tensor(array):  # torch.compile cannot follow what is below
+        return array.log()
     with np.errstate(divide="ignore"):
         return namespace_of(array).log(array)
 

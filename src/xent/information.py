@@ -4,7 +4,7 @@ Nothing is normalised or clipped. 0·log 0 is exactly 0; what happens although i
 infinity. Gradients flow where the library has them. Where an entry of exactly 0 makes a slope infinite,
 as that of p·log p, a finite one is given (0 for `entropy` and for `p` of `kl_divergence`), so that
 gradients through a softmax, which multiplies it by that 0, are right. 16-bit floats are computed and
-returned as float32. Values are checked where they can be read: not inside `jax.jit` or `vmap`.
+returned as float32. Values are checked where they can be read: not inside `jax.jit`, `vmap` or `torch.compile`.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What is asked of probabilities and of the parameters of Gaussians before anything is computed from them.
 
-Shapes are always checked. Values are checked where they can be read: not inside `jax.jit` or `vmap`.
+Shapes are always checked. Values are checked where they can be read: not inside `jax.jit`, `vmap` or `torch.compile`.
 """
 
 from numbers import Integral
