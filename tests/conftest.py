@@ -29,6 +29,11 @@ HOLDS = {
 }
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_sessionfinish(session):
     """Fail the run if a test was skipped for any other reason, or for one that does not hold here."""
     if hasattr(session.config, "workerinput"):  # a worker of pytest-xdist; the main process counts
