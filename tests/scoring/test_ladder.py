@@ -23,6 +23,13 @@ def drawn(n, classes, seed, spread=1.5):
     return labels, p
 
 
+def drawn_by_logits(classes):
+    """Calibrated logits and labels drawn from them."""
+    random = np.random.default_rng(21)
+    z = random.normal(size=(20_000, classes)) * 1.5
+    return (z + random.gumbel(size=z.shape)).argmax(axis=1), z
+
+
 def biased(p, temperature, offsets):
     return softmax(np.log(p) * temperature + np.array(offsets), axis=1)
 
@@ -420,9 +427,7 @@ def test_clusters_without_meaning_change_nothing():
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("scale", [300.0, 1e4, 1e8])
 def test_logits_that_are_too_far_apart_get_no_wrong_cure(classes, scale):
-    random = np.random.default_rng(21)
-    z = random.normal(size=(20_000, classes)) * 1.5
-    labels = (z + random.gumbel(size=z.shape)).argmax(axis=1)
+    labels, z = drawn_by_logits(classes)
     report = xent.evaluate(labels, z * scale, kind="logits")
     assert report.diagnosis.startswith("the logits are too far apart for a temperature of 16")
     assert (report.ladder, report.cure) == (None, None)
@@ -434,9 +439,7 @@ def test_logits_that_are_too_far_apart_get_no_wrong_cure(classes, scale):
 @pytest.mark.parametrize("times", [30.0, 300.0, 2000.0])
 def test_logits_that_are_too_near_each_other_are_told_by_how_much(classes, times):
     """Cosines as logits, say; beyond the temperatures that are summed the rows are looked at."""
-    random = np.random.default_rng(21)
-    z = random.normal(size=(20_000, classes)) * 1.5
-    labels = (z + random.gumbel(size=z.shape)).argmax(axis=1)
+    labels, z = drawn_by_logits(classes)
     truth = minimize_scalar(
         lambda t: nats(labels, log_softmax(z / t, axis=1)).mean(), bounds=(0.5, 2), method="bounded"
     )

@@ -141,7 +141,8 @@ def loss(
 
     else:
         z, labels, nll = _with_classes_side_by_side(z), np.ascontiguousarray(targets.labels), np.empty_like(share)
-        on_nll, statistics = formulas.on_nll(weights, share), RowStatistics(nll, nll)
+        on_nll = formulas.on_nll(weights, share)
+        statistics = RowStatistics(nll, nll)  # without a weight of squares no one asks for the logsumexp
 
         def work(first: int, last: int) -> None:
             i = slice(first, last)

@@ -6,7 +6,7 @@ order. So no derivative is ever silently zero.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -44,7 +44,13 @@ __all__ = [
 ]
 
 
-Views = tuple[Any, Targets, RowWeights, float]  # logits, targets, weights as NumPy arrays, and the divisor
+class Views(NamedTuple):
+    """What a loss is computed from, as NumPy arrays."""
+
+    z: Any
+    targets: Targets
+    weights: RowWeights
+    divisor: float
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -73,8 +79,11 @@ def plain_loss(logits: Tensor, labels: Tensor, divisor: float, plain: Callable[[
     """`loss` of rows by their classes; None where kernels do not serve, or not plain(logits, labels) as NumPy arrays."""
     if not kernels_serve(logits, labels):
         return None
-    views = viewed(logits), Targets(viewed(labels)), RowWeights(), divisor
-    return _total(logits, Targets(labels), RowWeights(), views) if plain(views[0], views[1].labels) else None
+    z, classes = viewed(logits), viewed(labels)
+    if not plain(z, classes):
+        return None
+    weights = RowWeights()
+    return _total(logits, Targets(labels), weights, Views(z, Targets(classes), weights, divisor))
 
 
 def _total(logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:
@@ -144,7 +153,7 @@ class _Loss(torch.autograd.Function):
         """The loss; nothing but the logits needs a gradient."""
         total, ctx.gradient = _pass(*views, True)
         ctx.save_for_backward(logits, *targets, weights.nll)
-        ctx.options = weights.square, views[-1]
+        ctx.options = weights.square, views.divisor
         return total
 
     @staticmethod
@@ -169,7 +178,7 @@ class _Loss(torch.autograd.Function):
 
 def _views(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float) -> Views:
     square = weights.square
-    return (
+    return Views(
         viewed(logits),
         Targets(*map(viewed, targets)),
         RowWeights(viewed(weights.nll), viewed(square) if isinstance(square, Tensor) else square),

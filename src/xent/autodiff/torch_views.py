@@ -23,9 +23,8 @@ def on_cpu(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
     if torch._C._len_torch_dispatch_stack():  # FakeTensorMode, make_fx
         return False
-    for (
-        tensor
-    ) in tensors:  # loops, here and below: `all` takes three times as long, and small losses are nothing but calls
+    # Loops, here and below: `all` takes three times as long, and small losses are nothing but calls.
+    for tensor in tensors:
         if tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu):
             continue
         return False

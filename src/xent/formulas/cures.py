@@ -65,7 +65,7 @@ def recalibrated(predictions: Any, scored: Scored) -> Array:
             "scored, in the report's order."
         )
     xp = namespace_of(p)
-    divided = scored.normalize and not column
+    divided = kind == "probabilities" and scored.normalize and not column
     most = float("inf") if divided else 1.0 + 1e-3
     if kind == "probabilities" and not is_true_or_traced(xp.all((p >= 0.0) & (p <= most))):
         raise ProbabilityError(
@@ -78,7 +78,7 @@ def recalibrated(predictions: Any, scored: Scored) -> Array:
         return _of_odds(p, kind, clip, cure.temperature, _row(p, cure.offsets))
     if column:
         return _of_odds(p, kind, clip, cure.temperature, cure.offsets[1] - cure.offsets[0])
-    if divided and kind == "probabilities":
+    if divided:
         p = p / xp.sum(p, axis=1, keepdims=True)
     return _of_rows(p, kind, clip, cure.temperature, _row(p, cure.offsets))
 

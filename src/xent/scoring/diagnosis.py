@@ -79,23 +79,17 @@ def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sen
         return sentence("diagnosis.small", share=share)
     temperature, bias = _temperature(step), _bias(plan, sums)
     one = "label" if plan.task == "multilabel" else "class"
-    if step.name == "both" and step.cure.beta == 0.0:
-        cure = sentence(f"cure.frequencies.{one}")
-        return sentence("diagnosis.cure", causes=temperature, cure=cure, share=share, p=p_value(step.p_value))
     offsets = sentence(f"cure.offsets.{one}")
-    causes = {
-        "temperature": temperature,
-        "class bias": bias,
-        "both": sentence("causes", first=temperature, second=bias),
-    }
-    cures = {
-        "temperature": _division(step),
-        "class bias": offsets,
-        "both": sentence("cures", first=_division(step), second=offsets),
-    }
-    return sentence(
-        "diagnosis.cure", causes=causes[step.name], cure=cures[step.name], share=share, p=p_value(step.p_value)
-    )
+    if step.name == "temperature":
+        causes, cure = temperature, _division(step)
+    elif step.name == "class bias":
+        causes, cure = bias, offsets
+    elif step.cure.beta == 0.0:
+        causes, cure = temperature, sentence(f"cure.frequencies.{one}")
+    else:
+        causes = sentence("causes", first=temperature, second=bias)
+        cure = sentence("cures", first=_division(step), second=offsets)
+    return sentence("diagnosis.cure", causes=causes, cure=cure, share=share, p=p_value(step.p_value))
 
 
 def _temperature(step: Step) -> Sentence:

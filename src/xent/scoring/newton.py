@@ -217,9 +217,8 @@ class _Search:
 
     def _forward(self, found: Found) -> None:
         step, self.expected = _step(self.problem, found, self.kind)
-        scale = max(
-            1.0, self.best.beta / LONGEST
-        )  # twice the logits at most, where they have become so many times more
+        # β at most doubles, where that is more than LONGEST
+        scale = max(1.0, self.best.beta / LONGEST)
         longest = float(max(abs(step[0]) / scale, np.abs(step[1:]).max(initial=0.0)))
         self.step = step * min(1.0, LONGEST / longest) if longest else step
         self.done = self.expected < ENOUGH
