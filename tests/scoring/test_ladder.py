@@ -11,8 +11,11 @@ from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import chi2
 
 import xent
-from xent.kernels.temper_numpy import BETAS
+from xent.kernels.temper_numpy import BETAS, BETWEEN
 from xent.scoring.curves import Curve, lowest_point
+from xent.scoring.diagnosis import recommended
+from xent.scoring.ladder import Ladder, Step
+from xent.scoring.newton import Cure
 
 
 def drawn(n, classes, seed, spread=1.5):
@@ -173,11 +176,38 @@ def test_the_curve_is_exact_between_the_temperatures(scale):
     z = np.log(p) * scale
     z -= z.max(axis=1, keepdims=True)
     own = z[np.arange(len(z)), labels].mean()
-    curve = Curve(math.log(8), np.stack([cumulants(beta * z) for beta in BETAS], axis=1), own)
+    curve = Curve.of(math.log(8), np.stack([cumulants(beta * z) for beta in BETAS], axis=1).reshape(-1), own)
     for beta in np.geomspace(1 / 12, 12, 60):
         assert curve.at(beta)[0] == pytest.approx(logsumexp(beta * z, axis=1).mean() - beta * own, abs=1e-6)
     direct = minimize_scalar(lambda b: logsumexp(b * z, axis=1).mean() - b * own, bounds=(1e-3, 16), method="bounded")
     assert curve.at(lowest_point(curve) or 0.0)[0] == pytest.approx(direct.fun, abs=1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0, 8.0, 30.0])
+def test_the_curve_of_a_thousand_classes(scale):
+    z = np.random.default_rng(9).normal(0.0, scale, (200, 1000))
+    nodes = (np.stack([cumulants(beta * between * z) for beta in BETAS], axis=1) for between in (1.0, BETWEEN))
+    curve = Curve.of(math.log(1000), np.concatenate([node.reshape(-1) for node in nodes]), 0.0)
+    for beta in np.geomspace(1 / 16, 16, 40):
+        assert curve.at(beta)[0] == pytest.approx(logsumexp(beta * z, axis=1).mean(), abs=1e-8)
+
+
+def test_the_temperature_of_a_thousand_classes():
+    z = np.random.default_rng(10).normal(0.0, 3.0, (2000, 1000))
+    labels = (z / 1.7 + np.random.default_rng(11).gumbel(size=z.shape)).argmax(axis=1)
+    own = z[np.arange(len(z)), labels].mean()
+    direct = minimize_scalar(
+        lambda b: logsumexp(b * z, axis=1).mean() - b * own, bounds=(0.1, 9), method="bounded", options={"xatol": 1e-9}
+    )
+    rung = by_name(xent.evaluate(labels, z, kind="logits"))["temperature"]
+    assert rung.loss == pytest.approx(direct.fun, abs=1e-7)
+    assert rung.temperature == pytest.approx(1.0 / direct.x, rel=1e-6)
+
+
+def test_rows_too_few_for_offsets_need_no_test_of_them():
+    step = Step("temperature", Cure(0.5, np.zeros(2)), 0.7, 1, 1 / 12, 0.004)
+    both = step._replace(name="both", gain=np.nextafter(0.7, 1.0))
+    assert recommended(Ladder(2.5, {"temperature": step, "both": both}, endless=False)) is step
 
 
 def test_predictions_that_tell_nothing_have_no_temperature():

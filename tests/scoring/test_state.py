@@ -139,7 +139,7 @@ def test_states_of_other_classes_or_options_do_not_merge():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": "xent-state", "version": 5}', '{"format": "other", "version": 1}'],
+    ["", "[]", "{}", '{"format": "xent-state", "version": 6}', '{"format": "other", "version": 1}'],
 )
 def test_what_is_no_state_is_refused(text):
     with pytest.raises(xent.StateError):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xent.kernels import ladder_numpy as ladder
 from xent.kernels.ladder_numpy import LOWEST, NOTHING, NUMBER_ONE
-from xent.kernels.temper_numpy import TEMPERED, temper
+from xent.kernels.temper_numpy import temper
 
 __all__ = [
     "COST_BITS",
@@ -52,7 +52,7 @@ def survey(block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, 
 
     block: (rows, classes), or (rows,) for the second of two; logits or log-probabilities where `logs`.
     codes: (rows,): the label; a row whose label has probability 0 is left out of grid and moments.
-    grid: (TEMPERED,): losses at several temperatures. moments: (moments_count,), or (0,) to leave them out.
+    grid: (tempered(classes),): losses at several temperatures. moments: (moments_count,), or (0,) to leave them out.
     cost: (2, classes, classes), or (2, 0, 0): by label and class, −log of the probability, and how often that is 0.
     reliable: (3, classes + 1, ODDS_BINS), or (3, 1, …): rows, their probability, how often it is true;
     by class and bin of its odds, and last for the likeliest class.
@@ -69,9 +69,9 @@ def survey(block: Array, logs: bool, codes: Int64, grid: Int64, moments: Int64, 
         finite = z[own, np.arange(len(own))] > LOWEST
         if not finite.all():
             z, v, top, rest = z[:, finite], v[:, finite], top[finite], rest[finite]
-        out = np.empty((max(TEMPERED, len(moments)), len(top)), np.float32)
+        out = np.empty((max(len(grid), len(moments)), len(top)), np.float32)
         temper(z, v, top, out)
-        ladder.fixed_sums(out[:TEMPERED], grid)
+        ladder.fixed_sums(out[: len(grid)], grid)
         if len(moments):
             ladder.moments(z, v, rest, np.zeros_like(rest), out)
             ladder.fixed_sums(out[: len(moments)], moments)

@@ -8,7 +8,7 @@ from xent.kernels import temper_numpy as spec
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numba import exp, halves, inline, joined, log1p
 from xent.kernels.ladder_numpy import NOTHING
-from xent.kernels.temper_numpy import BETAS, SIXTEENTH, SUMMED, TEMPERED
+from xent.kernels.temper_numpy import BETAS, BETWEEN, FEW, SIXTEENTH, SUMMED, TEMPERED
 from xent.kernels.tiles_numba import add_powers
 
 __all__ = ["WIDTH", "temper"]
@@ -32,11 +32,34 @@ def temper(
     whole: Array,
     grid: Array,
 ) -> None:
-    """Add what temper_numpy.temper gives of all rows but those to `skip`, rounded as in `fixed_sums`, to grid (TEMPERED,).
+    """Add what temper_numpy.temper gives of all rows but those to `skip`, rounded as in `fixed_sums`, to grid.
 
-    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. roots, like z, and sums, totals and whole
-    (2, ·), float32, float64 and int32, of TEMPERED · WIDTH numbers, are scratch.
+    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. z and v of many classes are changed. roots, like
+    z, and sums, totals and whole (2, ·), float32, float64 and int32, of TEMPERED · WIDTH numbers, are scratch.
     """
+    _temper(z, v, top, skip, any_skip, roots, sums, totals, whole, grid)
+    if z.shape[0] > FEW:
+        for j in range(z.shape[0]):
+            logit, power = z[j], v[j]
+            for i in range(z.shape[1]):
+                logit[i] *= BETWEEN
+                power[i] = exp(logit[i])
+        _temper(z, v, top, skip, any_skip, roots, sums, totals, whole, grid[TEMPERED:])
+
+
+@compiled
+def _temper(
+    z: Array,
+    v: Array,
+    top: Array,
+    skip: Array,
+    any_skip: bool,
+    roots: Array,
+    sums: Array,
+    totals: Array,
+    whole: Array,
+    grid: Array,
+) -> None:
     classes, rows = z.shape
     size = TEMPERED * WIDTH
     for j in range(classes):

@@ -1,9 +1,11 @@
 """Losses at nine temperatures, and how they bend there, row by row, spelled out in NumPy.
 
 The inverse temperatures β double, so that one's powers are the squares of those before. Of each, the loss's first three
-derivatives are known too: less work than losses at as many temperatures more, and a curve as near between them.
+derivatives are known too: less work than losses at as many temperatures more, and a curve as near between them. Of many
+classes the curve bends more, and the same is known halfway between those β, too.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,13 +13,28 @@ from numpy.typing import NDArray
 
 from xent.kernels.ladder_numpy import NOTHING, NUMBER_ONE, exp32, log1p32
 
-__all__ = ["BETAS", "CUMULANTS", "NEGLIGIBLE", "SIXTEENTH", "SUMMED", "TEMPERED", "UNTEMPERED", "cumulants", "temper"]
+__all__ = [
+    "BETAS",
+    "BETWEEN",
+    "CUMULANTS",
+    "FEW",
+    "NEGLIGIBLE",
+    "SIXTEENTH",
+    "SUMMED",
+    "TEMPERED",
+    "UNTEMPERED",
+    "cumulants",
+    "temper",
+    "tempered",
+]
 
 Float32 = NDArray[np.float32]
 
 BETAS = tuple(2.0**k for k in range(-4, 5))  # inverse temperatures
 CUMULANTS = 4  # of β·z, the first being log Σ exp
-TEMPERED = CUMULANTS * len(BETAS)  # numbers of a row
+TEMPERED = CUMULANTS * len(BETAS)  # numbers of a row of few classes
+FEW = 64
+BETWEEN = np.float32(math.sqrt(0.5))  # times BETAS: the temperatures that many classes have besides
 UNTEMPERED = BETAS.index(1.0)  # which of them is log Σ exp(z)
 SUMMED = 64  # classes added up in float32 before the sum goes on in float64
 # Beside 1 nothing, nor are the square, the fourth power … of the others; squares of what is above 1e-18 are normal numbers.
@@ -25,11 +42,23 @@ NEGLIGIBLE = tuple(np.float32(1e-18 ** (1.0 / (1 << k))) for k in range(len(BETA
 SIXTEENTH = np.float32(1.0 / 16.0)
 
 
-def temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
-    """For every β of BETAS log Σ_j exp(β·z_j), and mean, variance and third cumulant of β·z under its softmax.
+def tempered(classes: int) -> int:
+    """How many numbers `temper` gives of a row."""
+    return TEMPERED if classes <= FEW else 2 * TEMPERED
 
-    z, v, top: as `ladder_numpy.centre` gives them. out: (TEMPERED or more, rows): the first of every β before the second of any.
+
+def temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
+    """For every β log Σ_j exp(β·z_j), and mean, variance and third cumulant of β·z under its softmax.
+
+    z, v, top: as `ladder_numpy.centre` gives them. out: (tempered(classes) or more, rows): the first of every β of BETAS
+    before the second of any; then the same of BETAS · BETWEEN, where there are more than FEW classes.
     """
+    _temper(z, v, top, out)
+    if len(z) > FEW:
+        _temper(z * BETWEEN, exp32(z * BETWEEN), top, out[TEMPERED:])
+
+
+def _temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> None:
     totals = np.zeros((TEMPERED, len(top)))
     for first in range(0, len(z), SUMMED):
         part = np.zeros(totals.shape, np.float32)

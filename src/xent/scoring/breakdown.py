@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from xent.kernels import elementary_numpy as elementary
 from xent.kernels import ladder_numpy as ladder
 from xent.kernels import survey_numpy as spec
-from xent.kernels.temper_numpy import TEMPERED, temper
+from xent.kernels.temper_numpy import temper, tempered
 from xent.scoring import exact
 from xent.scoring.outcomes import both_columns
 from xent.scoring.plan import Plan
@@ -167,9 +167,9 @@ def _cures(seen: _Rows, problem: int) -> Sums:
     z, v = seen.z[:, finite], seen.v[:, finite]
     top, rest, weights = seen.top[finite], seen.rest[finite], seen.weights[finite]
     count = ladder.moments_count(len(z)) if len(z) <= spec.MOST_CLASSES else 0
-    out = np.empty((max(TEMPERED, count), len(top)), np.float32)
+    out = np.empty((max(tempered(len(z)), count), len(top)), np.float32)
     temper(z, v, top, out)
-    grid = weighted_sums(out[:TEMPERED], weights)
+    grid = weighted_sums(out[: tempered(len(z))], weights)
     ladder.moments(z, v, rest, np.zeros_like(rest), out) if count else None
     moments = weighted_sums(out[:count], weights)
     return Sums(

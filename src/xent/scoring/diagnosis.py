@@ -30,6 +30,8 @@ def recommended(ladder: Ladder | None) -> Step | None:
     both = next((step for step in found if step.name == "both"), None)
     if single is None or both is None:
         return single or found[0]
+    if both.parameters == single.parameters:  # classes are too rare for offsets of their own
+        return single
     if not both.by_chance:  # of rows that the cures were not fitted on
         return both if both.gain > single.gain else single
     rows = both.parameters / both.by_chance / 2.0  # independent ones that would tell as much

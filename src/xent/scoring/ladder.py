@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels.survey_numpy import MOST_CLASSES
-from xent.kernels.temper_numpy import CUMULANTS, TEMPERED, UNTEMPERED
+from xent.kernels.temper_numpy import UNTEMPERED, tempered
 from xent.report.model import Rung
 from xent.scoring.curves import HIGHEST, Curve, lowest_point
 from xent.scoring.looks import Look
@@ -94,11 +94,13 @@ def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladde
 
 
 def _curve(plan: Plan, sums: Sums) -> Curve:
-    sides = len(plan.classes) * math.log(2.0) if plan.task == "multilabel" else math.log(len(plan.classes))
-    means = [sums.grid.get(number, 0) / sums.weight for number in range(TEMPERED)]
+    several = plan.task == "multilabel"
+    sides = len(plan.classes) * math.log(2.0) if several else math.log(len(plan.classes))
+    known = tempered(2 if several else len(plan.classes))
+    means = np.array([sums.grid.get(number, 0) / sums.weight for number in range(known)])
     # the label's z as the exact losses have it: that of the sums ends at LOWEST
     label_logit = (sums.grid.get(UNTEMPERED, 0) - sums.loss) / sums.weight
-    return Curve(sides, np.array(means).reshape(CUMULANTS, -1), label_logit)
+    return Curve.of(sides, means, label_logit)
 
 
 def _offsets(problem: Problem, sums: Sums, beta: float, look: Look, gain: float, farthest: float) -> dict[str, Fit]:

@@ -24,7 +24,7 @@ from xent.units import unit_base
 __all__ = ["FORMAT", "VERSION", "State"]
 
 FORMAT = "xent-state"
-VERSION = 5
+VERSION = 6
 _ADDING = threading.Lock()  # one for all states: it is held for microseconds, and a state so can be pickled
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from xent.kernels import ladder_numpy as ladder
 from xent.kernels import sums_numpy as spec
 from xent.kernels import survey_numpy
-from xent.kernels.temper_numpy import TEMPERED
+from xent.kernels.temper_numpy import tempered
 from xent.scoring import exact
 from xent.scoring.memory import reused
 from xent.scoring.outcomes import Outcomes
@@ -120,7 +120,7 @@ def _survey_arrays(classes: int) -> tuple[Int64, ...]:
     few = classes <= survey_numpy.MOST_CLASSES
     own = classes if few else 0
     return (
-        np.zeros(TEMPERED, np.int64),
+        np.zeros(tempered(classes), np.int64),
         np.zeros(ladder.moments_count(classes) if few else 0, np.int64),
         np.zeros((2, own, own), np.int64),
         np.zeros((3, own + 1, survey_numpy.ODDS_BINS), np.int64),
