@@ -24,6 +24,7 @@ from xent.errors import OptionError, ProbabilityError, SourceError, StateError
 from xent.scoring import data
 from xent.scoring.state_files import read_state, saved_state, write_state
 from xent.sources import open_files
+from xent.sources.writing import TableWriter
 
 ROWS = 6_000
 
@@ -319,10 +320,27 @@ def test_what_is_no_state_file_is_called_so(tmp_path, content, capsys):
 
 
 def test_no_partial_file_is_left(parts, tmp_path):
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(SourceError, match="cannot be written"):
         write_state(tmp_path / "no" / "folder.state", xent.State([0, 1]))
     xent.scan(parts, state="out.state")
     assert not list(Path().glob("*.partial"))
+
+
+def test_only_files_are_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    labels = {"label": [0, 1], "p": [0.2, 0.7]}
+    pa.csv.write_csv(pa.table(labels), tmp_path / "in.csv")
+    with pytest.raises(SourceError, match=r"pipe\.csv cannot be written: it is there, and is no file\.\nName another"):
+        write_state(tmp_path / "pipe.csv", xent.State([0, 1]))
+    with pytest.raises(SourceError, match="is no file"):
+        xent.scan(tmp_path / "in.csv", state=tmp_path / "pipe.csv")
+    with (
+        pytest.raises(SourceError, match="is no file"),
+        TableWriter(str(tmp_path / "pipe.csv"), pa.table(labels).schema),
+    ):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe.csv", "in.csv"}
+    assert (tmp_path / "pipe.csv").is_fifo()
 
 
 def spoil(path, how):

@@ -55,6 +55,7 @@ BROKEN = {
     "flipped.csv.gz": (overwritten("arrow.csv.gz", 1_000), "cannot be read"),
     "parquet.gz": (lambda content_of: gzip.compress(content_of("arrow.parquet")), "is parquet inside gzip"),
     "binary": (b"ab\0\1" * 20, "unknown format"),
+    "zero.csv": (b"label,p\n0,0.1\n\x001,0.9\n", "zero byte in line 3, and text has none"),
     "utf16.csv": (GOOD_CSV.encode("utf-16"), "UTF-16"),
     "latin.csv": ("y,p\né,0.5\n".encode("latin-1"), r"row 0 .*column 'y' is not UTF-8"),
     "list.json": (b'[{"y": 1}]', "not JSON Lines"),

@@ -15,6 +15,7 @@ from xent.scoring.state_files import SavedState, saved_state, write_state
 from xent.scoring.sums import Sums
 from xent.sources.fragments import Fragment
 from xent.sources.places import changed_at
+from xent.sources.writing import refuse_no_file
 
 __all__ = ["Checkpoint"]
 
@@ -30,11 +31,13 @@ class Checkpoint:
         unit: of the state.
 
     Raises:
+        SourceError: there is something that is no file.
         StateError: there is a file to go on from, but it is no such state.
     """
 
     def __init__(self, path: str | os.PathLike[str], resume: bool, unit: str | None) -> None:
         self.path = os.fspath(path)
+        refuse_no_file(self.path)
         self.unit = unit
         self._found = saved_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
         self._done: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and the fragments' first rows

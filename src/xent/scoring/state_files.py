@@ -7,12 +7,12 @@ which rows it is, whether that is all of them, and the checksum of both lines.
 import hashlib
 import json
 import os
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from xent.errors import StateError
 from xent.scoring.state import FORMAT, State
 from xent.sources.failures import reading
+from xent.sources.writing import replacing
 
 __all__ = ["SavedState", "read_state", "saved_state", "write_state"]
 
@@ -67,20 +67,16 @@ def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any]
         True
     """
     name = os.fspath(path)
-    partial = f"{name}.{os.getpid()}.partial"
     text = state.to_json()
     lines = [text] if scan is None else [_header(scan, text), text]
-    with reading(name, "Check the folder, its permissions, and the free space."):
-        try:
-            with open(partial, "w", encoding="utf-8", newline="\n") as file:
-                file.write("\n".join([*lines, ""]))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, name)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
-            raise
+    with (
+        reading(name, "Check the folder, its permissions, and the free space.", "written"),
+        replacing(name) as partial,
+        open(partial, "w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.write("\n".join([*lines, ""]))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_state(path: str | os.PathLike[str]) -> State:

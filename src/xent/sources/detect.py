@@ -189,6 +189,11 @@ def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> 
     if kind in ("parquet", "ipc file", "npz") and not any(head.startswith(m) for m, k in _FORMATS.items() if k == kind):
         raise SourceError(f"{name} is not the {kind} file that its name says: it begins with {head[:8]!r}.\n{_KNOWN}")
     if kind == "csv" and b"\0" in head:
+        if suffix in (".csv", ".tsv", ".txt"):
+            line = head[: head.index(b"\0")].count(b"\n") + 1
+            raise SourceError(
+                f"{name} has a zero byte in line {line}, and text has none: the file is damaged, or no UTF-8.\nWrite it again."
+            )
         raise SourceError(f"{name} has an unknown format: it begins with {head[:8]!r}.\n{_KNOWN}")
     if compression and kind not in _STREAMED:
         raise SourceError(

@@ -1,23 +1,52 @@
-"""Tables written batch by batch: Parquet, CSV or Arrow, by the file's name."""
+"""Files that come to be whole or not at all, and tables in them: Parquet, CSV or Arrow, by the file's name."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
 
-from xent.errors import OptionError
+from xent.errors import OptionError, SourceError
 from xent.sources.failures import reading
 from xent.sources.types import value_type
 
-__all__ = ["TableWriter"]
+__all__ = ["TableWriter", "refuse_no_file", "replacing"]
 
 _FORMATS = (".parquet", ".pq", ".csv", ".arrow", ".feather")
 
 
+def refuse_no_file(path: str) -> None:
+    """Refuse to put a file in the place of a device, a pipe or a folder.
+
+    Raises:
+        SourceError: the path is of such a thing.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise SourceError(f"{path} cannot be written: it is there, and is no file.\nName another.")
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """The name of a file to write beside another, whose place it takes at the end; after an error nothing is left of it.
+
+    Raises:
+        SourceError: there is something that is no file.
+    """
+    refuse_no_file(path)
+    partial = f"{path}.{os.getpid()}.partial"
+    try:
+        yield partial
+        os.replace(partial, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(partial)
+        raise
+
+
 class TableWriter:
-    """A file that comes to be whole, or not at all.
+    """A table that is written batch by batch.
 
     Raises:
         OptionError: the name does not tell a format that can be written, or one that cannot hold these columns.
@@ -34,36 +63,34 @@ class TableWriter:
                 f"{path} cannot be written as CSV: column {lists[0]!r} has a list in each row, and CSV has none. Name a "
                 ".parquet or .arrow file."
             )
-        self.partial = f"{path}.partial"
+        self.replacing = replacing(path)
         self.writer: Any = None
 
     def __enter__(self) -> "TableWriter":
         """Open the file beside its place."""
         with reading(self.path, "Check the folder and its permissions.", "written"):
-            self.writer = self._opened()
+            self.writer = self._opened(self.replacing.__enter__())
         return self
 
-    def _opened(self) -> Any:
+    def _opened(self, name: str) -> Any:
         if self.suffix in (".parquet", ".pq"):
             import pyarrow.parquet  # heavy, as the others are
 
-            return pyarrow.parquet.ParquetWriter(self.partial, self.schema)
+            return pyarrow.parquet.ParquetWriter(name, self.schema)
         if self.suffix == ".csv":
             import pyarrow.csv
 
-            return pyarrow.csv.CSVWriter(self.partial, self.schema)
-        return pa.ipc.new_file(self.partial, self.schema)
+            return pyarrow.csv.CSVWriter(name, self.schema)
+        return pa.ipc.new_file(name, self.schema)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
         with reading(self.path, "Check the free space.", "written"):
             self.writer.write_batch(batch)
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Put the file in its place; after an error, take it away."""
         self.writer.close()
-        if kind is None:
-            os.replace(self.partial, self.path)
-        else:
-            with suppress(FileNotFoundError):
-                os.unlink(self.partial)
+        self.replacing.__exit__(kind, error, trace)
