@@ -281,6 +281,12 @@ REFUSED = {
         xent.LabelError,
         r"sums to 1\.1",
     ),
+    "soft labels and one column": (
+        ([[0.3, 0.7], [1.0, 0.0]], [0.7, 0.2]),
+        {},
+        xent.ShapeError,
+        r"labels have 2 columns and predictions 1; .*1 − p and p",
+    ),
     "rounded labels": (
         (np.zeros(3, np.float16), np.full((3, 4000), 1 / 4000)),
         {},
