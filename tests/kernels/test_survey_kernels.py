@@ -127,7 +127,9 @@ def test_losses_at_every_temperature_are_those_of_mpmath(kernels, logs, classes,
             total = mpmath.fsum(map(mpmath.exp, w))
             mean, square, cube = (mpmath.fsum(mpmath.exp(v) * v**m for v in w) / total for m in (1, 2, 3))
             truth = [mpmath.log(total), mean, square - mean**2, cube - 3 * mean * square + 2 * mean**3]
-            rounded_away = max(1.0, float(-cube - mean * (3 * square - 2 * mean**2)))  # the third is what they differ by
+            rounded_away = max(
+                1.0, float(-cube - mean * (3 * square - 2 * mean**2))
+            )  # the third is what they differ by
             np.testing.assert_allclose(found[:, node], [float(v) for v in truth], atol=4e-7 * rounded_away, rtol=2e-6)
 
 
