@@ -107,6 +107,7 @@ REFUSED = [
     (("--p", "1", "-3"), "ProbabilityError: p[1] is -3, but must be a probability, in [0, 1]. If these are logits"),
     (("--q", "1", "2", "--label", "0"), "ProbabilityError: q[1] is 2, but must be a probability"),
     (("--gaussian", "nan", "1"), "ProbabilityError: values[0] is nan, but must be finite."),
+    (("--logits=-inf", "1", "--label", "1"), "OptionError: '1' is taken for a FILE, beside --logits, but one thing is explained at a time. The numbers of --logits follow it (--logits -1 2), or are joined by commas (--logits=-1,2)."),
     (("--gaussian", "1,2", "1,-inf"), "ProbabilityError: predictions[1] is -inf, but must be finite."),
     (("--logits", "-1e308", "1", "--label", "0"), "ProbabilityError: logits[0] is -1e+308, but must be -inf or within"),
     (("--logits", "-inf", "-inf", "--label", "0"), "ProbabilityError: logits are all -inf"),
@@ -119,7 +120,7 @@ REFUSED = [
     (("--gaussian", "1", "1", "--std", "0"), "ProbabilityError: std is 0, but standard deviations must be"),
     (("--gaussian", "inf", "1"), "ProbabilityError: "),
     (("a.csv",), "OptionError: which row of the file? Pass --row N"),
-    (("a.csv", "--row", "0", "--logits", "1", "2"), "OptionError: source and logits are given together"),
+    (("a.csv", "--row", "0", "--logits", "1", "2"), "OptionError: 'a.csv' is taken for a FILE, beside --logits, but one thing"),
     (("a.csv", "--row", "0"), "SourceError: "),
 ]  # fmt: skip
 

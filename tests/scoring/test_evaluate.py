@@ -281,6 +281,12 @@ REFUSED = {
         xent.LabelError,
         r"sums to 1\.1",
     ),
+    "soft labels and one column": (
+        ([[0.3, 0.7], [1.0, 0.0]], [0.7, 0.2]),
+        {},
+        xent.ShapeError,
+        r"labels have 2 columns and predictions 1; .*1 − p and p",
+    ),
     "rounded labels": (
         (np.zeros(3, np.float16), np.full((3, 4000), 1 / 4000)),
         {},
@@ -295,6 +301,23 @@ def test_bad_input_is_refused_and_named(name):
     arguments, options, error, message = REFUSED[name]
     with pytest.raises(error, match=f"(?s){message}"):
         xent.evaluate(*arguments, **options)
+
+
+def test_few_rows_of_many_classes_make_the_baseline_too_low_and_the_report_says_so():
+    """Drawn alike, so that the entropy is log K; of n rows in it at most log n (Miller 1955: less by (K − 1) / 2n)."""
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 500, 800)
+    uniform = random.uniform(0.999, 1.001, (800, 500)) / 500
+    report = xent.evaluate(labels, uniform, normalize=True)
+    present = len(np.unique(labels))
+    low = (present - 1) / 1600
+    assert np.log(500) - report.baseline > low
+    assert report.verdict.startswith("worse than knowing nothing")
+    assert f"these 800 rows of {present} classes, so it is about {low:.3f} nats or more too low" in "".join(
+        report.warnings
+    )
+    frequent = xent.evaluate(labels % 50, uniform[:, :50], normalize=True)
+    assert not any("Miller" in text for text in frequent.warnings)
 
 
 def test_one_class_only():

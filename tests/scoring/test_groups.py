@@ -85,6 +85,14 @@ def test_small_groups_are_pooled_and_missing_ones_are_a_group():
     assert f"40 groups of fewer than {SMALL} rows" in str(report)
 
 
+def test_a_group_without_a_name_is_seen():
+    labels, p = np.array([0, 1] * 100), np.tile([0.2, 0.7], 100)
+    group = np.repeat(["", "de"], 100)
+    assert "''  0." in str(xent.evaluate(labels, p, group=group))
+    worse = np.where(group == "", p / 2, p)
+    assert "better in group '' by 0." in str(xent.compare(p, worse, labels=labels, group=group, names=["A", "B"]))
+
+
 def test_many_groups_are_listed_where_they_differ():
     labels, p, _, _, _ = sample(6000)
     group = np.arange(6000) % 100

@@ -94,6 +94,12 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError("which row of the file? Pass --row N; rows are counted from 0.")
     if options.source and is_token_log(options.source):
         raise OptionError("these are logs of tokens, and a row of predictions of classes is explained. Use xent score.")
+    for name in ("logits", "p", "q"):
+        if options.source and given[name]:
+            raise OptionError(
+                f"{' '.join(options.source)!r} is taken for a FILE, beside --{name}, but one thing is explained at a time.\n"
+                f"The numbers of --{name} follow it (--{name} -1 2), or are joined by commas (--{name}=-1,2)."
+            )
     explanation = xent.explain(
         choices_or_files(options.source) if options.source else None,
         **given,

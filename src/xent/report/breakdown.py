@@ -1,5 +1,6 @@
 """What the loss is made of and where it sits, as lines of text."""
 
+from xent.report.lines import on_one_line
 from xent.report.model import GroupReport, Report
 from xent.report.numbers import decimals, p_value, percent
 from xent.texts.catalogue import Sentence, counted, said, sentence, speaker
@@ -54,7 +55,7 @@ def group_name(group: GroupReport) -> str:
     """A group's name, also of those that have none."""
     if group.pooled:
         return sentence("group.pooled", count=group.pooled)
-    return sentence("group.missing") if group.group is None else str(group.group)
+    return sentence("group.missing") if group.group is None else on_one_line(group.group)
 
 
 def _group(group: GroupReport, lang: str) -> str:

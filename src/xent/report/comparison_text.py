@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from xent.report.lines import Line, columns_of, named, print_lines, shown_in
+from xent.report.lines import Line, columns_of, named, on_one_line, print_lines, shown_in
 from xent.report.numbers import decimals, p_value
 from xent.texts.catalogue import Sentence, counted, printable, said, sentence, speaker
 
@@ -148,7 +148,7 @@ def _spoken(won: "Sequence[SliceDifference]", unit: str) -> Sentence:
 
 def _named(one: "SliceDifference") -> str:
     """The name on one line; what xent calls a slice itself stays a sentence."""
-    return one.name if isinstance(one.name, Sentence) else " ".join(str(one.name).split())
+    return one.name if isinstance(one.name, Sentence) else on_one_line(one.name)
 
 
 def _size(difference: float | None) -> str:

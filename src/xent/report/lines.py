@@ -5,13 +5,29 @@ import re
 from collections.abc import Callable, Sequence
 from typing import IO, Any
 
-__all__ = ["WIDE", "Line", "broken", "columns_of", "console_on", "named", "print_lines", "shown_in", "wrapped"]
+__all__ = [
+    "WIDE",
+    "Line",
+    "broken",
+    "columns_of",
+    "console_on",
+    "named",
+    "on_one_line",
+    "print_lines",
+    "shown_in",
+    "wrapped",
+]
 
 Line = tuple[str, str, str]  # name, text, style
 WIDE = r"[\u2e80-\u9fff\uff00-\uffef]"
 CLOSING = r"[，。：；？！、）”》]"
 # a wide character, or a word, with the opening marks before it and the closing ones and spaces behind it
 PIECES = re.compile(rf"[（“《]*(?:(?!{CLOSING}){WIDE}|(?:(?!{WIDE}|[“”]|\s).)+){CLOSING}*\s*|{CLOSING}+\s*|\s+|.")
+
+
+def on_one_line(name: Any) -> str:
+    """A name as text; quoted where nothing else would be seen of it."""
+    return " ".join(str(name).split()) or repr(name)
 
 
 def named(name: str, lines: Sequence[str], style: str = "") -> list[Line]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from xent import units
 from xent.report import breakdown
-from xent.report.lines import Line, named, print_lines, shown_in
+from xent.report.lines import Line, named, on_one_line, print_lines, shown_in
 from xent.report.model import ClassReport, Report, WorstRow
 from xent.report.numbers import decimals, exponential, percent
 from xent.texts.catalogue import said, sentence, speaker
@@ -168,4 +168,4 @@ def _worst_line(row: WorstRow, report: Report, lang: str, with_source: bool) -> 
 def _spoken(label: Any) -> Any:
     if isinstance(label, tuple):
         return tuple(_spoken(one) for one in label) or sentence("none")
-    return " ".join(str(label).split()) or repr(label)
+    return on_one_line(label)

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from xent.report.lines import Line, named, print_lines, shown_in
+from xent.report.lines import Line, named, on_one_line, print_lines, shown_in
 from xent.report.numbers import decimals, exponential
 from xent.texts.catalogue import Say, Sentence, counted, said, sentence, speaker
 
@@ -147,5 +147,5 @@ def _perplexity(value: float) -> str:
 
 
 def _spoken(name: str) -> str:
-    text = " ".join(name.split()) or repr(name)
+    text = on_one_line(name)
     return text if len(text) <= 40 else f"{text[:39]}…"

@@ -9,7 +9,7 @@ import numpy as np
 from xent.checks.names import by_name
 from xent.checks.predictions import SUM_TOLERANCE
 from xent.engines.contract import Engine
-from xent.errors import LabelError, OptionError
+from xent.errors import LabelError, OptionError, ShapeError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, resolve
 from xent.scoring.data import InFiles, Reducible
@@ -124,6 +124,11 @@ def _targets(
         )
     if task == "auto":
         task = guess_task(np.asarray(labels, np.float64), block)
+    if columns == 1 and task != "multilabel":
+        raise ShapeError(
+            f"labels have {labels.shape[1]} columns and predictions 1; pass one column a class in both: "
+            "of two classes, 1 − p and p."
+        )
     order: tuple[int, ...] = tuple(range(columns))
     label_order = None
     note = sentence("note.columns.same_order")

@@ -1,4 +1,4 @@
-"""How many independent rows of weight 1 tell as much as weighted rows, or rows that come in clusters.
+"""How many independent rows of weight 1 tell as much as weighted rows, clusters of rows, or rows with soft labels.
 
 Fitting k parameters to them gains tr(H⁻¹·J) / 2n by chance, where H is the curvature of the mean loss and J the scatter
 of its slopes over rows or clusters, both at the fit; that is what k / 2n would be with so many independent rows. The
@@ -42,11 +42,12 @@ def effective_rows(
 ) -> Callable[[NDArray[np.bool_]], Effective]:
     """The number of rows for a set of free parameters (1 + classes,).
 
-    A row of several labels is such a cluster of them. Without a look at the rows, it is told by how much clusters and
-    weights widen the interval of the loss itself.
+    A row of several labels is such a cluster of them; a soft label varies less than one drawn from it. Without a look
+    at the rows, it is told by how much clusters and weights widen the interval of the loss itself.
     """
     several = problem.plan.task == "multilabel"
-    if not several and not sums.clusters and sums.weight == sums.weight_squared:
+    alike = sums.weight == sums.weight_squared and not sums.label_entropy
+    if alike and not several and not sums.clusters:
         return lambda free: Effective(float(sums.rows), float(free.sum()))
     if look is None:
         found = _by_the_interval(sums)

@@ -10,6 +10,7 @@ from xent.texts.catalogue import Sentence, counted, sentence
 
 __all__ = ["checks", "verdict", "warnings"]
 
+ENOUGH = 10  # rows a class, for the frequencies of these rows to be about those of others
 MOST_SKIPPED = 5  # files that a warning lists
 
 
@@ -67,6 +68,10 @@ def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[Sentence, ...]:
     if absent:
         shown = ", ".join(absent[:10]) + (", …" if len(absent) > 10 else "")
         found.append(sentence("warning.absent", labels=shown, count=len(absent), classes=len(plan.classes)))
+    present = len(plan.classes) - len(absent)
+    if plan.task != "multilabel" and present > 2 and sums.rows < ENOUGH * present:
+        low = decimals((present - 1) / (2.0 * sums.rows))
+        found.append(sentence("warning.few_by_class", rows=sums.rows, classes=present, nats=low))
     return tuple(found)
 
 

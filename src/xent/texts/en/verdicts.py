@@ -39,6 +39,7 @@ TEXTS = {
     "warning.softmax_twice": '{count:,} of {rows:,} rows of logits are already probabilities: softmax was probably applied twice. Pass kind="probabilities" (--kind probabilities).',
     "warning.one_class": "only one class is present in the labels: the baseline is 0 and the skill undefined.",
     "warning.absent": "no row has the label {labels} ({count:,} of {classes:,} classes).",
+    "warning.few_by_class": "the baseline takes its frequencies from these {rows:,} rows of {classes:,} classes, so it is about {nats} nats or more too low (Miller 1955), and the skill understated: a model can know something and still cost more.",
     "warning.by_position": "labels are numbers, but columns are named {names}: label 0 was taken for {first}, and so on in the order of the columns. If that is another order, everything here is wrong; classes=[...] (--classes) settles it.",
     "suspicion.permuted": "the columns of {columns} look permuted: another order would give {then} instead of {now} nats. xent check looks into it.",
     "suspicion.hard": "nearly all predictions are 0 or 1: class decisions, where probabilities are needed. xent check looks into it.",

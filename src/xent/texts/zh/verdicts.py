@@ -39,6 +39,7 @@ TEXTS = {
     "warning.softmax_twice": '{rows:,} 行 logits 中有 {count:,} 行已经是概率：softmax 很可能做了两次。请传入 kind="probabilities"（--kind probabilities）。',
     "warning.one_class": "标签中只出现了一个类别：基线为 0，技巧评分无定义。",
     "warning.absent": "没有一行的标签是 {labels}（{classes:,} 个类别中的 {count:,} 个）。",
+    "warning.few_by_class": "基线的类别频率取自这 {rows:,} 行、{classes:,} 个类别本身，因此偏低约 {nats} 奈特或更多（Miller 1955），技巧评分也随之偏低：模型可能有所知，代价却仍高于基线。",
     "warning.by_position": "标签是数字，而列名是 {names}：按列的顺序，标签 0 被当作 {first}，依次类推。如果实际顺序不同，这里的一切都是错的；用 classes=[...]（--classes）指定即可。",
     "suspicion.permuted": "{columns} 这几列似乎排错了位置：换一种顺序，损失会从 {now} 奈特变为 {then} 奈特。可用 xent check 查明。",
     "suspicion.hard": "几乎所有预测都是 0 或 1：这是类别判定，而这里需要概率。可用 xent check 查明。",
