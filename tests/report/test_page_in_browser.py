@@ -99,22 +99,35 @@ def browser():
 
 
 @pytest.fixture(scope="module")
+def contexts(browser):
+    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
+    made = {}
+
+    def context(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**options)
+        return made[key]
+
+    return context
+
+
+@pytest.fixture(scope="module")
 def reports():
     return {name: make() for name, make in REPORTS.items()}
 
 
 @pytest.fixture
-def show(browser, reports, tmp_path):
+def show(contexts, reports, tmp_path):
     """Show a report's page; at the end, nothing may have gone wrong or over the network."""
-    contexts, troubles, requests, files = [], [], [], set()
+    pages, troubles, requests, files = [], [], [], set()
 
     def show(name, **options):
         path = tmp_path / f"{name}.html"
         comparison_html.write(reports[name], path) if name == "comparison" else reports[name].html(path)
         files.add(path.as_uri())
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts(**options).new_page()
+        pages.append(page)
         page.set_default_timeout(5000)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -124,8 +137,8 @@ def show(browser, reports, tmp_path):
         return page
 
     yield show
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert troubles == []
     assert set(requests) - {"data:,"} == files
 
