@@ -117,15 +117,23 @@ def reports():
     return {name: make() for name, make in REPORTS.items()}
 
 
+@pytest.fixture(scope="module")
+def paths(reports, tmp_path_factory):
+    """Where the pages of the reports are."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, report in reports.items():
+        write = comparison_html.write if name == "comparison" else type(report).html
+        write(report, folder / f"{name}.html")
+    return {name: folder / f"{name}.html" for name in reports}
+
+
 @pytest.fixture
-def show(contexts, reports, tmp_path):
+def show(contexts, paths):
     """Show a report's page; at the end, nothing may have gone wrong or over the network."""
     pages, troubles, requests, files = [], [], [], set()
 
     def show(name, **options):
-        path = tmp_path / f"{name}.html"
-        comparison_html.write(reports[name], path) if name == "comparison" else reports[name].html(path)
-        files.add(path.as_uri())
+        files.add(paths[name].as_uri())
         page = contexts(**options).new_page()
         pages.append(page)
         page.set_default_timeout(5000)
@@ -133,7 +141,7 @@ def show(contexts, reports, tmp_path):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: troubles.append(dialog.message))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(paths[name].as_uri())
         return page
 
     yield show
