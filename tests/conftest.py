@@ -1,8 +1,10 @@
 """What all tests share: exact floats in errors, bounded examples, and a count of the skipped."""
 
+import atexit
 import glob
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ for name in ("LC_ALL", "LC_MESSAGES"):  # commands speak the language of the env
     os.environ.pop(name, None)
 os.environ["LANG"] = "C.UTF-8"
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; its default is TensorFlow
+
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test has compiled is there for all, in whatever process
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="xent-jax-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 # The same examples in every run, so that a run tells about the change and not about luck; to look for new ones:
 # HYPOTHESIS_PROFILE=search pytest …
@@ -32,6 +40,14 @@ HOLDS = {
 def pytest_xdist_auto_num_workers():
     """One more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A file's tests run in one process, so that what it makes, compiles or starts is made once; but for those of a cluster."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_sessionfinish(session):

@@ -47,17 +47,30 @@ def compute(browser):
     page.close()
 
 
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
+    made = {}
+
+    def context(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**options)
+        return made[key]
+
+    return context
+
+
 @pytest.fixture
-def show(browser, tmp_path):
+def show(contexts, tmp_path):
     """Show the playground with something after # in its address; at the end, nothing may have gone wrong."""
-    contexts, troubles, requests, files = [], [], [], set()
+    pages, troubles, requests, files = [], [], [], set()
 
     def show(fragment="", lang="en", **options):
         path = xent.explore(tmp_path / f"{lang}.html", lang=lang, open_browser=False)
         files.add(path.as_uri())
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+        page = contexts(**options).new_page()
+        pages.append(page)
         page.set_default_timeout(5000)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -67,8 +80,8 @@ def show(browser, tmp_path):
         return page
 
     yield show
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert troubles == []
     assert set(requests) - {"data:,"} == files
 

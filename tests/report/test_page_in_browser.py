@@ -99,33 +99,54 @@ def browser():
 
 
 @pytest.fixture(scope="module")
+def contexts(browser):
+    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
+    made = {}
+
+    def context(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**options)
+        return made[key]
+
+    return context
+
+
+@pytest.fixture(scope="module")
 def reports():
     return {name: make() for name, make in REPORTS.items()}
 
 
+@pytest.fixture(scope="module")
+def paths(reports, tmp_path_factory):
+    """Where the pages of the reports are."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, report in reports.items():
+        write = comparison_html.write if name == "comparison" else type(report).html
+        write(report, folder / f"{name}.html")
+    return {name: folder / f"{name}.html" for name in reports}
+
+
 @pytest.fixture
-def show(browser, reports, tmp_path):
+def show(contexts, paths):
     """Show a report's page; at the end, nothing may have gone wrong or over the network."""
-    contexts, troubles, requests, files = [], [], [], set()
+    pages, troubles, requests, files = [], [], [], set()
 
     def show(name, **options):
-        path = tmp_path / f"{name}.html"
-        comparison_html.write(reports[name], path) if name == "comparison" else reports[name].html(path)
-        files.add(path.as_uri())
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+        files.add(paths[name].as_uri())
+        page = contexts(**options).new_page()
+        pages.append(page)
         page.set_default_timeout(5000)
         page.on("console", lambda message: troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: troubles.append(dialog.message))
         page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
+        page.goto(paths[name].as_uri())
         return page
 
     yield show
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert troubles == []
     assert set(requests) - {"data:,"} == files
 
