@@ -285,7 +285,13 @@ REFUSED = {
         ([[0.3, 0.7], [1.0, 0.0]], [0.7, 0.2]),
         {},
         xent.ShapeError,
-        r"labels have 2 columns and predictions 1; .*1 − p and p",
+        r"labels have 2 columns and predictions 1; .*1 − p and p\.$",
+    ),
+    "predictions first": (
+        ([[0.3, 0.2, 0.5], [1.0, 0.0, 0.0]], [2, 0]),
+        {},
+        xent.ShapeError,
+        r"labels have 3 columns and predictions 1; .*\nLabels come first: are these the predictions\?",
     ),
     "rounded labels": (
         (np.zeros(3, np.float16), np.full((3, 4000), 1 / 4000)),

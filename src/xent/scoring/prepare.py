@@ -125,9 +125,10 @@ def _targets(
     if task == "auto":
         task = guess_task(np.asarray(labels, np.float64), block)
     if columns == 1 and task != "multilabel":
+        swapped = "" if np.any(np.mod(block, 1.0)) else "\nLabels come first: are these the predictions?"
         raise ShapeError(
             f"labels have {labels.shape[1]} columns and predictions 1; pass one column a class in both: "
-            "of two classes, 1 − p and p."
+            f"of two classes, 1 − p and p.{swapped}"
         )
     order: tuple[int, ...] = tuple(range(columns))
     label_order = None
