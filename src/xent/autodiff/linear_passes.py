@@ -23,8 +23,6 @@ from xent.kernels.pool import GRAIN, Item, in_turn, over_ranges
 __all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up"]
 
 Array = NDArray[Any]
-MOST_ROWS = 384  # whose logits a thread finds at a time: enough for each reading of the weight
-PIECE = 240  # classes whose gradient a thread gathers at a time
 KEPT = 3  # tiles whose slopes are in memory
 PACKED = 2  # tiles that are packed
 UNITS = 20  # of classes, whose sums are merged last
@@ -83,9 +81,9 @@ class Block(NamedTuple):
         return [slice(first, min(first + size, classes)) for first in range(0, classes, size)]
 
     def parts(self, threads: int) -> list[slice]:
-        """The rows in as many parts for each thread, none of them with too many, of whole panels."""
+        """The rows in a part for each thread, of whole panels."""
         panel, panels = choice.tiles().COLUMNS, self.lanes // choice.tiles().COLUMNS
-        count = min(panels, threads * -(-self.lanes // (threads * MOST_ROWS)))
+        count = min(panels, threads)
         bounds = [panels * number // count * panel for number in range(count + 1)]
         return [slice(*bound) for bound in itertools.pairwise(bounds)]
 
@@ -112,7 +110,7 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
     parts = block.parts(1 if units >= 4 * block.threads else block.threads)
     peak, tail = np.full((units, block.lanes), -np.inf, np.float32), np.zeros((units, block.lanes))
     at = np.full(len(block.labels), np.nan, np.float32)
-    most = max(rows.stop - rows.start for rows in parts)
+    most = min(kernels.WIDE, block.lanes)
     widened = kernels.CLASSES * block.dim if block.plan.wide else 0
 
     def work(number: int, _: int) -> None:
@@ -142,7 +140,7 @@ class Part(NamedTuple):
     labels: Array
     peak: Array
     scale: Array
-    on_features: Array | None  # (rows·dim,)
+    on_features: Array  # (rows·dim,); empty if not wanted
 
 
 class Way(NamedTuple):
@@ -150,6 +148,7 @@ class Way(NamedTuple):
 
     block: Block
     tiles: list[slice]
+    piece: int  # classes whose gradient a thread gathers at a time
     parts: list[Part]
     entry: Array  # (rows,)
     order: Array  # (rows,): that of the labels
@@ -166,7 +165,7 @@ class Way(NamedTuple):
 
     def items(self) -> dict[Any, Item]:
         """All there is to do, in an order in which what an item waits for is mostly done long since."""
-        parts, pieces = range(len(self.parts)), range(-(-choice.tiles().CLASSES // PIECE))
+        parts, pieces = range(len(self.parts)), range(-(-choice.tiles().CLASSES // self.piece))
         items: dict[Any, Item] = {}
 
         def add(work: Callable[..., None], tile: int, some: int, after: list[Any]) -> None:
@@ -198,30 +197,28 @@ class Way(NamedTuple):
         start, by_rows, labels, peak, scale, on_features = self.parts[part]
         classes, found = self.tiles[tile], self.numbers[tile % KEPT][start:]
         weight = self.widened[tile % PACKED] if block.plan.wide else block.left(classes, None)
-        size = kernels.HEIGHT * len(peak)
-        with block.memory(size + block.plan.steps(kernels.CLASSES) * len(peak)) as memory:
-            turned = memory[size:].view(by_rows.dtype)
+        wide = min(kernels.WIDE, len(peak))
+        size = kernels.HEIGHT * wide
+        with block.memory(size + block.plan.steps(kernels.CLASSES) * wide) as memory:
             kernels.slopes(
                 *(weight, by_rows, steps, block.bias[classes], labels, classes.start, memory, peak, scale),
-                *(found, self.line * self.block.plan.numbers, turned),
+                *(found, self.line * self.block.plan.numbers, memory[size:].view(by_rows.dtype)),
+                *(self.back[tile % PACKED], on_features, dim),
             )
-            if on_features is not None:
-                count, rows = block.plan.steps(classes.stop - classes.start), len(labels)
-                kernels.multiply(turned, 1, len(peak), self.back[tile % PACKED], count, on_features, dim, rows, dim, 1)
 
     def gather(self, tile: int, piece: int) -> None:
         """The gradients of weight and bias for some classes, of whose slopes all are known."""
         kernels, block, dim = choice.tiles(), self.block, self.block.dim
-        first = self.tiles[tile].start + piece * PIECE
-        last = min(first + PIECE, self.tiles[tile].stop)
-        left, steps = self.found[tile % KEPT][piece * PIECE * self.line :], block.plan.steps(len(block.labels))
+        first = self.tiles[tile].start + piece * self.piece
+        last = min(first + self.piece, self.tiles[tile].stop)
+        left, steps = self.found[tile % KEPT][piece * self.piece * self.line :], block.plan.steps(len(block.labels))
         _, on_weight, on_bias = self.gradients
         if on_bias is not None and first < last:
             kernels.multiply(left, self.line, 1, self.ones, steps, on_bias[first:last], 1, last - first, 1, 1)
         if on_weight is None or first >= last:
             return
-        with block.memory(PIECE * dim) as memory:
-            out = on_weight[first:last].reshape(-1)
+        out = on_weight[first:last].reshape(-1)
+        with block.memory(0 if out.dtype == np.float32 else kernels.HEIGHT * dim) as memory:
             sums, kept = out if out.dtype == np.float32 else memory, 0 if self.whole else 1
             of_labels = self.in_order, self.order, first, self.entry, block.features, dim
             kernels.gather(left, self.line, self.by_columns, steps, sums, kept, *of_labels, out)
@@ -240,13 +237,14 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     peak, scale = np.concatenate((peak, none)), np.concatenate((slope.scale, none))
 
     def part(i: slice) -> Part:
-        on_features = None if gradients.features is None else gradients.features[i].reshape(-1)
+        on_features = none[:0] if gradients.features is None else gradients.features[i].reshape(-1)
         return Part(i.start, block.by_rows[i.start * block.steps :], block.labels[i], peak[i], scale[i], on_features)
 
     found = [plan.memory(kernels.CLASSES * line) for _ in tiles[:KEPT]]
     way = Way(
         block=block,
         tiles=tiles,
+        piece=up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS),
         parts=[part(i) for i in block.parts(block.threads)],
         entry=slope.entry,
         order=order,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xent.autodiff import arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.linear_passes import KEPT, MOST_ROWS, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up
+from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, RowWeights, Targets
 from xent.kernels import choice
@@ -93,8 +93,8 @@ def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     room = max_memory - PACKED * kernels.CLASSES * (padded * size + (4 * dim if wide else 0))
     of_row = 2 * padded * size + 4 * dim + KEPT * kernels.CLASSES * size + UNITS * 12
     of_thread = 4 * kernels.HEIGHT + size * kernels.CLASSES  # for each row that it takes
-    fit = (room - THREADS * MOST_ROWS * of_thread) // of_row
-    fit = max(fit, min(MOST_ROWS, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
+    fit = (room - THREADS * kernels.WIDE * of_thread) // of_row
+    fit = max(fit, min(kernels.WIDE, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
     return Plan(pairs, wide, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None
 
 

@@ -85,8 +85,10 @@ def _refuse_second_order() -> None:
     """Say that a compiled gradient has none itself, where it would be 0."""
     if torch.is_grad_enabled():
         raise OptionError(
-            "create_graph=True asks for the gradient of a gradient of a compiled linear loss, which has none.\n"
-            "Call the loss outside of torch.compile, or softmax_cross_entropy(features @ weight.T + bias, labels)."
+            "create_graph=True asks for the gradient of a gradient of xent.linear_cross_entropy or "
+            "xent.linear_row_statistics, which has none where torch.compile took the function.\n"
+            "Call the function outside of torch.compile, or take the loss on logits: "
+            "xent.softmax_cross_entropy(features @ weight.T + bias, labels)."
         )
 
 

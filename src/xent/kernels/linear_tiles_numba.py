@@ -20,13 +20,14 @@ from xent.kernels.panels_numba import (
     shortened,
 )
 from xent.kernels.scalars_numba import exp, narrowed, widened
-from xent.kernels.softmax_numba import loop
+from xent.kernels.softmax_numba import called, loop
 
 __all__ = [
     "CLASSES",
     "COLUMNS",
     "HEIGHT",
     "ROWS",
+    "WIDE",
     "add_rows",
     "fold",
     "gather",
@@ -42,9 +43,16 @@ __all__ = [
 Array = Any
 CLASSES = 480  # a multiple of ROWS and of COLUMNS
 HEIGHT = 240  # classes whose logits are in memory at a time, likewise: with the weight they fit a core's cache
+WIDE = 384  # rows whose logits are, at most
 NONE: Any = np.int64(0)  # not literals, for which `multiply` would be compiled once more
 ONE: Any = np.int64(1)
 PART = 60  # classes summed in float32 before the sum goes to float64
+
+
+@called
+def _rows_at_a_time(rows: int) -> Any:
+    """Nearly the same number each time, of whole panels."""
+    return -(-rows // (COLUMNS * -(-rows // WIDE))) * COLUMNS
 
 
 @loop
@@ -65,6 +73,28 @@ def fold(
 
     `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
     """
+    wide = _rows_at_a_time(peak.shape[0])
+    for start in range(0, peak.shape[0], wide):
+        stop = start + wide
+        operands, rows = (left, right[start * steps :], steps, bias), (peak[start:stop], tail[start:stop])
+        _fold(*operands, labels[start:stop], first, tile, lanes, *rows, label_logit[start:stop])
+
+
+@called
+def _fold(
+    left: Array,
+    right: Array,
+    steps: int,
+    bias: Array,
+    labels: Array,
+    first: int,
+    tile: Array,
+    lanes: Array,
+    peak: Array,
+    tail: Array,
+    label_logit: Array,
+) -> None:
+    """`fold` for so many rows that a tile of theirs fits the cache."""
     wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     top, below, equal = lanes[:wide], lanes[wide : 2 * wide], lanes[2 * wide : 3 * wide]
     for behind in range(0, bias.shape[0], HEIGHT):
@@ -121,40 +151,67 @@ def slopes(
     found: Array,
     line: int,
     turned: Array,
+    weight: Array,
+    features: Array,
+    dim: int,
 ) -> None:
-    """scale·exp(z − peak), 0 at the label, of the tile of the classes from `first` on.
+    """scale·exp(z − peak), 0 at the label, of the tile of the classes from `first` on; what it adds to `features`.
 
-    `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` gets it by
-    steps of as many classes as there are numbers in one: the left operand of the gradient of the features.
+    `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` is memory for
+    some rows' by steps of as many classes as there are numbers in one: the left operand of the gradient of the features,
+    whose right one `weight` is. `features` may be empty.
     """
+    wide, count = _rows_at_a_time(peak.shape[0]), -(-bias.shape[0] // numbers_of_a_step(turned))
+    for start in range(0, peak.shape[0], wide):
+        some, stop = labels[start : start + wide], min(start + wide, peak.shape[0])
+        of_rows = peak[start:stop], scale[start:stop], found[start:], line, turned
+        _slopes(left, right[start * steps :], steps, bias, some, first, tile, *of_rows)
+        if features.shape[0] > 0:
+            to = features[start * dim :]
+            multiply(turned, ONE, stop - start, weight, count, to, dim, some.shape[0], dim, ONE)
+
+
+@called
+def _slopes(
+    left: Array,
+    right: Array,
+    steps: int,
+    bias: Array,
+    labels: Array,
+    first: int,
+    tile: Array,
+    peak: Array,
+    scale: Array,
+    found: Array,
+    line: int,
+    turned: Array,
+) -> None:
+    """`slopes` for so many rows that a tile of theirs fits the cache; `turned` gets them."""
     wide, classes, zero = peak.shape[0], bias.shape[0], peak.dtype.type(0)
+    numbers = numbers_of_a_step(turned)
     for behind in range(0, classes, HEIGHT):
         some = min(HEIGHT, classes - behind)
         multiply(left[behind * steps :], steps, ONE, right, steps, tile, wide, some, wide, NONE)
-        for j in range(some):
-            row, shift, start = tile[j * wide : (j + 1) * wide], bias[behind + j], (behind + j) * line
-            to = found[start : start + wide]
+        if some % numbers > 0:
+            tile[some * wide : (some + 1) * wide] = -np.inf
+        for j in range(0, some, numbers):
+            last, at = j + numbers - 1, (behind + j) // numbers * wide
+            row, next_row = tile[j * wide : (j + 1) * wide], tile[last * wide : (last + 1) * wide]
+            shift, next_shift = bias[behind + j], bias[min(behind + last, classes - 1)]
+            low, high = found[(behind + j) * line :][:wide], found[(behind + last) * line :][:wide]
+            to = turned[at : at + wide]
             for i in range(wide):
-                term = scale[i] * exp((row[i] + shift) - peak[i])
-                to[i] = shortened(zero if scale[i] == zero else term, to[i])
+                term, next_term = exp((row[i] + shift) - peak[i]), exp((next_row[i] + next_shift) - peak[i])
+                slope = shortened(zero if scale[i] == zero else scale[i] * term, low[i])
+                next_slope = shortened(zero if scale[i] == zero else scale[i] * next_term, low[i])
+                low[i], high[i], to[i] = slope, next_slope, joined(slope, next_slope, to[i])
     for i in range(labels.shape[0]):
         y = labels[i] - first
         if 0 <= y < classes:
             found[y * line + i] = 0
-    numbers = numbers_of_a_step(turned)
-    for j in range(0, classes, numbers):
-        to, start, next_start = (
-            turned[j // numbers * wide : (j // numbers + 1) * wide],
-            j * line,
-            (j + numbers - 1) * line,
-        )
-        low, high = found[start : start + wide], found[next_start : next_start + wide]
-        if j + numbers <= classes:
-            for i in range(wide):
-                to[i] = joined(low[i], high[i], to[i])
-        else:
-            for i in range(wide):
-                to[i] = joined(low[i], 0, to[i])
+            j = y // numbers * numbers
+            slope, next_slope = found[j * line + i], found[(j + numbers - 1) * line + i]
+            turned[y // numbers * wide + i] = joined(slope, next_slope, turned[0])
 
 
 @loop
@@ -172,7 +229,7 @@ def gather(
     line: int,
     right: Array,
     steps: int,
-    sums: Array,
+    memory: Array,
     kept: int,
     labels: Array,
     rows: Array,
@@ -182,20 +239,23 @@ def gather(
     dim: int,
     out: Array,
 ) -> None:
-    """left·right for the classes from `first` on, added to `sums` if `kept` is 1, and what comes of the labels, into out.
+    """left·right for the classes from `first` on, added to what is in out if `kept` is 1, and what comes of the labels.
 
-    `labels` is in order, `rows` whose they are, `entry` what each counts. `sums` may be out's memory.
+    `labels` is in order, `rows` whose they are, `entry` what each counts. `memory` is for HEIGHT classes, or out itself.
     """
-    classes = out.shape[0] // dim
-    multiply(left, line, ONE, right, steps, sums, dim, classes, dim, kept)
-    for i in range(np.searchsorted(labels, first), np.searchsorted(labels, first + classes)):
-        times, row = entry[rows[i]], features[rows[i] * dim : (rows[i] + 1) * dim]
-        to = sums[(labels[i] - first) * dim : (labels[i] - first + 1) * dim]
-        for j in range(dim):
-            to[j] += times * widened(row[j])
-    if sums.ctypes.data != out.ctypes.data:
-        for i in range(classes * dim):
-            out[i] = narrowed(sums[i], out[i])
+    own = memory.ctypes.data != out.ctypes.data
+    for behind in range(0, out.shape[0] // dim, HEIGHT):
+        to, sums = out[behind * dim : (behind + HEIGHT) * dim], memory[0 if own else behind * dim :]
+        classes, here = to.shape[0] // dim, first + behind
+        multiply(left[behind * line :], line, ONE, right, steps, sums, dim, classes, dim, kept)
+        for i in range(np.searchsorted(labels, here), np.searchsorted(labels, here + classes)):
+            times, row = entry[rows[i]], features[rows[i] * dim : (rows[i] + 1) * dim]
+            line_of_class = sums[(labels[i] - here) * dim : (labels[i] - here + 1) * dim]
+            for j in range(dim):
+                line_of_class[j] += times * widened(row[j])
+        if own:
+            for i in range(classes * dim):
+                to[i] = narrowed(sums[i], to[i])
 
 
 @loop
