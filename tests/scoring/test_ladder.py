@@ -2,9 +2,11 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp, softmax
@@ -16,6 +18,8 @@ from xent.scoring.curves import Curve, lowest_point
 from xent.scoring.diagnosis import recommended
 from xent.scoring.ladder import Ladder, Step
 from xent.scoring.newton import Cure
+
+DIGITS = Path(__file__).parents[2] / "examples" / "data"
 
 
 def drawn(n, classes, seed, spread=1.5):
@@ -540,6 +544,21 @@ def test_labels_that_agree_within_a_row_count_as_one():
         ladder = by_name(xent.evaluate(y, p, task="multilabel"))
         found.append([ladder[name].p_value < 0.05 for name in ("temperature", "class bias", "both")])
     assert np.all(np.mean(found, axis=0) < 0.09)  # 0.05 and 2.5 standard errors; 0.25, 0.10 if they were three rows
+
+
+def test_a_bias_that_only_the_cured_temperature_shows_is_told_as_that():
+    """A forest's mean probabilities fit (p = 0.99), as its lack of confidence hides which class it favours."""
+    table = pq.read_table(DIGITS / "digits_random_forest.parquet")
+    labels, p = table["label"].to_numpy(), np.column_stack([table[f"p_{j}"].to_numpy() for j in range(10)])
+    z = np.log(np.maximum(p, 1e-300))
+    beta = minimize_scalar(lambda b: nats(labels, log_softmax(b * z, axis=1)).mean(), bounds=(1, 9), method="bounded").x
+    excess = softmax(beta * z, axis=1).mean(axis=0) - np.bincount(labels) / len(labels)
+    worst = int(np.abs(excess).argmax())
+    words = (
+        f"underconfident, and with that cured predicts class {worst} too {'often' if excess[worst] > 0 else 'rarely'}:"
+    )
+    assert xent.evaluate(labels, p).diagnosis.startswith(words)
+    assert worst != int(np.abs(p.mean(axis=0) - np.bincount(labels) / len(labels)).argmax())
 
 
 def test_one_class_and_no_mistakes_have_no_cure():

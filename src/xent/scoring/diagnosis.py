@@ -2,6 +2,9 @@
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xent.kernels.ladder_numpy import moments_count
 from xent.report.model import Cure
 from xent.report.numbers import decimals, p_value, percent
@@ -79,7 +82,7 @@ def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sen
     share = percent(step.gain / ladder.loss)
     if step.gain < SMALL * ladder.loss:
         return sentence("diagnosis.small", share=share)
-    temperature, bias = _temperature(step), _bias(plan, sums)
+    temperature, bias = _temperature(step), _bias(plan, _excess(plan, sums))
     one = "label" if plan.task == "multilabel" else "class"
     offsets = sentence(f"cure.offsets.{one}")
     if step.name == "temperature":
@@ -90,6 +93,8 @@ def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sen
         causes, cure = temperature, sentence(f"cure.frequencies.{one}")
     else:
         causes = sentence("causes", first=temperature, second=bias)
+        if ladder.steps["class bias"].p_value >= LEVEL and ladder.excess is not None:
+            causes = sentence("causes.then", first=temperature, second=_bias(plan, ladder.excess))
         cure = sentence("cures", first=_division(step), second=offsets)
     return sentence("diagnosis.cure", causes=causes, cure=cure, share=share, p=p_value(step.p_value))
 
@@ -110,16 +115,16 @@ def _division(step: Step) -> Sentence:
     return sentence("cure.multiply.more" if beta == HIGHEST else "cure.multiply", by=decimals(beta))
 
 
-def _bias(plan: Plan, sums: Sums) -> Sentence:
+def _excess(plan: Plan, sums: Sums) -> NDArray[np.float64]:
+    """The mean probability of each class less its frequency, (classes,)."""
+    count, first = (moments_count(2), 4) if plan.task == "multilabel" else (1, 3)
+    given = [sums.moments.get(code * count + first, 0) for code in range(len(plan.classes))]
+    return np.array([(p - sums.class_weight.get(code, 0)) / sums.weight for code, p in enumerate(given)])
+
+
+def _bias(plan: Plan, excess: NDArray[np.float64]) -> Sentence:
     """Which class is predicted too often or too rarely: the one whose mean probability is furthest from its frequency."""
     several = plan.task == "multilabel"
-    count, first = (moments_count(2), 4) if several else (1, 3)
-    excess = [
-        (sums.moments.get(code * count + first, 0) - sums.class_weight.get(code, 0)) / sums.weight
-        for code in range(len(plan.classes))
-    ]
-    worst = max(range(len(excess)), key=lambda code: abs(excess[code]))
-    if not several and len(plan.classes) == 2:
-        worst = 1
+    worst = 1 if not several and len(plan.classes) == 2 else int(np.abs(excess).argmax())
     name = sentence("label.named" if several else "class.named", name=plan.classes[worst])
     return sentence("cause.too_often" if excess[worst] > 0.0 else "cause.too_rarely", name=name)

@@ -45,6 +45,7 @@ class Ladder(NamedTuple):
     loss: float  # nats
     steps: dict[str, Step]
     endless: bool  # whether no row is a mistake, so that nothing limits how much larger logits would be better
+    excess: NDArray[np.float64] | None = None  # by class, with the temperature cured: mean probability less frequency
 
 
 def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
@@ -75,7 +76,7 @@ def ladder_of(plan: Plan, sums: Sums, look: Look | None) -> Ladder | None:
         fits["both"] = fits["both"]._replace(gain=most)
     effective = effective_rows(problem, sums, look, fits.get("both", fits["temperature"]).cure)
     steps = {name: _step(problem, name, fit, effective) for name, fit in fits.items()}
-    return Ladder(sums.loss / sums.weight, steps, endless)
+    return Ladder(sums.loss / sums.weight, steps, endless, fits["temperature"].excess)
 
 
 def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladder | None:
@@ -90,7 +91,7 @@ def held_out(plan: Plan, fitted: Ladder | None, sums: Sums, look: Look) -> Ladde
     gains = {
         step.name: step._replace(gain=null - value, by_chance=0.0) for step, value in zip(steps, after, strict=True)
     }
-    return Ladder(sums.loss / sums.weight, gains, fitted.endless)
+    return Ladder(sums.loss / sums.weight, gains, fitted.endless, fitted.excess)
 
 
 def _curve(plan: Plan, sums: Sums) -> Curve:

@@ -133,6 +133,9 @@ class Fit(NamedTuple):
 
     cure: Cure
     gain: float
+    excess: Float64 | None = (
+        None  # (classes,): the mean probability after it less the frequency; None if it was not seen
+    )
 
 
 def fit_cures(
@@ -163,7 +166,7 @@ def fit_cures(
             break
         for search, moments in zip(open_ones, look([search.tried for search in open_ones]), strict=True):
             search.told(slope_and_curvature(problem, moments, search.tried))
-    found = {search.kind: Fit(search.best, known[0] - search.value) for search in searches}
+    found = {search.kind: Fit(search.best, known[0] - search.value, search.slope[1:]) for search in searches}
     if (alike := _alike(problem, known[0])) is not None and alike.gain > found["both"].gain:
         found["both"] = alike
     return found
@@ -189,7 +192,7 @@ class _Search:
         self, problem: Problem, kind: str, null: Cure, known: Found, start_beta: float = 1.0, farthest: float = HIGHEST
     ) -> None:
         self.problem, self.kind, self.farthest = problem, kind, farthest
-        self.null, self.best, self.value = known, null, known[0]
+        self.null, self.best, self.value, self.slope = known, null, known[0], known[1]
         self.step = np.zeros(len(known[1]))
         self.step[0] = start_beta - 1.0  # the best temperature alone is known: a first step without a forecast
         self.expected = np.inf
@@ -216,6 +219,7 @@ class _Search:
             self.done = self.expected < ENOUGH
 
     def _forward(self, found: Found) -> None:
+        self.slope = found[1]
         step, self.expected = _step(self.problem, found, self.kind)
         # β at most doubles, where that is more than LONGEST
         scale = max(1.0, self.best.beta / LONGEST)

@@ -14,6 +14,7 @@ TEXTS = {
     "diagnosis.small": "well calibrated: what a cure would remove is significant, but only {share} % of the loss",
     "diagnosis.cure": "{causes}: {cure} removes {share} % of the loss ({p})",
     "causes": "{first} and {second}",
+    "causes.then": "{first}, and with that cured {second}",
     "cures": "{first} and {second}",
     "cause.no_information": "no information in the predictions",
     "cause.overconfident": "overconfident",

@@ -14,6 +14,7 @@ TEXTS = {
     "diagnosis.small": "校准良好：修正的效果虽然显著，但只占损失的 {share}%",
     "diagnosis.cure": "{causes}：{cure}，可消除损失的 {share}%（{p}）",
     "causes": "{first}，且{second}",
+    "causes.then": "{first}，修正之后{second}",
     "cures": "{first}，{second}",
     "cause.no_information": "预测不含信息",
     "cause.overconfident": "过度自信",
