@@ -214,6 +214,36 @@ def test_rows_too_few_for_offsets_need_no_test_of_them():
     assert recommended(Ladder(2.5, {"temperature": step, "both": both}, endless=False)) is step
 
 
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "log_probabilities"])
+@pytest.mark.parametrize("how", ["labels", "soft", "weights", "many", "nothing"])
+def test_reliability_after_the_cure_is_that_of_cured_predictions(kind, how):
+    classes, rows = (70, 3000) if how == "many" else (4, 6000)
+    labels, p = drawn(rows, classes, seed=12)
+    log_p = np.log(np.random.default_rng(13).dirichlet(np.ones(4), rows) if how == "nothing" else p**2.2)
+    given = softmax(log_p, axis=1) if kind == "probabilities" else log_softmax(log_p, axis=1) + (kind == "logits")
+    labels = 0.9 * np.eye(4)[labels] + 0.1 * p if how == "soft" else labels
+    weights = {"sample_weight": np.arange(rows) % 3 + 0.5} if how == "weights" else {}
+    report = xent.evaluate(labels, given, kind=kind, **weights)
+    again = xent.evaluate(labels, report.recalibrate(given), kind=kind, **weights)
+    assert report.cure is not None
+    for curve, own in zip(report.cured_reliability, again.reliability, strict=True):
+        assert curve.of == own.of
+        np.testing.assert_allclose(
+            [one.predicted for one in curve.bins], [one.predicted for one in own.bins], atol=1e-6
+        )
+        np.testing.assert_allclose([one.observed for one in curve.bins], [one.observed for one in own.bins], atol=2e-3)
+
+
+def test_reliability_after_the_cure_needs_the_rows():
+    labels, p = drawn(2000, 3, seed=14)
+    p = biased(p, 2.0, [0.0, 0.0, 0.0])
+    alone = xent.State(range(3)).update(labels, p).report()
+    assert alone.cure is not None
+    assert alone.cured_reliability is None
+    assert xent.evaluate(*drawn(2000, 3, seed=14)).cured_reliability is None  # nothing is cured
+    assert xent.evaluate(labels == 2, p[:, 2]).cured_reliability is None  # of two classes the curve itself tells
+
+
 def test_predictions_that_tell_nothing_have_no_temperature():
     random = np.random.default_rng(8)
     p = random.dirichlet(np.ones(3), 3000)

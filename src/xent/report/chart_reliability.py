@@ -34,7 +34,8 @@ class ReliabilityPlot(NamedTuple):
     band: str
     isotonic: str
     points: str  # the spots as one path of dots
-    moved: str  # the same after the cure, "" if that is not known
+    rings: tuple[tuple[float, float], ...]  # after the cure, mean probability and how often; none if that is not known
+    moved: str  # the same as one path of dots
 
 
 class Plots(NamedTuple):
@@ -86,7 +87,9 @@ def plot(report: Report, position: int) -> ReliabilityPlot:
     called = sentence("likeliest") if curve.of is None else name(curve.of)
     upper = [(one.predicted, one.high) for one in curve.bins]
     lower = [(one.predicted, one.low) for one in reversed(curve.bins)]
+    after_it = report.cured_reliability[position].bins if report.cured_reliability else ()
     moved = [(one.after, one.found.observed) for one in spots if one.after is not None]
+    moved += [(one.predicted, one.observed) for one in after_it]
     return ReliabilityPlot(
         position=position,
         about=called if curve.of is None else sentence(things, name=called),
@@ -95,6 +98,7 @@ def plot(report: Report, position: int) -> ReliabilityPlot:
         band=_path([*upper, *lower]) + "Z",
         isotonic=_path([(one.predicted, one.fitted) for one in curve.bins]),
         points="".join(f"M{_at(one.predicted, one.observed)}h0" for one in curve.bins),
+        rings=tuple(moved),
         moved="".join(f"M{_at(x, y)}h0" for x, y in moved),
     )
 

@@ -180,6 +180,7 @@ class Report:
     confusion: tuple[tuple[float | None, ...], ...] | None  # [true class][class]: mean −log p; None with many classes
     confused: tuple[ConfusedPair, ...]  # the pairs that are taken for each other most
     reliability: tuple[Reliability, ...]
+    cured_reliability: tuple[Reliability, ...] | None  # after `cure`, of more than two classes; None without the rows
     ladder: tuple[Rung, ...] | None  # causes and cures; None where there is none, as `diagnosis` says
     cure: Cure | None  # what `recalibrate` applies; None if nothing significant is to be cured
     diagnosis: str  # the ladder in a sentence

@@ -29,7 +29,7 @@ class Plots(NamedTuple):
     def reliability(self, ax: "Axes | None" = None, *, of: Label | None = None) -> "Axes":
         """How often it happens against what was predicted, with counts, band and isotonic curve; and after the cure.
 
-        After the cure is drawn for two classes and for several labels: each bin's mean probability moved by it.
+        After the cure: each bin's mean probability moved by it; of more than two classes the cured predictions' own bins.
 
         Args:
             ax: to draw on; None makes a figure.
@@ -50,9 +50,8 @@ class Plots(NamedTuple):
         sizes = [max(12.0, 160.0 * one.weight / most) for one in found]
         before = "before the cure" if plot.moved else "as predicted"
         ax.scatter(predicted, [one.observed for one in found], sizes, color=LOSS, alpha=0.75, zorder=3, label=before)
-        moved = [(spot.after, spot.found.observed) for spot in plot.spots if spot.after is not None]
-        if moved:
-            x, y = zip(*moved, strict=True)
+        if plot.rings:
+            x, y = zip(*plot.rings, strict=True)
             ax.scatter(x, y, 24, facecolors="white", edgecolors=LOSS, zorder=4, label="after the cure")
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="how often it happened")
         ax.set_xlabel(f"probability given to {plot.about}")

@@ -4,7 +4,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from xent.report.lines import Line, named, on_one_line, print_lines, shown_in
-from xent.report.numbers import decimals, exponential
+from xent.report.numbers import decimals
 from xent.texts.catalogue import Say, Sentence, counted, said, sentence, speaker
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _unit_line(one: "UnitCost", say: Say) -> str:
         nats=decimals(one.nats),
         nats_range=ranges[0],
         bits=decimals(one.bits),
-        perplexity=exponential(one.perplexity, one.nats) if finite else "inf",
+        perplexity=_perplexity(one.perplexity),
         perplexity_range=ranges[1],
         count=counted(f"count.{one.unit}", one.count),
     )

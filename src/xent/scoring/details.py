@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,7 @@ from xent.scoring import exact
 from xent.scoring.confusions import confused_pairs, confusion_matrix
 from xent.scoring.diagnosis import cure_of, diagnosis, recommended
 from xent.scoring.groups import Group, groups_of
-from xent.scoring.ladder import Ladder, held_out, ladder_of, rungs_of
+from xent.scoring.ladder import Ladder, Step, held_out, ladder_of, rungs_of
 from xent.scoring.looks import Look
 from xent.scoring.plan import Plan
 from xent.scoring.reliability import reliabilities
@@ -51,14 +52,18 @@ def slices(plan: Plan, sums: Sums, found: Uncertain, shown: Callable[[float], fl
             )
             for pair in pairs
         ),
-        "reliability": tuple(
-            model.Reliability(
-                None if curve.of is None else plan.classes[curve.of],
-                tuple(model.ReliabilityBin(*one) for one in curve.bins),
-            )
-            for curve in reliabilities(plan, sums)
-        ),
+        "reliability": _curves(plan, sums),
     }
+
+
+def _curves(plan: Plan, sums: Sums) -> tuple[model.Reliability, ...]:
+    return tuple(
+        model.Reliability(
+            None if curve.of is None else plan.classes[curve.of],
+            tuple(model.ReliabilityBin(*one) for one in curve.bins),
+        )
+        for curve in reliabilities(plan, sums)
+    )
 
 
 def causes(
@@ -71,10 +76,20 @@ def causes(
     return {
         "ladder": None if ladder is None else rungs_of(ladder, step, shown),
         "cure": cure_of(step),
+        "cured_reliability": _after_cure(plan, sums, look, step),
         "diagnosis": diagnosis(plan, sums, ladder, step),
         "label_entropy": shown(sums.label_entropy / sums.weight) if soft else None,
         "kl": shown((sums.loss - sums.label_entropy) / sums.weight) if soft and not sums.infinite_rows else None,
     }
+
+
+def _after_cure(plan: Plan, sums: Sums, look: Look | None, step: Step | None) -> tuple[model.Reliability, ...] | None:
+    """Of two classes, and of several labels, the curve at hand tells where a cure moves it."""
+    if step is None or look is None or plan.task == "multilabel" or len(plan.classes) == 2:
+        return None
+    after = look.reliability(step.cure)
+    names = ("reliable_weight", "reliable_probability", "reliable_truth")
+    return _curves(plan, replace(sums, **{name: getattr(after, name) for name in names}))
 
 
 def left_out(plan: Plan) -> tuple[str, ...]:

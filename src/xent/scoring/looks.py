@@ -1,6 +1,7 @@
-"""Another look at the rows: what the loss would be after some cures, and how sure their slopes are."""
+"""Another look at the rows: loss and reliability after some cures, and how sure their slopes are."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from xent.kernels import score_numpy
 from xent.kernels import survey_numpy as spec
 from xent.kernels.choice import scoring_threads, survey_kernels
+from xent.kernels.elementary_numpy import neg_log
 from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
 from xent.scoring import exact
-from xent.scoring.breakdown import column_of, logits_of, slopes_of, weighted_sums
+from xent.scoring.breakdown import column_of, logits_of, slopes_of, survey, weighted_sums
 from xent.scoring.chunks import MOST_ROWS, Chunk, blocks, of_weight
 from xent.scoring.cluster_sums import key_texts
 from xent.scoring.inputs import Rows
@@ -24,6 +26,8 @@ from xent.scoring.newton import Cure, Moments
 from xent.scoring.parallel import ordered_map
 from xent.scoring.plan import Plan
 from xent.scoring.scatter import Integers, as_floats, no_scatter, scatter_of
+from xent.scoring.sums import Sums
+from xent.scoring.tally import Tally
 from xent.scoring.totals import as_chunk
 
 __all__ = ["Look"]
@@ -55,6 +59,21 @@ class Look(NamedTuple):
             steps = range(0, rows, MOST_ROWS)
             scatter = sum((scatter_of(by_cluster[:, start : start + MOST_ROWS]) for start in steps), start=scatter)
         return as_floats(scatter) * (rows / max(1, rows - 1))
+
+    def reliability(self, cure: Cure) -> Sums:
+        """The `reliable_` sums of predictions of more than two classes after a cure."""
+        found: Sums = self.reduce(_ReliabilityAfter(self.plan, cure))
+        return found
+
+
+def _over(find: Any, rows: Iterable[Rows], workers: int | None) -> Any:
+    """What `find` gives of rows whose labels are told, side by side."""
+    if workers is None:
+        workers = scoring_threads()
+    try:
+        return find.merge(ordered_map(partial(find.looked, Vocabulary(find.plan.classes)), rows, workers))
+    finally:
+        forget()
 
 
 class _MomentsAfter(NamedTuple):
@@ -100,15 +119,10 @@ class _ScatterAt(NamedTuple):
     cure: Cure
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
-        if workers is None:
-            workers = scoring_threads()
-        vocabulary = Vocabulary(self.plan.classes)
-        try:
-            return self.merge(ordered_map(partial(self._looked, vocabulary), rows, workers))
-        finally:
-            forget()
+        found: _Scattered = _over(self, rows, workers)
+        return found
 
-    def _looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
+    def looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
         return self.merge(
             self._of_part(part) for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy)
         )
@@ -138,6 +152,43 @@ class _ScatterAt(NamedTuple):
             if sum(table.nbytes for table in clusters[1:]) > sum(table.nbytes for table in clusters[:1]):
                 clusters = [summed(clusters, ("cluster",))]
         return _Scattered(rows, scatter, summed(clusters, ("cluster",)) if clusters else None)
+
+
+class _ReliabilityAfter(NamedTuple):
+    plan: Plan
+    cure: Cure
+
+    def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
+        found: Sums = _over(self, rows, workers)
+        return found
+
+    def looked(self, vocabulary: Vocabulary, batch: Rows) -> Sums:
+        after = replace(self.plan, kind="logits", clip=None, normalize=False)
+        tally, more = Tally(len(self.plan.classes), brief=False), list[Sums]()
+        for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy):
+            kept = of_weight(part)
+            logits = self._cured(*logits_of(self.plan, kept.predictions))
+            more += survey(after, kept._replace(predictions=logits), survey_kernels(logits.size), tally.surveyed)
+        return self.merge([*more, *tally.sums()])
+
+    def _cured(self, block: NDArray[Any], logs: bool) -> NDArray[np.float64]:
+        if self.cure.beta == 0.0:
+            return np.broadcast_to(self.cure.offsets, block.shape)
+        with np.errstate(divide="ignore"):
+            z = (
+                block.astype(np.float64)
+                if logs
+                else -neg_log(block.astype(np.float64).reshape(-1)).reshape(block.shape)
+            )
+        return z * self.cure.beta + self.cure.offsets
+
+    def merge(self, parts: Iterable[Sums]) -> Sums:
+        every = Sums.gather(parts)
+        return Sums(
+            reliable_weight=every.reliable_weight,
+            reliable_probability=every.reliable_probability,
+            reliable_truth=every.reliable_truth,
+        )
 
 
 def _moments(plan: Plan, block: NDArray[Any], logs: bool, weights: NDArray[np.float64] | None, cure: Cure) -> Moments:

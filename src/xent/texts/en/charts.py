@@ -119,7 +119,8 @@ TEXTS = {
     "reliability.caption": "Rows of about the same predicted probability together: across, what the model said on average; upwards, how often it happened, with a 95 % band (Wilson’s). On the dashed diagonal the probabilities hold; below it the model says too much, above it too little. The thin line is the nearest one that never falls (isotonic regression).",
     "reliability.dots": "The small dark dots are after the cure: each circle’s mean probability moved as the cure moves it, at the same height.",
     "reliability.rings": "Rings are after the cure: each circle’s mean probability moved as the cure moves it, at the same height.",
-    "reliability.untold": "Where the cure would move the circles cannot be told from their means, as each row’s other classes matter too.",
+    "reliability.regrouped": "Rings, and the smaller dots, are after the cure: rows of about the same cured probability together.",
+    "reliability.untold": "Where the cure would move the circles takes another look at the rows, which are not at hand.",
     "reliability.each_label": "Each label ({count})",
     "reliability.each_class": "Each class against the rest ({count})",
     "reliability.of": "Reliability of {about}",
@@ -136,6 +137,7 @@ TEXTS = {
     "reliability.area": "; the area is the number of rows",
     "reliability.area.weight": "; the area is the weight",
     "reliability.as_table": "The curve of {about} as a table",
+    "reliability.as_table.after": "The same after the cure",
     "reliability.sides": "Both sides go from 0 to 100 %. The numbers are in the JSON report.",
     "reliability.sides.moved": "Both sides go from 0 to 100 %. The large dots are before the cure, the small dark ones after it. The numbers are in the JSON report.",
 }

@@ -16,6 +16,7 @@ TEXTS = {
     "table.confusion": "what is taken for what",
     "table.confused": "pairs of classes that are confused",
     "table.reliability": "the reliability of {about}",
+    "table.reliability.after": "the reliability of {about} after the cure",
     "head.row": "Row",
     "head.file": "File",
     "head.truth": "Truth",

@@ -119,7 +119,8 @@ TEXTS = {
     "reliability.caption": "预测概率相近的行归在一起：横轴是模型平均给出的概率，纵轴是实际发生的频率，附 95% 区间（Wilson）。在虚线对角线上，预测与实际频率一致；在其下方，模型说得过高，在其上方则过低。细线是最接近的不下降曲线（保序回归）。",
     "reliability.dots": "深色小点是修正之后：每个圆的平均概率按修正移动，高度不变。",
     "reliability.rings": "圆环是修正之后：每个圆的平均概率按修正移动，高度不变。",
-    "reliability.untold": "修正会把圆移到哪里，单看均值无从得知，因为各行的其他类别也有影响。",
+    "reliability.regrouped": "圆环和较小的点是修正之后：修正后概率相近的行归在一起。",
+    "reliability.untold": "修正会把圆移到哪里，需要再看一遍各行，而这里没有。",
     "reliability.each_label": "各标签（{count}）",
     "reliability.each_class": "各类别与其余相比（{count}）",
     "reliability.of": "可靠性：{about}",
@@ -136,6 +137,7 @@ TEXTS = {
     "reliability.area": "；面积表示行数",
     "reliability.area.weight": "；面积表示权重",
     "reliability.as_table": "{about}的曲线（表格）",
+    "reliability.as_table.after": "修正后的曲线（表格）",
     "reliability.sides": "两轴都是 0 到 100%。数字见 JSON 报告。",
     "reliability.sides.moved": "两轴都是 0 到 100%。大点是修正之前，深色小点是修正之后。数字见 JSON 报告。",
 }

@@ -16,6 +16,7 @@ TEXTS = {
     "table.confusion": "类别混淆",
     "table.confused": "相互混淆的类别",
     "table.reliability": "{about}的可靠性",
+    "table.reliability.after": "修正后{about}的可靠性",
     "head.row": "行",
     "head.file": "文件",
     "head.truth": "真实结果",
