@@ -1,6 +1,7 @@
 """What all tests share: exact floats in errors, bounded examples, and a count of the skipped."""
 
 import atexit
+import gc
 import glob
 import os
 import shutil
@@ -40,6 +41,17 @@ HOLDS = {
 def pytest_xdist_auto_num_workers():
     """One more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is collected stays: 1.6 million objects, which a search for garbage would go through again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
