@@ -17,7 +17,7 @@ score: $(VENV)/score.stamp
 
 # Modules are kept compiled, whatever the environment says: hundreds of tests start a process that imports xent.
 test: $(VENV)/test.stamp lint docs
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
