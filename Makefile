@@ -15,8 +15,9 @@ score: $(VENV)/score.stamp
 	done
 	@printf '\nThe pages are in out/*.html\n'
 
+# Modules are kept compiled, whatever the environment says: hundreds of tests start a process that imports xent.
 test: $(VENV)/test.stamp lint docs
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

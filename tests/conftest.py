@@ -1,6 +1,7 @@
 """What all tests share: exact floats in errors, bounded examples, and a count of the skipped."""
 
 import atexit
+import gc
 import glob
 import os
 import shutil
@@ -36,15 +37,38 @@ HOLDS = {
     "no PostgreSQL server": not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
 }
 
+FEW_AND_LONG = (
+    "tests/engines/",
+    "tests/test_keras.py",
+    "tests/test_training_examples.py",
+    "tests/doctor/test_any_table.py",
+    "tests/losses/test_denominator.py",
+)
+
 
 def pytest_xdist_auto_num_workers():
     """One more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is collected stays: 1.6 million objects, which a search for garbage would go through again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """A file's tests run in one process, so that what it makes, compiles or starts is made once; but for those of a cluster."""
+    """A file's tests run in one process, so that what it makes, compiles or starts is made once; but for those of a cluster.
+
+    Few tests that take long come first, else a process would be alone with them at the end.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith(FEW_AND_LONG))
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
