@@ -3,6 +3,7 @@
 import atexit
 import gc
 import glob
+import json
 import os
 import shutil
 import tempfile
@@ -36,6 +37,10 @@ HOLDS = {
     "no java is installed": shutil.which("java") is None,
     "no PostgreSQL server": not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
 }
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 FEW_AND_LONG = (
     "tests/engines/",
@@ -85,3 +90,29 @@ def pytest_sessionfinish(session):
     if unexpected:
         reporter.write_line(f"{len(unexpected)} tests were skipped and should not be: {unexpected}", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, without a window."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium: pages are not looked at in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def contexts(browser):
+    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
+    made = {}
+
+    def context(**options):
+        key = json.dumps(options, sort_keys=True)
+        if key not in made:
+            made[key] = browser.new_context(**options)
+        return made[key]
+
+    return context

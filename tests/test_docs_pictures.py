@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MARKS = """svg => {
   const box = (e) => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
   return { all: box(svg), texts: [...svg.querySelectorAll("text")].map((e) => [e.textContent, box(e), e.classList.contains("on")]),
@@ -36,19 +34,13 @@ def drawn():
 
 
 @pytest.fixture(scope="module")
-def marks(drawn):
+def marks(drawn, browser):
     """Where things are in each picture, in its own pixels."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium found: the pictures are not looked at")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        found = {}
-        for name, picture in drawn.items():
-            page.set_content(f"<body style='margin: 0'>{picture}")
-            found[name] = page.eval_on_selector("svg", MARKS)
-        browser.close()
+    page = browser.new_page()
+    found = {}
+    for name, picture in drawn.items():
+        page.set_content(f"<body style='margin: 0'>{picture}")
+        found[name] = page.eval_on_selector("svg", MARKS)
     return found
 
 

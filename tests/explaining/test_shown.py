@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 from html.parser import HTMLParser
 
 import matplotlib
@@ -20,8 +19,6 @@ from xent.report.figures import figure
 from xent.texts.catalogue import text
 
 matplotlib.use("agg")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 SCRIPT = "<script>window.pwned = true</script>"
 SHOWN = {
@@ -171,47 +168,39 @@ PHONE = {
 }
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 @pytest.mark.parametrize("width", [360, 1280])
-def test_tables_show_all_of_their_numbers_whole(width):
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": width, "height": 700})
-        for name, asked in PHONE.items():
-            page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{xent.explain(**asked)._repr_html_()}")
-            tables = page.eval_on_selector_all(".scroll", "all => all.map(e => [e.scrollWidth, e.clientWidth])")
-            assert len(tables) >= 2
-            assert all(inner <= outer for inner, outer in tables), (name, tables)
-            lines = page.eval_on_selector_all(  # letters stand in one line
-                "td, th.short, .bars span, .kept", "all => all.map(e => [e.textContent, new Set([...Array(e.childNodes.length).keys()].flatMap("
-                "(i) => { const r = document.createRange(); r.selectNodeContents(e.childNodes[i]); return [...r.getClientRects()].map((b) => Math.round(b.top)); })).size])"
-            )  # fmt: skip
-            assert len(lines) > 10
-            assert [text for text, count in lines if count > 1] == [], name
-            for long in page.eval_on_selector_all(".bars svg", "all => all.map(e => e.getBoundingClientRect().width)"):
-                assert long >= (100 if width == 360 else 250)
-        browser.close()
+def test_tables_show_all_of_their_numbers_whole(browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 700})
+    for name, asked in PHONE.items():
+        page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{xent.explain(**asked)._repr_html_()}")
+        tables = page.eval_on_selector_all(".scroll", "all => all.map(e => [e.scrollWidth, e.clientWidth])")
+        assert len(tables) >= 2
+        assert all(inner <= outer for inner, outer in tables), (name, tables)
+        lines = page.eval_on_selector_all(  # letters stand in one line
+            "td, th.short, .bars span, .kept", "all => all.map(e => [e.textContent, new Set([...Array(e.childNodes.length).keys()].flatMap("
+            "(i) => { const r = document.createRange(); r.selectNodeContents(e.childNodes[i]); return [...r.getClientRects()].map((b) => Math.round(b.top)); })).size])"
+        )  # fmt: skip
+        assert len(lines) > 10
+        assert [text for text, count in lines if count > 1] == [], name
+        for long in page.eval_on_selector_all(".bars svg", "all => all.map(e => e.getBoundingClientRect().width)"):
+            assert long >= (100 if width == 360 else 250)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_in_a_browser(scheme):
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for name in SHOWN:
-            page = browser.new_page(viewport={"width": 420, "height": 700}, color_scheme=scheme)
-            asked, errors = [], []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
-            page.on("pageerror", lambda error, errors=errors: errors.append(error))
-            page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{html(name)}")
-            assert not page.evaluate("window.pwned")
-            assert (asked, errors) == ([], [])
-            light = "rgb(251, 250, 247)"
-            paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
-            assert (paper == light) == (scheme == "light")
-            assert page.evaluate("document.documentElement.scrollWidth <= 420")  # nothing sticks out on a phone
-            page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # the notebook's theme, not the system's
-            paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
-            assert paper == light
-            page.close()
-        browser.close()
+def test_in_a_browser(browser, scheme):
+    for name in SHOWN:
+        page = browser.new_page(viewport={"width": 420, "height": 700}, color_scheme=scheme)
+        asked, errors = [], []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        page.on("pageerror", lambda error, errors=errors: errors.append(error))
+        page.set_content(f"<!DOCTYPE html><meta charset=utf-8><body>{html(name)}")
+        assert not page.evaluate("window.pwned")
+        assert (asked, errors) == ([], [])
+        light = "rgb(251, 250, 247)"
+        paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
+        assert (paper == light) == (scheme == "light")
+        assert page.evaluate("document.documentElement.scrollWidth <= 420")  # nothing sticks out on a phone
+        page.evaluate("document.body.dataset.jpThemeLight = 'true'")  # the notebook's theme, not the system's
+        paper = page.evaluate("getComputedStyle(document.querySelector('.xent-explanation')).backgroundColor")
+        assert paper == light
+        page.close()

@@ -1,18 +1,12 @@
 """The playground in headless Chromium: nothing may go wrong on it, nor ask for the network."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 import xent
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 SOURCE = Path(xent.__file__).parent / "playground"
 
 
@@ -28,16 +22,6 @@ def cases():
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium found: the playground is not tested in a browser")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
 def compute(browser):
     """The value of an expression in JavaScript, of `arithmetic`, `figures` and arguments x[0], x[1] …"""
     page = browser.new_page()
@@ -45,20 +29,6 @@ def compute(browser):
         page.add_script_tag(content=(SOURCE / f"{name}.js").read_text(encoding="utf-8"))
     yield lambda expression, *x: page.evaluate(f"(x) => {expression}", list(x))
     page.close()
-
-
-@pytest.fixture(scope="module")
-def contexts(browser):
-    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
-    made = {}
-
-    def context(**options):
-        key = json.dumps(options, sort_keys=True)
-        if key not in made:
-            made[key] = browser.new_context(**options)
-        return made[key]
-
-    return context
 
 
 @pytest.fixture

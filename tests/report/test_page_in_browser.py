@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 
 import numpy as np
 import pytest
@@ -10,21 +9,7 @@ import pytest
 from xent import compare, evaluate, scan
 from xent.report import comparison_html
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCRIPT = "<script>window.pwned = true; alert(1)</script>"
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium found: the page is not tested in a browser")
 
 
 def softmax(scores):
@@ -88,28 +73,6 @@ REPORTS = {
     "comparison": comparison,
     "one": lambda: evaluate([1], [0.8], classes=[0, 1]),
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def contexts(browser):
-    """The browser's context of some options, made once: that takes longer than all that a page does in it."""
-    made = {}
-
-    def context(**options):
-        key = json.dumps(options, sort_keys=True)
-        if key not in made:
-            made[key] = browser.new_context(**options)
-        return made[key]
-
-    return context
 
 
 @pytest.fixture(scope="module")
