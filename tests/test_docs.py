@@ -157,6 +157,8 @@ def test_the_memory_of_the_linear_loss_is_the_one_it_has():
     from xent.losses import linear
 
     said = {"options.md": (DOCS / "reference" / "options.md").read_text(encoding="utf-8")}
-    said |= {function.__name__: function.__doc__ for function in (xent.linear_cross_entropy, xent.linear_row_statistics)}
+    said |= {
+        function.__name__: function.__doc__ for function in (xent.linear_cross_entropy, xent.linear_row_statistics)
+    }
     for text in said.values():
         assert re.findall(r"(\d+) M(?:iB|B)", text) == [str(linear.MAX_MEMORY >> 20)]
