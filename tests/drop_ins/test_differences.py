@@ -93,6 +93,10 @@ def torch_cases():
         leaf = features.clone().requires_grad_()
         return torch.autograd.grad(loss(leaf), leaf)[0][0, 0]
 
+    def of_target(module):
+        target = soft.clone().requires_grad_()
+        return torch.autograd.grad(module.cross_entropy(masked, target), target)[0][0, 2]
+
     def of_weight(module):
         weight = torch.ones(3, requires_grad=True)
         module.cross_entropy(ahead, first, weight, reduction="sum", label_smoothing=0.5).backward()
@@ -104,10 +108,15 @@ def torch_cases():
         "bfloat16 logits, dtype of the loss": [lambda: narrow(functional), lambda: narrow(xent.torch)],
         "bfloat16 logits, the gradient": [lambda: gradient_error(functional), lambda: gradient_error(xent.torch)],
         "soft target 0 at logit −inf": pair("cross_entropy", masked, soft),
+        "the same, slope by that target": [lambda m=module: of_target(m) for module in (functional, xent.torch)],
+        "`label_smoothing=1`, the label at logit −inf": pair(
+            "cross_entropy", masked, torch.tensor([2]), label_smoothing=1.0
+        ),
         "class weight 0 of an infinite loss": pair(
             "cross_entropy", masked, torch.tensor([2]), tensor(1.0, 1.0, 0.0), reduction="sum"
         ),
-        "yes or no at logit inf": pair("binary_cross_entropy_with_logits", tensor(INF), tensor(1.0)),
+        "yes at logit inf": pair("binary_cross_entropy_with_logits", tensor(INF), tensor(1.0)),
+        "yes at logit −inf": pair("binary_cross_entropy_with_logits", tensor(-INF), tensor(1.0)),
         "NaN in a row to skip, its slope": slope(
             "cross_entropy", tensor([math.nan, 0.0], [0.0, 0.0]), torch.tensor([-100, 0]), (0, 0)
         ),
@@ -176,7 +185,7 @@ def optax_cases():
         "label too large": classes(behind, 3),
         "soft label 0 at logit −inf": soft(masked, twice[:1]),
         "soft labels that do not sum to 1": soft(behind, 2.0 * twice[:1]),
-        "yes or no at logit inf": binary(INF, 1.0),
+        "yes at logit inf": binary(INF, 1.0),
         "yes or no, label 2": binary(0.5, 2.0),
     }
 
