@@ -183,6 +183,7 @@ def optax_cases():
         "label −1": classes(behind, -1),
         "label −1 in `jax.jit`": [lambda f=f: jax.jit(f)(jnp.asarray([-1])) for f in traced],
         "label too large": classes(behind, 3),
+        "another class's logit inf": classes(jnp.asarray([[0.0, INF]]), 0),
         "soft label 0 at logit −inf": soft(masked, twice[:1]),
         "soft labels that do not sum to 1": soft(behind, 2.0 * twice[:1]),
         "yes at logit inf": binary(INF, 1.0),
