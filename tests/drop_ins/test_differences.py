@@ -268,6 +268,7 @@ def keras_cases():
         "label −1": both(sparse, [-1], [[0.5, 0.8]], **logits),
         "label too large": both(sparse, [2], [[0.5, 0.8]], **logits),
         "label 1.5": both(sparse, np.float32([1.5]), [[2.0, 0.0]], **logits),
+        "yes at logit inf": both(binary, np.float32([[1]]), [[INF]], **logits),
         "yes or no, label 2": both(binary, np.float32([[2.0]]), [[1.0]], **logits),
         "soft label 0 at logit −inf": both(several, np.float32([[1, 0]]), [[1.0, -INF]], **logits),
         "weight 0 of an infinite loss": both(sparse, [0, 0], [[-INF, 0.0], [0.5, 0.5]], np.float32([0, 1]), **logits),
@@ -282,6 +283,7 @@ def keras_cases():
     }
     on_jax = {
         "label −1, on JAX": both(sparse, [-1], [[0.5, 0.8]], **logits),
+        "logit −inf of another class, on JAX": both(sparse, [0], [[0.0, 1.0, -INF]], **logits),
         "label too large, on JAX": both(sparse, [2], [[0.5, 0.8]], **logits),
         "classes on `axis=1`, on JAX": both(sparse, [[0, 1, 2]], moved, axis=1, **logits),
     }
