@@ -151,3 +151,14 @@ def test_the_reference_has_every_public_name():
         assert f".. automodule:: {module}\n   :members:" in pages
     for name in set(xent.__all__) - errors - {"__version__"}:
         assert re.search(rf"\bxent\.{name}\b", pages), f"{name} is not in docs/reference"
+
+
+def test_the_memory_of_the_linear_loss_is_the_one_it_has():
+    from xent.losses import linear
+
+    said = {"options.md": (DOCS / "reference" / "options.md").read_text(encoding="utf-8")}
+    said |= {
+        function.__name__: function.__doc__ for function in (xent.linear_cross_entropy, xent.linear_row_statistics)
+    }
+    for text in said.values():
+        assert re.findall(r"(\d+) M(?:iB|B)", text) == [str(linear.MAX_MEMORY >> 20)]

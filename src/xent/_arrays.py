@@ -120,7 +120,8 @@ def labels_beside(name: str, value: Any, array: Array) -> Array:
         _library(**{name: value, "the array beside it": array})
         return value
     nested = _nested(name, value)
-    return namespace_of(array).asarray(nested.tolist() if nested.size else nested, device=device_of(array))
+    given = nested.tolist() if nested.size else nested.astype(np.int64)  # NumPy makes floats of no numbers
+    return namespace_of(array).asarray(given, device=device_of(array))
 
 
 def _followed(name: str, value: Array, array: Array) -> Array:

@@ -522,6 +522,13 @@ def test_the_mean_over_nothing_is_zero(library):
         assert tuple(got.shape) == ()
 
 
+@each_library
+def test_an_empty_list_of_labels_is_one_of_no_rows(library):
+    nothing = array(library, np.zeros((0, 3)), "float32")
+    assert float(xent.softmax_cross_entropy(nothing, [])) == 0.0
+    assert float(xent.linear_cross_entropy(nothing, array(library, np.ones((4, 3)), "float32"), [])) == 0.0
+
+
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_the_mean_over_nothing_has_zero_gradients(library):
     for function, inputs in losses_of_nothing(library, "float32"):

@@ -48,7 +48,7 @@ def linear_cross_entropy(
         bias: (classes,) or None.
         class_weight, sample_weight, ignore_index, label_smoothing, z_loss, softcap, reduction, denominator: as in
             `softmax_cross_entropy`. Skipped rows cost no matrix product.
-        max_memory: bytes of temporaries to stay within, at least one row of logits; None: 28 MB.
+        max_memory: bytes of temporaries to stay within, at least one row of logits; None: 28 MiB.
 
     Returns:
         A scalar, or (...) for "none", in nats; float32 for 16-bit features. The mean over nothing is 0.
@@ -104,7 +104,7 @@ def linear_row_statistics(
         entropy: whether to compute the entropy of each row's softmax too.
         ignore_index: label of the rows to skip; their statistics are 0.
         softcap: k bends the logits into (−k, k) first.
-        max_memory: bytes of temporaries to stay within, at least one row of logits; None: 28 MB.
+        max_memory: bytes of temporaries to stay within, at least one row of logits; None: 28 MiB.
 
     Returns:
         LinearRowStatistics(nll, logsumexp, entropy), each (...), in nats; entropy is None if not asked for.
