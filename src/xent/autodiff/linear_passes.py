@@ -80,12 +80,14 @@ class Block(NamedTuple):
         classes, size = len(self.bias), choice.tiles().CLASSES
         return [slice(first, min(first + size, classes)) for first in range(0, classes, size)]
 
-    def parts(self, threads: int) -> list[slice]:
-        """The rows in a part for each thread, of whole panels."""
+    def parts(self, threads: int) -> list[list[slice]]:
+        """The rows in a part for each thread, of at most WIDE at a time and of whole panels."""
         panel, panels = choice.tiles().COLUMNS, self.lanes // choice.tiles().COLUMNS
         count = min(panels, threads)
-        bounds = [panels * number // count * panel for number in range(count + 1)]
-        return [slice(*bound) for bound in itertools.pairwise(bounds)]
+        times = -(-self.lanes // (count * choice.tiles().WIDE))
+        bounds = [panels * number // (count * times) * panel for number in range(count * times + 1)]
+        some = [slice(*bound) for bound in itertools.pairwise(bounds)]
+        return [some[first : first + times] for first in range(0, count * times, times)]
 
     def left(self, classes: slice, memory: Array | None) -> Array:
         """The weight of some classes as a left operand; `memory` is where it is widened."""
@@ -114,14 +116,16 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
     widened = kernels.CLASSES * block.dim if block.plan.wide else 0
 
     def work(number: int, _: int) -> None:
-        unit, rows = number // len(parts), parts[number % len(parts)]
+        unit = number // len(parts)
         with block.memory((kernels.HEIGHT + 3) * most + widened) as memory:
             tile, lanes, wide = np.split(memory, (kernels.HEIGHT * most, (kernels.HEIGHT + 3) * most))
             here = tiles[len(tiles) * unit // units : len(tiles) * (unit + 1) // units]
             for some in here if widened else [slice(here[0].start, here[-1].stop)]:
-                operands = block.left(some, wide if widened else None), block.by_rows[rows.start * steps :], steps
-                of_rows = peak[unit, rows], tail[unit, rows], at[rows]
-                kernels.fold(*operands, block.bias[some], block.labels[rows], some.start, tile, lanes, *of_rows)
+                left = block.left(some, wide if widened else None)
+                for rows in parts[number % len(parts)]:
+                    right, of_rows = block.by_rows[rows.start * steps :], (peak[unit, rows], tail[unit, rows], at[rows])
+                    of_classes = block.bias[some], block.labels[rows], some.start
+                    kernels.fold(left, right, steps, *of_classes, tile, lanes, *of_rows)
 
     count = units * len(parts)
     over_ranges(work, count, count * GRAIN, block.threads)
@@ -149,7 +153,7 @@ class Way(NamedTuple):
     block: Block
     tiles: list[slice]
     piece: int  # classes whose gradient a thread gathers at a time
-    parts: list[Part]
+    parts: list[list[Part]]
     entry: Array  # (rows,)
     order: Array  # (rows,): that of the labels
     in_order: Array  # (rows,): the labels in it
@@ -194,17 +198,16 @@ class Way(NamedTuple):
     def find(self, tile: int, part: int) -> None:
         """The slopes of some rows, and what they add to the gradient of their features."""
         kernels, block, steps, dim = choice.tiles(), self.block, self.block.steps, self.block.dim
-        start, by_rows, labels, peak, scale, on_features = self.parts[part]
-        classes, found = self.tiles[tile], self.numbers[tile % KEPT][start:]
+        classes, found = self.tiles[tile], self.numbers[tile % KEPT]
+        bias, back, line = block.bias[classes], self.back[tile % PACKED], self.line * block.plan.numbers
         weight = self.widened[tile % PACKED] if block.plan.wide else block.left(classes, None)
-        wide = min(kernels.WIDE, len(peak))
+        wide = min(kernels.WIDE, block.lanes)
         size = kernels.HEIGHT * wide
         with block.memory(size + block.plan.steps(kernels.CLASSES) * wide) as memory:
-            kernels.slopes(
-                *(weight, by_rows, steps, block.bias[classes], labels, classes.start, memory, peak, scale),
-                *(found, self.line * self.block.plan.numbers, memory[size:].view(by_rows.dtype)),
-                *(self.back[tile % PACKED], on_features, dim),
-            )
+            turned = memory[size:].view(block.by_rows.dtype)
+            for start, by_rows, labels, peak, scale, on_features in self.parts[part]:
+                of_rows = peak, scale, found[start:], line, turned, back, on_features, dim
+                kernels.slopes(weight, by_rows, steps, bias, labels, classes.start, memory, *of_rows)
 
     def gather(self, tile: int, piece: int) -> None:
         """The gradients of weight and bias for some classes, of whose slopes all are known."""
@@ -245,7 +248,7 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
         block=block,
         tiles=tiles,
         piece=up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS),
-        parts=[part(i) for i in block.parts(block.threads)],
+        parts=[[part(i) for i in some] for some in block.parts(block.threads)],
         entry=slope.entry,
         order=order,
         in_order=block.labels[order],

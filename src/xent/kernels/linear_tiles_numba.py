@@ -20,7 +20,7 @@ from xent.kernels.panels_numba import (
     shortened,
 )
 from xent.kernels.scalars_numba import exp, narrowed, widened
-from xent.kernels.softmax_numba import called, loop
+from xent.kernels.softmax_numba import loop
 
 __all__ = [
     "CLASSES",
@@ -43,16 +43,10 @@ __all__ = [
 Array = Any
 CLASSES = 480  # a multiple of ROWS and of COLUMNS
 HEIGHT = 240  # classes whose logits are in memory at a time, likewise: with the weight they fit a core's cache
-WIDE = 384  # rows whose logits are, at most
+WIDE = 384  # rows whose logits are, at most: a tile of theirs fits the cache
 NONE: Any = np.int64(0)  # not literals, for which `multiply` would be compiled once more
 ONE: Any = np.int64(1)
 PART = 60  # classes summed in float32 before the sum goes to float64
-
-
-@called
-def _rows_at_a_time(rows: int) -> Any:
-    """Nearly the same number each time, of whole panels."""
-    return -(-rows // (COLUMNS * -(-rows // WIDE))) * COLUMNS
 
 
 @loop
@@ -73,28 +67,6 @@ def fold(
 
     `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
     """
-    wide = _rows_at_a_time(peak.shape[0])
-    for start in range(0, peak.shape[0], wide):
-        stop = start + wide
-        operands, rows = (left, right[start * steps :], steps, bias), (peak[start:stop], tail[start:stop])
-        _fold(*operands, labels[start:stop], first, tile, lanes, *rows, label_logit[start:stop])
-
-
-@called
-def _fold(
-    left: Array,
-    right: Array,
-    steps: int,
-    bias: Array,
-    labels: Array,
-    first: int,
-    tile: Array,
-    lanes: Array,
-    peak: Array,
-    tail: Array,
-    label_logit: Array,
-) -> None:
-    """`fold` for so many rows that a tile of theirs fits the cache."""
     wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     top, below, equal = lanes[:wide], lanes[wide : 2 * wide], lanes[2 * wide : 3 * wide]
     for behind in range(0, bias.shape[0], HEIGHT):
@@ -157,36 +129,10 @@ def slopes(
 ) -> None:
     """scale·exp(z − peak), 0 at the label, of the tile of the classes from `first` on; what it adds to `features`.
 
-    `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` is memory for
-    some rows' by steps of as many classes as there are numbers in one: the left operand of the gradient of the features,
-    whose right one `weight` is. `features` may be empty.
+    `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` is memory for it
+    by steps of as many classes as there are numbers in one: the left operand of the gradient of the features, whose right
+    one `weight` is. `features` may be empty.
     """
-    wide, count = _rows_at_a_time(peak.shape[0]), -(-bias.shape[0] // numbers_of_a_step(turned))
-    for start in range(0, peak.shape[0], wide):
-        some, stop = labels[start : start + wide], min(start + wide, peak.shape[0])
-        of_rows = peak[start:stop], scale[start:stop], found[start:], line, turned
-        _slopes(left, right[start * steps :], steps, bias, some, first, tile, *of_rows)
-        if features.shape[0] > 0:
-            to = features[start * dim :]
-            multiply(turned, ONE, stop - start, weight, count, to, dim, some.shape[0], dim, ONE)
-
-
-@called
-def _slopes(
-    left: Array,
-    right: Array,
-    steps: int,
-    bias: Array,
-    labels: Array,
-    first: int,
-    tile: Array,
-    peak: Array,
-    scale: Array,
-    found: Array,
-    line: int,
-    turned: Array,
-) -> None:
-    """`slopes` for so many rows that a tile of theirs fits the cache; `turned` gets them."""
     wide, classes, zero = peak.shape[0], bias.shape[0], peak.dtype.type(0)
     numbers = numbers_of_a_step(turned)
     for behind in range(0, classes, HEIGHT):
@@ -212,6 +158,9 @@ def _slopes(
             j = y // numbers * numbers
             slope, next_slope = found[j * line + i], found[(j + numbers - 1) * line + i]
             turned[y // numbers * wide + i] = joined(slope, next_slope, turned[0])
+    if features.shape[0] > 0:
+        count = -(-classes // numbers)
+        multiply(turned, ONE, wide, weight, count, features, dim, labels.shape[0], dim, ONE)
 
 
 @loop
