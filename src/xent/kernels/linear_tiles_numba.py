@@ -146,6 +146,11 @@ def slopes(
             shift, next_shift = bias[behind + j], bias[min(behind + last, classes - 1)]
             low, high = found[(behind + j) * line :][:wide], found[(behind + last) * line :][:wide]
             to = turned[at : at + wide]
+            if numbers == 1:
+                for i in range(wide):
+                    slope = scale[i] * exp((row[i] + shift) - peak[i])
+                    low[i] = to[i] = shortened(zero if scale[i] == zero else slope, low[i])
+                continue
             for i in range(wide):
                 term, next_term = exp((row[i] + shift) - peak[i]), exp((next_row[i] + next_shift) - peak[i])
                 slope = shortened(zero if scale[i] == zero else scale[i] * term, low[i])
