@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,7 @@ from xent.scoring.totals import as_chunk
 __all__ = ["Look"]
 
 SHIFT = exact.UNIT_BITS - FIXED_BITS
+Found = TypeVar("Found")
 
 
 class Look(NamedTuple):
@@ -66,12 +67,12 @@ class Look(NamedTuple):
         return found
 
 
-def _over(find: Any, rows: Iterable[Rows], workers: int | None) -> Any:
-    """What `find` gives of rows whose labels are told, side by side."""
-    if workers is None:
-        workers = scoring_threads()
+def _merged(
+    merge: Callable[[Iterable[Found]], Found], of: Callable[[Rows], Found], rows: Iterable[Rows], workers: int | None
+) -> Found:
+    """What is found of each batch, side by side, and merged."""
     try:
-        return find.merge(ordered_map(partial(find.looked, Vocabulary(find.plan.classes)), rows, workers))
+        return merge(ordered_map(of, rows, scoring_threads() if workers is None else workers))
     finally:
         forget()
 
@@ -81,12 +82,7 @@ class _MomentsAfter(NamedTuple):
     cures: tuple[Cure, ...]
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> list[Moments]:
-        if workers is None:
-            workers = scoring_threads()
-        try:
-            return self.merge(ordered_map(self._looked, rows, workers))
-        finally:
-            forget()
+        return _merged(self.merge, self._looked, rows, workers)
 
     def merge(self, parts: Iterable[list[Moments]]) -> list[Moments]:
         found: list[Moments] = [{} for _ in self.cures]
@@ -119,10 +115,9 @@ class _ScatterAt(NamedTuple):
     cure: Cure
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
-        found: _Scattered = _over(self, rows, workers)
-        return found
+        return _merged(self.merge, partial(self._looked, Vocabulary(self.plan.classes)), rows, workers)
 
-    def looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
+    def _looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
         return self.merge(
             self._of_part(part) for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy)
         )
@@ -159,10 +154,9 @@ class _ReliabilityAfter(NamedTuple):
     cure: Cure
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
-        found: Sums = _over(self, rows, workers)
-        return found
+        return _merged(self.merge, partial(self._looked, Vocabulary(self.plan.classes)), rows, workers)
 
-    def looked(self, vocabulary: Vocabulary, batch: Rows) -> Sums:
+    def _looked(self, vocabulary: Vocabulary, batch: Rows) -> Sums:
         after = replace(self.plan, kind="logits", clip=None, normalize=False)
         tally, more = Tally(len(self.plan.classes), brief=False), list[Sums]()
         for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy):
@@ -174,12 +168,8 @@ class _ReliabilityAfter(NamedTuple):
     def _cured(self, block: NDArray[Any], logs: bool) -> NDArray[np.float64]:
         if self.cure.beta == 0.0:
             return np.broadcast_to(self.cure.offsets, block.shape)
-        with np.errstate(divide="ignore"):
-            z = (
-                block.astype(np.float64)
-                if logs
-                else -neg_log(block.astype(np.float64).reshape(-1)).reshape(block.shape)
-            )
+        wide = block.astype(np.float64)
+        z = wide if logs else -neg_log(wide.reshape(-1)).reshape(wide.shape)
         return z * self.cure.beta + self.cure.offsets
 
     def merge(self, parts: Iterable[Sums]) -> Sums:

@@ -133,9 +133,7 @@ class Fit(NamedTuple):
 
     cure: Cure
     gain: float
-    excess: Float64 | None = (
-        None  # (classes,): the mean probability after it less the frequency; None if it was not seen
-    )
+    excess: Float64 | None = None  # (classes,): mean probability after it less frequency; None if it was not seen
 
 
 def fit_cures(
