@@ -16,8 +16,9 @@ score: $(VENV)/score.stamp
 	@printf '\nThe pages are in out/*.html\n'
 
 # Modules are kept compiled, whatever the environment says: hundreds of tests start a process that imports xent.
+# A process that crashes ends the run: pytest-xdist would wait for its tests for ever.
 test: $(VENV)/test.stamp lint docs
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
