@@ -75,7 +75,8 @@ def compare(shape, rounds):
     del truth, found
     temporary = {name: program.memory_analysis().temp_size_in_bytes / 1e6 for name, program in programs.items()}
     peaks = {name: peak(name, shape) for name in LOSSES}
-    seconds = in_turns({name: partial(run, program, arrays) for name, program in programs.items()}, rounds)
+    steps = {name: partial(run, program, arrays) for name, program in programs.items()}
+    seconds = in_turns(steps, rounds, after_itself=True)
     rows, dim, classes = shape
     report(
         f"linear loss + gradients, {rows} rows, {dim} features, {classes} classes, float32",

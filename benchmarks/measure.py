@@ -15,11 +15,19 @@ from xent.kernels import choice
 from xent.scoring.parallel import available_cpus
 
 
-def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each function, called in turns so that a noisy machine is noisy for all."""
+def in_turns(
+    functions: dict[str, Callable[[], Any]], rounds: int, *, after_itself: bool = False
+) -> dict[str, list[float]]:
+    """Seconds of each function, called in turns so that a noisy machine is noisy for all.
+
+    The step of a training follows one like it: with `after_itself` each is called twice, and the second call is timed.
+    Else a step would pay for the caches and the pages of memory that another one left behind.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
+            if after_itself:
+                function()
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)
