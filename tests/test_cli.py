@@ -262,6 +262,13 @@ def test_a_reader_that_stops_early_is_no_failure():
     assert done.stdout.startswith("cross-entropy")
 
 
+def test_a_reader_that_stops_early_takes_neither_the_page_nor_the_threshold_along(ten, tmp_path):
+    page = tmp_path / "page.html"
+    done = pipe(f"{XENT} {ten} --json --html {page} --fail-above 0.2 | true")
+    assert (done.returncode, done.stderr) == (1, "xent: the loss is 0.24692 nats, above 0.2\n")
+    assert "0.247" in page.read_text(encoding="utf-8")
+
+
 def test_a_full_disk_and_a_poor_terminal(ten):
     assert pipe(f"{XENT} {ten} > /dev/full").stderr == "xent: [Errno 28] No space left on device\n"
     assert pipe(f"PYTHONIOENCODING=ascii {XENT} {ten} --json").returncode == 0
@@ -383,6 +390,37 @@ def test_a_page_that_fails_at_the_end_does_not_take_the_answer_along(capsys, ten
         return real(*arguments, **options)
 
     monkeypatch.setattr(xent, "scan", in_the_way)
-    code, out, err = run(capsys, "score", ten, "--html", str(page))
-    assert (code, "cross-entropy" in out) == (2, True)
-    assert f"the page cannot be written to '{page}': Is a directory. Name another file." in err
+    code, out, err = run(capsys, "score", ten, "--html", str(page), "--fail-above", "0.2")
+    assert (code, out.startswith("cross-entropy")) == (2, True)
+    assert err.splitlines() == [
+        f"xent: SourceError: the page cannot be written to '{page}': Is a directory. Name another file.",
+        "xent: the loss is 0.24692 nats, above 0.2",
+    ]
+
+
+def test_a_state_that_cannot_be_written_at_the_end_does_not_take_the_answer_along(capsys, ten, tmp_path, monkeypatch):
+    folder, page = tmp_path / "states", tmp_path / "page.html"
+    folder.mkdir()
+    real = xent.scan
+
+    def without_the_folder(*arguments, **options):
+        folder.rmdir()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(xent, "scan", without_the_folder)
+    code, out, err = run(capsys, "score", ten, "--state", folder / "x.state", "--html", page, "--json")
+    assert (code, json.loads(out)["loss"]) == (2, pytest.approx(LOSS, rel=1e-15))
+    assert err == (
+        f"xent: UnsavedError: {folder}/x.state cannot be written: No such file or directory. "
+        "Check the folder, its permissions, and the free space.\n"
+    )
+    assert "0.247" in page.read_text(encoding="utf-8")
+
+
+def test_of_several_outputs_each_is_written_that_can_be(capsys, ten, tmp_path, monkeypatch):
+    state, page = tmp_path / "one.state", tmp_path / "page.html"
+    run(capsys, "score", ten, "--state", state)
+    monkeypatch.setattr(xent.report.model.Report, "html", lambda *_: page.rmdir())  # fails: there is none
+    code, out, err = run(capsys, "merge", state, "--html", page, "-o", tmp_path / "all.state")
+    assert (code, out.startswith("cross-entropy"), err.count("\n")) == (2, True, 1)
+    assert xent.read_state(tmp_path / "all.state") == xent.read_state(state)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 try:  # Ctrl-C may come while these load
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
-    from xent.commands.options import language
+    from xent.commands.options import language, refuse
     from xent.errors import XentError
-    from xent.texts.catalogue import printable, text
+    from xent.texts.catalogue import text
 except KeyboardInterrupt:
     sys.stderr.write("xent: interrupted\n")
     sys.exit(130)
@@ -33,15 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                   "PYTHONIOENCODING=utf-8 changes that", file=sys.stderr)  # fmt: skip
             options.lang = "en"
         return int(options.run(options))
-    except XentError as error:
-        return _refuse(f"{type(error).__name__}: {' '.join(str(error).split())}")
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # nobody reads what goes wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         return 0
-    except OSError as error:
-        return _refuse(f"{error}")
-    except KeyboardInterrupt:
-        _refuse("interrupted")
+    except (XentError, OSError) as error:
+        return refuse(error)
+    except KeyboardInterrupt as error:
+        refuse(error, "interrupted")
         return 130
 
 
@@ -64,11 +62,6 @@ def _can_show(lang: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _refuse(message: str) -> int:
-    print(f"xent: {printable(message)}", file=sys.stderr)  # noqa: T201
-    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
