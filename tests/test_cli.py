@@ -238,13 +238,14 @@ def test_the_three_models_of_make_score(capsys):
 
 
 def test_the_committed_predictions_are_those_of_the_example(tmp_path):
-    sys.path.insert(0, str(DATA.parent))
-    try:
-        import digits
-    finally:
-        sys.path.pop(0)
-    for path in digits.main(tmp_path):
-        again, committed = xent.scan(path), xent.scan(DATA / path.name)
+    command = [sys.executable, str(DATA.parent / "digits.py")]
+    before = {path: path.read_bytes() for path in DATA.iterdir()}
+    assert "--output" in subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    paths = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert {path: path.read_bytes() for path in DATA.iterdir()} == before
+    assert sorted(Path(path).name for path in paths) == sorted(path.name for path in DATA.glob("digits_*.parquet"))
+    for path in paths:
+        again, committed = xent.scan(tmp_path / path), xent.scan(DATA / Path(path).name)
         assert again.loss == pytest.approx(committed.loss, rel=0.05)
         assert again.accuracy == pytest.approx(committed.accuracy, abs=0.01)
 
