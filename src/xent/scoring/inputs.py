@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from xent._arrays import refuse_masked
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, ShapeError
+from xent.scoring.key_columns import countable
 from xent.sources.blocks import prediction_block
 
 __all__ = [
@@ -165,7 +166,7 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
             ) from error
     if len(column) != rows:
         raise ShapeError(f"{name} has {len(column):,} entries, but there are {rows:,} rows: pass one for each row.")
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return countable(name, column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
 
 
 def _of_intervals(values: Any) -> bool:
