@@ -349,18 +349,29 @@ def test_text_is_not_padded_and_fits_a_narrow_terminal(capsys, ten, monkeypatch)
     assert all(line == line.rstrip() and len(line) <= 70 for line in out.splitlines())
 
 
-def test_an_interruption_while_the_command_loads():
+def interrupted_while_loading(module, before=""):
     code = (
-        "import importlib.abc, sys\n"
+        "import importlib.abc, os, signal, sys\n"
         "class Interrupted(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'xent.commands.score':\n"
-        "            raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupted())\n"
-        "import xent.cli\n"
+        f"        if name == '{module}':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        f"sys.meta_path.insert(0, Interrupted())\n{before}\n"
+        "from xent.cli import main\n"
+        "print('loaded')\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (found.returncode, found.stderr) == (130, "xent: interrupted\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("module", ["numpy", "numpy.linalg", "xent.commands.score"])
+def test_an_interruption_while_the_command_loads(module):
+    assert interrupted_while_loading(module) == (130, "", "xent: interrupted\n")
+
+
+def test_an_interruption_that_is_to_be_ignored_is_while_the_command_loads():
+    ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    assert interrupted_while_loading("xent.commands.score", ignored) == (0, "loaded\n", "")
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(capsys, ten, tmp_path, monkeypatch):

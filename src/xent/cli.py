@@ -3,18 +3,38 @@
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-try:  # Ctrl-C may come while these load
+
+@contextmanager
+def _quietly_interrupted() -> Iterator[None]:
+    """End the process at once on Ctrl-C: an exception would be taken for a broken package by some that load others."""
+
+    def end(*_: object) -> None:
+        os.write(2, b"xent: interrupted\n")
+        os._exit(130)
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+with _quietly_interrupted():  # these take some tenths of a second
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
     from xent.commands.options import language, refuse
     from xent.errors import XentError
     from xent.texts.catalogue import text
-except KeyboardInterrupt:
-    sys.stderr.write("xent: interrupted\n")
-    sys.exit(130)
 
 __all__ = ["main"]
 
@@ -23,10 +43,10 @@ COMMANDS = (score, check, compare, merge, recalibrate, explain, conventions, exp
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0 for success, 1 for a missed threshold, 2 for refused input."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without − still gets its report
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal without − still gets its report
         options = _parsed(arguments)
         if hasattr(options, "lang") and not _can_show(language(options)):
             print(f"xent: {sys.stdout.encoding} cannot show the language asked for, so English is shown; "  # noqa: T201
