@@ -238,13 +238,14 @@ def test_the_three_models_of_make_score(capsys):
 
 
 def test_the_committed_predictions_are_those_of_the_example(tmp_path):
-    sys.path.insert(0, str(DATA.parent))
-    try:
-        import digits
-    finally:
-        sys.path.pop(0)
-    for path in digits.main(tmp_path):
-        again, committed = xent.scan(path), xent.scan(DATA / path.name)
+    command = [sys.executable, str(DATA.parent / "digits.py")]
+    before = {path: path.read_bytes() for path in DATA.iterdir()}
+    assert "--output" in subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    paths = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert {path: path.read_bytes() for path in DATA.iterdir()} == before
+    assert sorted(Path(path).name for path in paths) == sorted(path.name for path in DATA.glob("digits_*.parquet"))
+    for path in paths:
+        again, committed = xent.scan(tmp_path / path), xent.scan(DATA / Path(path).name)
         assert again.loss == pytest.approx(committed.loss, rel=0.05)
         assert again.accuracy == pytest.approx(committed.accuracy, abs=0.01)
 
@@ -260,6 +261,13 @@ def test_a_reader_that_stops_early_is_no_failure():
     done = pipe(f"{XENT} {DATA}/digits_naive_bayes.parquet --top 2000 | head -1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("cross-entropy")
+
+
+def test_a_reader_that_stops_early_takes_neither_the_page_nor_the_threshold_along(ten, tmp_path):
+    page = tmp_path / "page.html"
+    done = pipe(f"{XENT} {ten} --json --html {page} --fail-above 0.2 | true")
+    assert (done.returncode, done.stderr) == (1, "xent: the loss is 0.24692 nats, above 0.2\n")
+    assert "0.247" in page.read_text(encoding="utf-8")
 
 
 def test_a_full_disk_and_a_poor_terminal(ten):
@@ -341,18 +349,29 @@ def test_text_is_not_padded_and_fits_a_narrow_terminal(capsys, ten, monkeypatch)
     assert all(line == line.rstrip() and len(line) <= 70 for line in out.splitlines())
 
 
-def test_an_interruption_while_the_command_loads():
+def interrupted_while_loading(module, before=""):
     code = (
-        "import importlib.abc, sys\n"
+        "import importlib.abc, os, signal, sys\n"
         "class Interrupted(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name == 'xent.commands.score':\n"
-        "            raise KeyboardInterrupt\n"
-        "sys.meta_path.insert(0, Interrupted())\n"
-        "import xent.cli\n"
+        f"        if name == '{module}':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        f"sys.meta_path.insert(0, Interrupted())\n{before}\n"
+        "from xent.cli import main\n"
+        "print('loaded')\n"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (found.returncode, found.stderr) == (130, "xent: interrupted\n")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("module", ["numpy", "numpy.linalg", "xent.commands.score"])
+def test_an_interruption_while_the_command_loads(module):
+    assert interrupted_while_loading(module) == (130, "", "xent: interrupted\n")
+
+
+def test_an_interruption_that_is_to_be_ignored_is_while_the_command_loads():
+    ignored = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    assert interrupted_while_loading("xent.commands.score", ignored) == (0, "loaded\n", "")
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_any_work(capsys, ten, tmp_path, monkeypatch):
@@ -383,6 +402,37 @@ def test_a_page_that_fails_at_the_end_does_not_take_the_answer_along(capsys, ten
         return real(*arguments, **options)
 
     monkeypatch.setattr(xent, "scan", in_the_way)
-    code, out, err = run(capsys, "score", ten, "--html", str(page))
-    assert (code, "cross-entropy" in out) == (2, True)
-    assert f"the page cannot be written to '{page}': Is a directory. Name another file." in err
+    code, out, err = run(capsys, "score", ten, "--html", str(page), "--fail-above", "0.2")
+    assert (code, out.startswith("cross-entropy")) == (2, True)
+    assert err.splitlines() == [
+        f"xent: SourceError: the page cannot be written to '{page}': Is a directory. Name another file.",
+        "xent: the loss is 0.24692 nats, above 0.2",
+    ]
+
+
+def test_a_state_that_cannot_be_written_at_the_end_does_not_take_the_answer_along(capsys, ten, tmp_path, monkeypatch):
+    folder, page = tmp_path / "states", tmp_path / "page.html"
+    folder.mkdir()
+    real = xent.scan
+
+    def without_the_folder(*arguments, **options):
+        folder.rmdir()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(xent, "scan", without_the_folder)
+    code, out, err = run(capsys, "score", ten, "--state", folder / "x.state", "--html", page, "--json")
+    assert (code, json.loads(out)["loss"]) == (2, pytest.approx(LOSS, rel=1e-15))
+    assert err == (
+        f"xent: UnsavedError: {folder}/x.state cannot be written: No such file or directory. "
+        "Check the folder, its permissions, and the free space.\n"
+    )
+    assert "0.247" in page.read_text(encoding="utf-8")
+
+
+def test_of_several_outputs_each_is_written_that_can_be(capsys, ten, tmp_path, monkeypatch):
+    state, page = tmp_path / "one.state", tmp_path / "page.html"
+    run(capsys, "score", ten, "--state", state)
+    monkeypatch.setattr(xent.report.model.Report, "html", lambda *_: page.rmdir())  # fails: there is none
+    code, out, err = run(capsys, "merge", state, "--html", page, "-o", tmp_path / "all.state")
+    assert (code, out.startswith("cross-entropy"), err.count("\n")) == (2, True, 1)
+    assert xent.read_state(tmp_path / "all.state") == xent.read_state(state)

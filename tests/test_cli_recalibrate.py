@@ -1,6 +1,7 @@
 """`xent recalibrate` end to end: what it writes, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,31 @@ def test_columns_keep_their_order_and_the_others_their_values(capsys):
     np.testing.assert_allclose(cured[["p_ant", "p_bee", "p_cow"]], truth, rtol=1e-12)
     cured.insert(0, "label", old["label"])
     assert xent.scan(cured.drop(columns="id")).cure is None
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("names", [["ant", "bee", "cow"], ["of ant", "of bee", "of cow"], ["p_ant", "p_bee", "p_cow"]])
+def test_columns_are_found_as_the_report_itself_finds_them(names, capsys):
+    table = pd.read_parquet("old.parquet").drop(columns="label").set_axis(names, axis=1)[names[::-1]]
+    table.to_parquet("named.parquet")
+    asked = ["--prediction", ",".join(names[::-1]), "--with", "report.json", "-o", "cured.parquet"]
+    assert (cli.main(["recalibrate", "named.parquet", *asked]), capsys.readouterr().err) == (0, "")
+    truth = xent.scan("old.parquet").recalibrate(table)
+    pd.testing.assert_frame_equal(pd.read_parquet("cured.parquet"), truth, rtol=1e-12)
+
+
+@pytest.mark.usefixtures("folder")
+def test_columns_that_are_named_as_the_classes_keep_their_stem(capsys):
+    """Classes p_a and p_b, in columns of just these names."""
+    labels = ["p_a", "p_b"] * 300
+    table = pd.DataFrame({"p_a": np.tile([0.99, 0.01, 0.01, 0.99], 150)}).assign(p_b=lambda found: 1.0 - found["p_a"])
+    report = xent.evaluate(labels, table.to_numpy(), classes=["p_a", "p_b"])
+    assert report.cure is not None
+    table[["p_b", "p_a"]].to_parquet("named.parquet")
+    Path("of_two.json").write_text(report.json())
+    asked = ["--with", "of_two.json", "-o", "cured.parquet"]
+    assert (cli.main(["recalibrate", "named.parquet", *asked]), capsys.readouterr().err) == (0, "")
+    pd.testing.assert_frame_equal(pd.read_parquet("cured.parquet")[["p_a", "p_b"]], report.recalibrate(table))
 
 
 @pytest.mark.usefixtures("folder")

@@ -3,7 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from xent import gaussian
 from xent.errors import (
     ArgumentTypeError,
     EngineError,
@@ -17,24 +16,25 @@ from xent.errors import (
     WeightError,
     XentError,
 )
-from xent.information import (
-    conditional_entropy,
-    cross_entropy,
-    entropy,
-    joint_entropy,
-    js_divergence,
-    kl_divergence,
-    mutual_information,
-    perplexity,
-    surprisal,
-)
 from xent.version import __version__
 
 if TYPE_CHECKING:
+    from xent import gaussian
     from xent.doctor.check import check
     from xent.explaining.conventions import compare_conventions
     from xent.explaining.explain import explain
     from xent.formulas.rows import RowStatistics
+    from xent.information import (
+        conditional_entropy,
+        cross_entropy,
+        entropy,
+        joint_entropy,
+        js_divergence,
+        kl_divergence,
+        mutual_information,
+        perplexity,
+        surprisal,
+    )
     from xent.losses.linear import linear_cross_entropy, linear_row_statistics
     from xent.losses.sigmoid import sigmoid_cross_entropy
     from xent.losses.softmax import row_statistics, softmax_cross_entropy
@@ -98,7 +98,7 @@ __all__ = [
     "write_state",
 ]
 
-_ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarrow does
+_ON_FIRST_USE = {  # the command has to come as far as to catch Ctrl-C before anything takes time to load, as NumPy does
     "Checkup": "xent.report.checkup",
     "Comparison": "xent.report.comparison",
     "Explanation": "xent.report.explanation",
@@ -115,6 +115,15 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
     "scan": "xent.scoring.judge",
     "write_state": "xent.scoring.state_files",
     "RowStatistics": "xent.formulas.rows",
+    "conditional_entropy": "xent.information",
+    "cross_entropy": "xent.information",
+    "entropy": "xent.information",
+    "joint_entropy": "xent.information",
+    "js_divergence": "xent.information",
+    "kl_divergence": "xent.information",
+    "mutual_information": "xent.information",
+    "perplexity": "xent.information",
+    "surprisal": "xent.information",
     "linear_cross_entropy": "xent.losses.linear",
     "linear_row_statistics": "xent.losses.linear",
     "row_statistics": "xent.losses.softmax",
@@ -126,7 +135,9 @@ _ON_FIRST_USE = {  # what takes longer to load than `import xent` may, as pyarro
 
 
 def __getattr__(name: str) -> Any:
-    """Load what trains and what judges when it is first asked for."""
+    """Load it when it is first asked for."""
+    if name == "gaussian":
+        return importlib.import_module("xent.gaussian")
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)

@@ -3,18 +3,38 @@
 import argparse
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-try:  # Ctrl-C may come while these load
+
+@contextmanager
+def _quietly_interrupted() -> Iterator[None]:
+    """End the process at once on Ctrl-C: an exception would be taken for a broken package by some that load others."""
+
+    def end(*_: object) -> None:
+        os.write(2, b"xent: interrupted\n")
+        os._exit(130)
+
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not usual or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+with _quietly_interrupted():  # these take some tenths of a second
     import xent
     from xent.commands import check, compare, conventions, explain, explore, merge, recalibrate, score
-    from xent.commands.options import language
+    from xent.commands.options import language, refuse
     from xent.errors import XentError
-    from xent.texts.catalogue import printable, text
-except KeyboardInterrupt:
-    sys.stderr.write("xent: interrupted\n")
-    sys.exit(130)
+    from xent.texts.catalogue import text
 
 __all__ = ["main"]
 
@@ -23,25 +43,23 @@ COMMANDS = (score, check, compare, merge, recalibrate, explain, conventions, exp
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0 for success, 1 for a missed threshold, 2 for refused input."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without − still gets its report
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal without − still gets its report
         options = _parsed(arguments)
         if hasattr(options, "lang") and not _can_show(language(options)):
             print(f"xent: {sys.stdout.encoding} cannot show the language asked for, so English is shown; "  # noqa: T201
                   "PYTHONIOENCODING=utf-8 changes that", file=sys.stderr)  # fmt: skip
             options.lang = "en"
         return int(options.run(options))
-    except XentError as error:
-        return _refuse(f"{type(error).__name__}: {' '.join(str(error).split())}")
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # nobody reads what goes wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         return 0
-    except OSError as error:
-        return _refuse(f"{error}")
-    except KeyboardInterrupt:
-        _refuse("interrupted")
+    except (XentError, OSError) as error:
+        return refuse(error)
+    except KeyboardInterrupt as error:
+        refuse(error, "interrupted")
         return 130
 
 
@@ -64,11 +82,6 @@ def _can_show(lang: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _refuse(message: str) -> int:
-    print(f"xent: {printable(message)}", file=sys.stderr)  # noqa: T201
-    return 2
 
 
 def _parser() -> argparse.ArgumentParser:

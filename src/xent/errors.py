@@ -8,11 +8,14 @@ XentError
 ├── OptionError          (ValueError)   an option outside its allowed values
 ├── StateError           (ValueError)   states that cannot be merged or read
 ├── SourceError          (ValueError)   a file or table that cannot be read as predictions
+│   └── UnsavedError                    the state of a scan that cannot be written; its `report` is what was found
 ├── ArgumentTypeError    (TypeError)    an argument of a type xent cannot take
 └── MissingPackageError  (ImportError)  an optional package is needed and absent
 
 A message says what, where (first index), got, allowed, and the next step.
 """
+
+from typing import Any
 
 __all__ = [
     "ArgumentTypeError",
@@ -24,6 +27,7 @@ __all__ = [
     "ShapeError",
     "SourceError",
     "StateError",
+    "UnsavedError",
     "WeightError",
     "XentError",
 ]
@@ -59,6 +63,12 @@ class StateError(XentError, ValueError):
 
 class SourceError(XentError, ValueError):
     """A file or table that cannot be read as predictions."""
+
+
+class UnsavedError(SourceError):
+    """The state of a scan that cannot be written; `report` is what was found all the same."""
+
+    report: Any = None
 
 
 class EngineError(XentError, RuntimeError):

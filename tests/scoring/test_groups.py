@@ -1,14 +1,19 @@
 """Groups, clusters and few rows: against formulas written out here, and in simulations."""
 
+import ast
 import math
+import subprocess
+import sys
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from scipy import stats
 
 import xent
+from xent.errors import ArgumentTypeError
 from xent.scoring.groups import SMALL
 from xent.scoring.keyed import keyed_sums
 
@@ -278,3 +283,48 @@ def test_a_single_small_group_stays_a_group():
     group = np.where(np.arange(500) < 5, "few", "many")
     report = xent.evaluate(labels, p, group=group)
     assert {(one.group, one.pooled, one.rows) for one in report.by_group} == {("few", 0, 5), ("many", 0, 495)}
+
+
+def aged(closed="right"):
+    """Rows with an age in three intervals, one of them missing now and then."""
+    edges = pd.IntervalIndex.from_breaks([-1.5, 4.0, 9.0, 30.0], closed=closed)
+    codes = np.arange(600) % 20 // 6
+    table = pd.DataFrame({"label": [0, 1] * 300, "p": np.tile([0.1, 0.9, 0.3, 0.6], 150)})
+    return table, pd.Categorical.from_codes(np.where(codes == 3, -1, codes), edges)
+
+
+@pytest.mark.parametrize("closed", ["left", "right", "both", "neither"])
+@pytest.mark.parametrize("key", ["group", "cluster"])
+def test_intervals_are_shown_as_pandas_writes_them(closed, key):
+    table, ages = aged(closed)
+    truth = xent.evaluate(table["label"], table["p"], **{key: [None if one != one else str(one) for one in ages]})
+    plain = pd.Series(ages).astype(ages.categories.dtype)
+    for column in (pd.Series(ages), plain, pa.array(plain)):
+        assert xent.evaluate(table["label"], table["p"], **{key: column}) == truth
+        framed = (
+            table.assign(age=column) if isinstance(column, pd.Series) else pa.table(table).append_column("age", column)
+        )
+        found = xent.scan(framed, **{key: "age"})
+        assert (found.by_group, found.clusters, found.interval) == (truth.by_group, truth.clusters, truth.interval)
+
+
+def test_intervals_in_a_file_are_read_without_pandas(tmp_path):
+    table, ages = aged("left")
+    table.assign(age=pd.Series(ages).astype(ages.categories.dtype)).to_parquet(tmp_path / "aged.parquet")
+    (tmp_path / "pandas.py").write_text("raise ImportError('there is none')")
+    code = "import xent; print([one.group for one in xent.scan('aged.parquet', group='age').by_group])"
+    command = [sys.executable, "-c", code]  # which looks for modules where it is, first of all
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert set(ast.literal_eval(done.stdout)) == {None, "[-1.5, 4.0)", "[4.0, 9.0)", "[9.0, 30.0)"}
+
+
+def test_groups_of_lists_and_structs_are_refused():
+    table, _ = aged()
+    for column in (pa.array([[1, 2]] * 600), pa.array([{"a": 1}] * 600)):
+        framed = pa.table(table).append_column("age", column)
+        with pytest.raises(
+            ArgumentTypeError, match=r"column 'age' has type (list|struct).*one text or number in each row"
+        ):
+            xent.scan(framed, group="age")
+        with pytest.raises(ArgumentTypeError, match=r"group has type (list|struct)"):
+            xent.evaluate(table["label"], table["p"], group=column)

@@ -259,6 +259,31 @@ def swapped(p):
     return p.argmin(axis=1), p
 
 
+@pytest.mark.parametrize(
+    ("labels", "p"),
+    [([1, 0], [0.8, 0.3]), ([1, 0, 1], [0.8, 0.3, 0.6]), ([1, 0, 1], [0.1, 0.3, 0.6])],
+)
+def test_few_rows_tell_nothing_of_calibration(labels, p):
+    said = "too few rows to tell how well calibrated: even a cure of 10 % of the loss would not show"
+    assert xent.evaluate(labels, p).diagnosis == said
+    assert xent.State([0, 1]).update(labels, p).report().diagnosis.startswith(said)
+
+
+def test_rows_are_enough_where_a_cure_of_a_tenth_would_show():
+    """2 · rows · 0.1 · loss against the 5 / 3 % point of chi-squared; weights and copies of rows prove no more."""
+    labels, p = drawn(4000, 2, seed=4)
+    for rows, enough in ((20, False), (40, False), (80, True), (400, True)):
+        found = xent.evaluate(labels[:rows], p[:rows])
+        assert found.cure is None
+        point = chi2.isf(0.05 / 3, 1)
+        assert (0.2 * rows * found.loss > point) == enough
+        assert found.diagnosis.startswith("well calibrated" if enough else "too few rows to tell")
+        weighted = xent.evaluate(labels[:rows], p[:rows], sample_weight=np.full(rows, 1000.0))
+        assert weighted.diagnosis == found.diagnosis
+    copies = xent.evaluate(np.tile(labels[:40], 50), np.tile(p[:40], (50, 1)), cluster=np.tile(np.arange(40), 50))
+    assert copies.diagnosis.startswith("too few rows to tell")
+
+
 def test_words():
     labels, p = drawn(4000, 3, seed=9)
     assert xent.evaluate(labels, p).diagnosis == "well calibrated: nothing significant to cure"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import xent
 from xent.cli import main
 from xent.engines.local import Local
-from xent.errors import OptionError, ProbabilityError, SourceError, StateError
+from xent.errors import OptionError, ProbabilityError, SourceError, StateError, UnsavedError
 from xent.scoring import data
 from xent.scoring.state_files import read_state, saved_state, write_state
 from xent.sources import open_files
@@ -317,6 +317,32 @@ def test_what_is_no_state_file_is_called_so(tmp_path, content, capsys):
     path.write_bytes(content)
     said = refusal(capsys, "merge", str(path))
     assert said.startswith(f"xent: StateError: {path} is no state file, or it is damaged. Pass a file that xent score")
+
+
+def test_a_state_that_cannot_be_written_costs_neither_the_report_nor_the_first_error(parts, monkeypatch):
+    """The folder is gone from the first writing on, as where a disk was unmounted."""
+    monkeypatch.setattr("xent.scoring.checkpoint.SECONDS", 0.0)
+    with pytest.raises(UnsavedError, match=r"gone/out\.state cannot be written: No such file or directory") as unsaved:
+        xent.scan(parts, state="gone/out.state")
+    assert unsaved.value.report.json() == xent.scan(parts).json()
+    with pytest.raises(Stop) as stopped:
+        xent.scan(parts, state="gone/out.state", progress=stopper(3_000))
+    assert any("out.state cannot be written" in note for note in stopped.value.__notes__)
+
+
+def test_an_interruption_that_cannot_be_kept_says_why(parts, capsys, monkeypatch):
+    def interrupted(*_):
+        Path("states").rmdir()
+        raise KeyboardInterrupt
+
+    Path("states").mkdir()
+    monkeypatch.setattr("xent.scoring.side_by_side._note", interrupted)
+    assert main(["score", *parts, "--state", "states/s.state"]) == 130
+    assert capsys.readouterr().err.splitlines() == [
+        "xent: interrupted",
+        "xent: states/s.state cannot be written: No such file or directory. Check the folder, its permissions, and the "
+        "free space.",
+    ]
 
 
 def test_no_partial_file_is_left(parts, tmp_path):

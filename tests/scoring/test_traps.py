@@ -11,6 +11,7 @@ import pytest
 
 import xent
 from xent import State, evaluate
+from xent.errors import LabelError, XentError
 
 CAT_DOG = pd.DataFrame({"p_dog": [0.1, 0.8], "p_cat": [0.9, 0.2]})
 RIGHT = -(math.log(0.9) + math.log(0.8)) / 2
@@ -265,3 +266,39 @@ def test_integer_labels_that_share_a_float_are_told_apart():
 def test_whole_floats_in_an_object_array_are_labels():
     labels = np.array([0.0, 1.0], object)
     assert evaluate(labels, [0.5, 0.6]).loss == evaluate([0, 1], [0.5, 0.6]).loss
+
+
+MIXED = {
+    "labels": lambda: xent.evaluate(pd.Series([1, "a", 0], dtype=object), [0.1, 0.2, 0.3]),
+    "predictions": lambda: xent.evaluate([1, 0, 1], pd.DataFrame({"p": [0.1, "x", 0.3]})),
+    "sample_weight": lambda: xent.evaluate([1, 0], [0.1, 0.2], sample_weight=pd.Series([1, "x"], dtype=object)),
+    "group": lambda: xent.evaluate([1, 0], [0.1, 0.2], group=pd.Series([1, "x"], dtype=object)),
+    "the table": lambda: xent.scan(pd.DataFrame({"label": [1, "a", 0], "p": [0.1, 0.2, 0.3]})),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_columns_of_mixed_types_are_refused_by_their_name(name):
+    with pytest.raises(
+        XentError, match=rf"^{name} cannot be read.*: Could not convert '[ax]' with type str"
+    ) as refused:
+        MIXED[name]()
+    assert "('" not in str(refused.value)  # no tuple of Arrow's messages
+
+
+def test_names_of_mixed_types_are_no_matter():
+    p = pd.DataFrame({1: [0.5, 0.25, 0.2], "a": [0.5, 0.75, 0.8]})
+    truth = xent.evaluate(["1", "a", "a"], p.rename(columns=str))
+    assert xent.evaluate(["1", "a", "a"], p).loss == truth.loss
+    assert xent.scan(p.assign(label=["1", "a", "a"]), prediction=["1", "a"]).loss == truth.loss
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [1, 2]])
+def test_a_state_without_classes_says_how_to_give_them(labels):
+    state = xent.State()
+    with pytest.raises(
+        LabelError, match=r"^labels row \d is .*\nA State without classes .*State\(classes=\[\.\.\.\]\)\.$"
+    ):
+        state.update(labels, [[0.5, 0.5], [0.2, 0.8]])
+    assert state == xent.State()
+    assert xent.State(labels).update(labels, [[0.5, 0.5], [0.2, 0.8]]).rows == 2

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["after_a_stem", "by_name", "text_forms"]
+__all__ = ["by_name", "order_of", "text_forms"]
 
 
 def text_forms(label: Any) -> tuple[str, ...]:
@@ -26,8 +26,18 @@ def by_name(classes: Sequence[Any], names: Sequence[str] | None) -> tuple[int, .
     return tuple(known) if len(set(known)) == len(classes) else None
 
 
-def after_a_stem(classes: Sequence[Any], names: Sequence[str]) -> tuple[int, ...] | None:
-    """The same for names that all begin with the same stem, such as "p_"."""
+def order_of(classes: Sequence[Any], names: Sequence[str], told: Sequence[str] | None = None) -> tuple[int, ...] | None:
+    """Where each class is among columns named after it, alone or behind a stem that all begin with, such as "p_".
+
+    Args:
+        classes: the labels.
+        names: of the columns.
+        told: the class that each column is known to stand for, where it is.
+    """
+    return by_name(classes, names) or by_name(classes, told) or _after_a_stem(classes, names)
+
+
+def _after_a_stem(classes: Sequence[Any], names: Sequence[str]) -> tuple[int, ...] | None:
     ends = (name[: -len(form)] for form in text_forms(classes[0]) for name in names if name.endswith(form))
     for stem in dict.fromkeys(ends):
         if all(name.startswith(stem) for name in names):

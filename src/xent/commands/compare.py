@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import xent
@@ -11,6 +12,7 @@ from xent.commands.options import (
     add_memory,
     add_reading,
     add_shown,
+    each_done,
     language,
     print_text,
     read_options,
@@ -84,10 +86,9 @@ def run(options: argparse.Namespace) -> int:
             max_memory=options.max_memory,
             progress=progress,
         )
-    _show(found, options)
-    if options.html is not None:
-        found.html(options.html, language(options))
-    return _worse(found, language(options)) if options.fail_if_worse else 0
+    page = [] if options.html is None else [partial(found.html, options.html, language(options))]
+    status = each_done(partial(_show, found, options), *page)
+    return max(status, _worse(found, language(options)) if options.fail_if_worse else 0)
 
 
 def _names(options: argparse.Namespace) -> list[str]:

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import add_shown, language, refuse_to_overwrite
-from xent.commands.shown import add_thresholds, missed, show
+from xent.commands.options import add_shown, each_done, language, refuse_to_overwrite
+from xent.commands.shown import add_thresholds, missed, outputs
 from xent.errors import StateError
 from xent.texts.catalogue import speaker
 
@@ -50,11 +51,11 @@ def run(options: argparse.Namespace) -> int:
     sources: dict[str, tuple[str, str]] = {}
     state = State.merge(_states(files, sources, language(options)), names=files)
     report = state.report(unit=options.unit)
-    show(report, options)
+    wanted = outputs(report, options)
     if options.output is not None:
         scan = {"finished": True, "sources": sorted(sources)} if sources else None
-        write_state(options.output, state, scan)
-    return missed(report, options)
+        wanted.append(partial(write_state, options.output, state, scan))
+    return max(each_done(*wanted), missed(report, options))
 
 
 def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) -> "Iterator[State]":

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from xent.errors import OptionError
+from xent.errors import OptionError, XentError
 from xent.report.lines import console_on
-from xent.texts.catalogue import LANGUAGES, language_of
+from xent.texts.catalogue import LANGUAGES, language_of, printable
 
 __all__ = [
     "add_columns",
@@ -20,11 +20,13 @@ __all__ = [
     "add_reading",
     "add_shown",
     "class_list",
+    "each_done",
     "language",
     "let_numbers_be_negative",
     "number",
     "print_text",
     "read_options",
+    "refuse",
     "refuse_to_overwrite",
     "share",
     "write_out",
@@ -155,11 +157,34 @@ def _try_to_write(output: str, flag: str) -> None:
         raise OptionError(f"{flag} {output} cannot be written: {error.strerror}. Name another file.") from error
 
 
+def refuse(error: BaseException, what: str | None = None) -> int:
+    """Say what is wrong, and what else was while that came about, in a line each; the exit status is 2."""
+    named = f"{type(error).__name__}: {error}" if isinstance(error, XentError) else str(error)
+    for message in (what or named, *getattr(error, "__notes__", ())):
+        sys.stderr.write(f"xent: {printable(' '.join(message.split()))}\n")
+    return 2
+
+
+def each_done(*outputs: Callable[[], object]) -> int:
+    """Make each output, whatever becomes of the others; what cannot be made is said at the end, and the status is 2."""
+    failed: list[Exception] = []
+    for output in outputs:
+        try:
+            output()
+        except (XentError, OSError) as error:
+            failed.append(error)
+    return max(map(refuse, failed), default=0)
+
+
 def write_out(text: str) -> None:
     """Print a line, or lines, where there is a standard output."""
-    if sys.stdout is not None:
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; a page may still be to be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_text(show: Callable[[Any], None]) -> None:

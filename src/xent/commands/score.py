@@ -1,13 +1,27 @@
 """`xent score`: judge a table of predictions."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xent
 from xent.commands import baseline, engine, sql, state, tokens
-from xent.commands.options import add_columns, add_memory, add_reading, add_shown, read_options, refuse_to_overwrite
+from xent.commands.options import (
+    add_columns,
+    add_memory,
+    add_reading,
+    add_shown,
+    each_done,
+    read_options,
+    refuse,
+    refuse_to_overwrite,
+)
 from xent.commands.progress import Progress
-from xent.commands.shown import add_thresholds, missed, show
+from xent.commands.shown import add_thresholds, missed, outputs
+from xent.errors import UnsavedError
+
+if TYPE_CHECKING:
+    from xent.report.model import Report
+    from xent.sources.sql import Query
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -65,8 +79,21 @@ def run(options: argparse.Namespace) -> int:
         baseline.refuse_for_tokens(options)
         return tokens.run(options, query)
     tokens.refuse_without_tokens(options)
+    try:
+        report, unsaved = _scanned(options, query), None
+    except UnsavedError as error:
+        report, unsaved = error.report, error
+    status = each_done(*outputs(report, options))
+    if unsaved is not None:
+        status = refuse(unsaved)
+    status = max(status, missed(report, options))
+    change = baseline.compared(report, old, options, [query] if query else options.files)
+    return max(status, baseline.worse(change, options))
+
+
+def _scanned(options: argparse.Namespace, query: "Query | None") -> "Report":
     with Progress() as progress, state.kept(options):
-        report = xent.scan(
+        return xent.scan(
             query or tokens.choices_or_files(options.files),
             **read_options(options),
             group=options.group,
@@ -82,6 +109,3 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
             engine=engine.chosen(options),
         )
-    change = baseline.compared(report, old, options, [query] if query else options.files)
-    show(report, options)
-    return max(missed(report, options), baseline.worse(change, options))

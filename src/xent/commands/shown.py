@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xent.commands.options import language, number, print_text, share, write_out
@@ -10,7 +12,7 @@ from xent.texts.catalogue import speaker
 if TYPE_CHECKING:
     from xent.report.model import Report
 
-__all__ = ["add_thresholds", "missed", "show"]
+__all__ = ["add_thresholds", "missed", "outputs"]
 
 
 def add_thresholds(parser: argparse.ArgumentParser) -> Any:
@@ -21,16 +23,19 @@ def add_thresholds(parser: argparse.ArgumentParser) -> Any:
     return gates
 
 
-def show(report: "Report", options: argparse.Namespace) -> None:
-    """Print the report, and write the page if one was asked for: should that fail, the report is not lost."""
+def outputs(report: "Report", options: argparse.Namespace) -> list[Callable[[], object]]:
+    """What prints the report, and what writes the page if one was asked for."""
+    page = [] if options.html is None else [partial(report.html, options.html, language(options))]
+    return [partial(_print, report, options), *page]
+
+
+def _print(report: "Report", options: argparse.Namespace) -> None:
     if options.json:
         write_out(report.json())
-    else:
-        from xent.report.text import print_report
+        return
+    from xent.report.text import print_report
 
-        print_text(lambda console: print_report(report, console, language(options)))
-    if options.html is not None:
-        report.html(options.html, language(options))
+    print_text(lambda console: print_report(report, console, language(options)))
 
 
 def missed(report: "Report", options: argparse.Namespace) -> int:

@@ -32,11 +32,12 @@ def kept(options: argparse.Namespace) -> Iterator[None]:
     before, there = signal.signal(signal.SIGTERM, signal.default_int_handler), _writing(options.state)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         now = _writing(options.state)
         some = now is not None and (options.resume or now != there)
         text = speaker(language(options))("kept" if some else "kept.nothing", file=options.state)
-        sys.stderr.write(f"xent: {text}\n")
+        if not hasattr(error, "__notes__"):  # which say why it could not be written
+            sys.stderr.write(f"xent: {text}\n")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

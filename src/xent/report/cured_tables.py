@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from xent.checks.names import after_a_stem, by_name, text_forms
+from xent.checks.names import order_of, text_forms
 from xent.errors import ShapeError
 from xent.formulas.cures import Scored, recalibrated
 
@@ -32,7 +32,7 @@ def cured(predictions: Any, scored: Scored) -> Any:
 
 def _order(classes: Sequence[Any], names: list[str]) -> Sequence[int]:
     """Where each class is among the columns; in the order that they have if none of them is named after a class."""
-    order = by_name(classes, names) or after_a_stem(classes, names)
+    order = order_of(classes, names)
     if order is not None:
         return order
     forms = tuple(form for label in classes for form in text_forms(label))

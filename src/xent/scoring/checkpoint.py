@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from xent.errors import StateError
+from xent.errors import SourceError, StateError
 from xent.scoring.plan import Plan
 from xent.scoring.row_reader import RowReader
 from xent.scoring.state import State
@@ -84,15 +84,15 @@ class Checkpoint:
         """Whether it is time to write."""
         return time.monotonic() - self._written > SECONDS
 
-    def write(self, sums: Sums, *, finished: bool) -> None:
-        """Replace the file by the sums of all that is done.
-
-        Raises:
-            SourceError: it cannot be written.
-        """
-        scan = {"finished": finished, "job": self._job, "done": self._done}
-        write_state(self.path, State.of(self._plan, sums, self.unit), scan)
+    def write(self, sums: Sums, *, finished: bool) -> SourceError | None:
+        """Replace the file by the sums of all that is done; what keeps it from being written must not lose these."""
         self._written = time.monotonic()
+        scan = {"finished": finished, "job": self._job, "done": self._done}
+        try:
+            write_state(self.path, State.of(self._plan, sums, self.unit), scan)
+        except SourceError as error:
+            return error
+        return None
 
 
 def _version_of(fragment: Fragment) -> list[int]:

@@ -1,6 +1,7 @@
 """Which class each prediction column speaks of: by name where there are names, else by sorted order, and said so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from xent.checks.names import by_name, text_forms
@@ -9,7 +10,7 @@ from xent.scoring.labels import Vocabulary, as_number, distinct, kind_of
 from xent.scoring.plan import Label, listed
 from xent.texts.catalogue import Sentence, sentence
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["Resolved", "asking_for_classes", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -19,6 +20,21 @@ class Resolved(NamedTuple):
     order: tuple[int, ...]  # of the prediction columns; (0,) for a single one
     note: Sentence
     warning: Sentence | None = None  # where the match is a guess that a wrong order would not contradict
+
+
+@contextmanager
+def asking_for_classes(missing: bool) -> Iterator[None]:
+    """Where a state has no classes, so that labels count columns, let errors about labels say how to give them."""
+    try:
+        yield
+    except LabelError as error:
+        if not missing:
+            raise
+        what = str(error).partition("\n")[0]
+        raise LabelError(
+            f"{what}\nA State without classes takes labels for the numbers of the prediction columns: give it yours, in "
+            "the order of these columns, as State(classes=[...])."
+        ) from error
 
 
 def resolve(

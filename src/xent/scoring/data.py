@@ -20,6 +20,7 @@ from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
     Rows,
+    as_arrow,
     as_keys,
     as_labels,
     as_predictions,
@@ -272,9 +273,9 @@ class InFiles:
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:
     """The class names of a table of labels, one column a class; (None, labels) for anything else."""
-    if isinstance(labels, np.ndarray) or not hasattr(labels, "__arrow_c_stream__"):
+    if isinstance(labels, np.ndarray):
         return None, labels
-    table = as_predictions(labels)
+    table = as_arrow("labels", labels)
     if not isinstance(table, pa.Table) or table.num_columns == 1:
         return None, labels
     names, _ = class_names(table.schema, tuple(table.column_names))

@@ -18,6 +18,7 @@ from xent.texts.catalogue import Sentence, sentence
 __all__ = ["cure_of", "diagnosis", "recommended"]
 
 SMALL = 0.005  # of the loss: what is less is not worth a cure, however sure it is
+LARGE = 0.1  # of the loss: rows that would not show such a cure to be real tell nothing of calibration
 
 
 def recommended(ladder: Ladder | None) -> Step | None:
@@ -78,7 +79,9 @@ def _why_none(plan: Plan, sums: Sums) -> str:
 def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sentence:
     if step is None:
         more = any(one.cure.beta >= HIGHEST and one.p_value < LEVEL for one in ladder.steps.values())
-        return sentence("diagnosis.endless" if ladder.endless and more else "diagnosis.calibrated")
+        if ladder.endless and more:
+            return sentence("diagnosis.endless")
+        return _few(sums, ladder) or sentence("diagnosis.calibrated")
     share = percent(step.gain / ladder.loss)
     if step.gain < SMALL * ladder.loss:
         return sentence("diagnosis.small", share=share)
@@ -97,6 +100,15 @@ def _of_ladder(plan: Plan, sums: Sums, ladder: Ladder, step: Step | None) -> Sen
             causes = sentence("causes.then", first=temperature, second=_bias(plan, ladder.excess))
         cure = sentence("cures", first=_division(step), second=offsets)
     return sentence("diagnosis.cure", causes=causes, cure=cure, share=share, p=p_value(step.p_value))
+
+
+def _few(sums: Sums, ladder: Ladder) -> Sentence | None:
+    """That the rows are too few for a large cure, even of a single parameter, to be significant; None if they are not."""
+    by_chance = ladder.steps["temperature"].by_chance
+    rows = 0.5 / by_chance if by_chance else sums.rows  # independent ones, or those that nothing was fitted on
+    if chi_squared_tail(2.0 * rows * LARGE * ladder.loss, 1) < LEVEL / 3.0:
+        return None
+    return sentence("diagnosis.few", share=percent(LARGE))
 
 
 def _temperature(step: Step) -> Sentence:

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from xent._arrays import refuse_masked
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, ShapeError
+from xent.scoring.key_columns import countable
 from xent.sources.blocks import prediction_block
+from xent.sources.frames import with_text_names
 
 __all__ = [
     "Rows",
     "as_array",
+    "as_arrow",
     "as_keys",
     "as_labels",
     "as_predictions",
@@ -65,7 +68,7 @@ def as_predictions(predictions: Any) -> NDArray[Any] | pa.Table:
         ArgumentTypeError: no array of numbers, and no table.
         ShapeError: neither one nor two axes, or nothing in it.
     """
-    table = _as_arrow("predictions", predictions)
+    table = as_arrow("predictions", predictions)
     if isinstance(table, pa.Table):
         return table
     if table is not None:
@@ -90,7 +93,7 @@ def as_labels(labels: Any) -> Any:
         ArgumentTypeError: no array and no column.
         ShapeError: neither one nor two axes.
     """
-    column = _as_arrow("labels", labels)
+    column = as_arrow("labels", labels)
     if isinstance(column, pa.Table):
         if column.num_columns > 1:
             return prediction_block(_one_batch(column), column.column_names)
@@ -128,7 +131,7 @@ def as_weights(weights: Any, rows: int) -> NDArray[np.float64] | None:
     """
     if weights is None:
         return None
-    column = _as_arrow("sample_weight", weights)
+    column = as_arrow("sample_weight", weights)
     if column is not None:
         table = column if isinstance(column, pa.Table) else pa.table({"sample_weight": column})
         weights = prediction_block(_one_batch(table), table.column_names) if table.num_rows else []
@@ -149,7 +152,7 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
     """
     if _of_intervals(values):  # of pandas, by `pd.cut`
         values = [None if one != one else str(one) for one in values]
-    column = _as_arrow(name, values)
+    column = as_arrow(name, values)
     if isinstance(column, pa.Table):
         column = column.column(0) if column.num_columns == 1 else None
     if column is None:
@@ -165,7 +168,7 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
             ) from error
     if len(column) != rows:
         raise ShapeError(f"{name} has {len(column):,} entries, but there are {rows:,} rows: pass one for each row.")
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return countable(name, column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
 
 
 def _of_intervals(values: Any) -> bool:
@@ -173,7 +176,7 @@ def _of_intervals(values: Any) -> bool:
     return str(getattr(getattr(dtype, "categories", None), "dtype", dtype)).startswith("interval")
 
 
-def _as_arrow(name: str, values: Any) -> Any:
+def as_arrow(name: str, values: Any) -> Any:
     """The Arrow table or column behind `values`; None if it is not one."""
     if isinstance(values, pa.Table | pa.ChunkedArray | pa.Array):
         return values
@@ -182,11 +185,14 @@ def _as_arrow(name: str, values: Any) -> Any:
     if not hasattr(values, "__arrow_c_stream__"):
         return None
     if hasattr(values, "reset_index"):  # pandas would hand over its index as a column
-        values = values.reset_index(drop=True)
+        values = with_text_names(values.reset_index(drop=True))
     try:
         column = pa.chunked_array(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        raise ArgumentTypeError(f"{name} cannot be read as an Arrow table or column: {error}.") from error
+        raise ArgumentTypeError(
+            f"{name} cannot be read as an Arrow table or column: {'; '.join(map(str, error.args))}.\n"
+            "Give each column values of one type, such as numbers or text."
+        ) from error
     return pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column
 
 

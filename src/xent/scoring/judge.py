@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from xent.engines.choose import engine_of
-from xent.errors import OptionError, WeightError
+from xent.errors import OptionError, UnsavedError, WeightError
 from xent.report.model import Report
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
@@ -145,6 +145,7 @@ def scan(
     Raises:
         SourceError: a file cannot be read, or a column is missing or ambiguous.
         StateError: `state` is of other rows or options than these.
+        UnsavedError: `state` cannot be written at the end; the report is the error's `report`.
         EngineError: a worker died or gave up, again and again; names what it had.
         XentError: as `evaluate`, naming the file and the row.
 
@@ -216,10 +217,14 @@ def judged(
     with ClusterStore(max_memory) as clusters:
         sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
         sums = replace(sums, skipped=data.skipped)
-        if checkpoint is not None:
-            checkpoint.write(sums, finished=True)
+        unsaved = None if checkpoint is None else checkpoint.write(sums, finished=True)
         if sums.rows == 0 and data.weighted:
             raise WeightError(
                 "sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0."
             )
-        return summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)
+        report = summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)
+    if unsaved is not None:
+        error = UnsavedError(str(unsaved))
+        error.report = report
+        raise error from unsaved
+    return report

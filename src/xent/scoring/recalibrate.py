@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from xent.checks.names import by_name
+from xent.checks.names import order_of
 from xent.checks.predictions import Place, refuse, refuse_empty_rows, refuse_entries
 from xent.errors import ShapeError, StateError
 from xent.formulas.cures import recalibrated
@@ -83,7 +83,7 @@ def _order(recipe: Recipe, names: tuple[str, ...], found: tuple[str, ...] | None
     """Where each class of the recipe is among the columns; None where they need no order."""
     if len(names) == 1:
         return None
-    order = by_name(recipe.classes, found)
+    order = order_of(recipe.classes, names, found)
     if order is None:
         raise ShapeError(
             f"predictions have the columns {', '.join(names)}, but the report is of the classes "

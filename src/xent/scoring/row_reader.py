@@ -11,6 +11,7 @@ import pyarrow as pa
 from xent.checks.predictions import Place
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import Rows
+from xent.scoring.key_columns import countable
 from xent.scoring.memory import reused
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
@@ -77,7 +78,7 @@ class RowReader:
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
                 block = partial(self._block, part, partial(reused, "predictions"))
-                keys = {name: part.data.column(column) for name, column in self.keys.items()}
+                keys = {name: _key(part.data, column) for name, column in self.keys.items()}
                 yield Rows(block, labels, self._weights(part), place, keys)
 
     def _weights(self, batch: Batch) -> Any:
@@ -102,3 +103,7 @@ class RowReader:
         if len(names) == 1 and not pa.types.is_nested(column.type):
             return column
         return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
+
+
+def _key(data: pa.RecordBatch, name: str) -> pa.Array:
+    return countable(f"column {name!r}", data.column(name), data.schema.field(name).metadata)

@@ -68,10 +68,12 @@ def over_fragments(
                 checkpoint.add([fragments[i] for i in indices if fragments[i].part.name not in refused])
                 if checkpoint.due:
                     done = [find.merge(done)]
-                    checkpoint.write(done[0], finished=False)
-    except BaseException:
+                    checkpoint.write(done[0], finished=False)  # should that fail, it is tried again
+    except BaseException as error:
         if checkpoint is not None:
-            checkpoint.write(find.merge(done), finished=False)
+            unsaved = checkpoint.write(find.merge(done), finished=False)
+            if unsaved is not None:
+                error.add_note(str(unsaved))
         raise
     return find.merge(done)
 

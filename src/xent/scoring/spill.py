@@ -1,7 +1,6 @@
 """Rows that do not fit in memory: kept as Arrow files, by the hash of a key, in a folder that goes away again."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.scoring.key_hash import key_hash
-from xent.scoring.left_behind import owned_folder, remove_left_behind
+from xent.sources.left_behind import OwnedFolder
 
 __all__ = ["LEVELS", "PARTS", "Partition", "Scratch", "Spool", "together"]
 
@@ -30,7 +29,7 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self.folder: str | None = None
+        self.folder: OwnedFolder | None = None
         self._files: list[_File] = []
 
     def __enter__(self) -> "Scratch":
@@ -46,16 +45,14 @@ class Scratch:
         for file in self._files:
             file.close()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self._owner.close()
+            self.folder.remove()
             self.folder = None
 
     def file(self, schema: pa.Schema) -> "_File":
         """A new file for batches."""
         if self.folder is None:
-            remove_left_behind()
-            self.folder, self._owner = owned_folder()
-        self._files.append(_File(os.path.join(self.folder, f"{len(self._files)}.arrows"), schema))
+            self.folder = OwnedFolder()
+        self._files.append(_File(os.path.join(self.folder.path, f"{len(self._files)}.arrows"), schema))
         return self._files[-1]
 
 
@@ -164,9 +161,10 @@ class Spool:
                     self._files[part] = self.scratch.file(batch.schema)
                 self._files[part].write(rows)
         except OSError as error:
+            folder = self.scratch.folder
             raise SourceError(
-                f"rows that do not fit in memory cannot be written to {self.scratch.folder or tempfile.gettempdir()}: "
-                f"{error}.\nSet the environment variable TMPDIR to a folder on a larger disk, or raise max_memory "
+                "rows that do not fit in memory cannot be written to "
+                f"{tempfile.gettempdir() if folder is None else folder.path}: {error}.\nSet the environment variable TMPDIR to a folder on a larger disk, or raise max_memory "
                 "(--max-memory)."
             ) from error
 

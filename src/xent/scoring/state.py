@@ -12,6 +12,7 @@ from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, StateError
 from xent.report.model import Report
 from xent.scoring.chunks import MOST_ROWS
+from xent.scoring.classes import asking_for_classes
 from xent.scoring.frame import Frame, gathered, keys_of, same_keys
 from xent.scoring.inputs import as_keys, as_labels, as_predictions, as_weights, common_rows, row_slices
 from xent.scoring.plan import Kind, Label, Plan, Task, listed
@@ -150,7 +151,8 @@ class State:
         plan = self.plan or self._plan(tuple(range(class_count(predictions))))
         columns = columns_of(plan, predictions)
         batches = row_slices(labels, predictions, sample_weight, columns, MOST_ROWS, place, keys)
-        found = total(plan, batches, numbered=first_row is not None)
+        with asking_for_classes(self.plan is None):
+            found = total(plan, batches, numbered=first_row is not None)
         with _ADDING:
             same_keys(keys_of(self.sums), keys_of(found))
             self.sums = self.sums + found

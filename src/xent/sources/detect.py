@@ -5,15 +5,15 @@ import glob
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from xent.errors import SourceError
 from xent.sources.failures import reading, shown
+from xent.sources.left_behind import OwnedFolder
 from xent.sources.places import (
     Address,
     Remote,
@@ -58,7 +58,7 @@ _SUFFIXES = {
 }
 _HEAD = 64  # bytes that tell a format
 _STREAMED = ("csv", "json lines", "ipc stream")
-_SPOOLED = "xent-copy-"
+_COPIES: set[str] = set()  # files that this process made, and removes when it ends
 _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text also as .gz, .zst or .bz2."
 
 
@@ -214,18 +214,16 @@ def _spooled(name: str) -> str:
 
 
 def _copy(name: str, pieces: Iterable[bytes]) -> str:
-    handle, path = tempfile.mkstemp(prefix=_SPOOLED)
-    atexit.register(_removed, path)
-    with reading(name, "Check the free space for temporary files."), os.fdopen(handle, "wb") as file:
-        file.writelines(pieces)
+    with reading(name, "Check the free space for temporary files."):
+        folder = OwnedFolder()
+        atexit.register(folder.remove)
+        path = os.path.join(folder.path, "copy")
+        _COPIES.add(path)
+        with open(path, "wb") as file:
+            file.writelines(pieces)
     return path
 
 
 def is_spooled(path: str) -> bool:
     """Whether a path is that of such a temporary file, which other machines do not see."""
-    return os.path.basename(path).startswith(_SPOOLED)
-
-
-def _removed(path: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(path)
+    return path in _COPIES

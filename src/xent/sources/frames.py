@@ -13,7 +13,7 @@ from xent.sources.arrays import arrow_array, arrow_type
 from xent.sources.names import narrowed
 from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value, resized, rows_per_batch
 
-__all__ = ["ArrayTable", "StreamTable", "open_frame"]
+__all__ = ["ArrayTable", "StreamTable", "open_frame", "with_text_names"]
 
 _WHAT = "Pass a pyarrow, pandas, polars or DuckDB table, or a dict of NumPy arrays."
 
@@ -90,11 +90,19 @@ def open_frame(frame: object) -> Table:
         return _open_arrays(frame)
     if not hasattr(frame, "__arrow_c_stream__"):
         raise ArgumentTypeError(f"a {type(frame).__module__}.{type(frame).__qualname__} is not a table.\n{_WHAT}")
+    frame = with_text_names(frame)
     with _exporting():
         if isinstance(frame, pa.RecordBatchReader):
             return StreamTable(frame, frame.schema.remove_metadata(), None, [frame])
         with pa.RecordBatchReader.from_stream(frame) as stream:
             return StreamTable(frame, stream.schema.remove_metadata(), _known_rows(frame))
+
+
+def with_text_names(frame: Any) -> Any:
+    """The same; a pandas frame some of whose columns have numbers for names gets texts, of which it would warn."""
+    names = getattr(frame, "columns", None)
+    mixed = str(getattr(names, "inferred_type", "")).startswith("mixed") and getattr(names, "nlevels", 1) == 1
+    return frame.rename(columns=str) if mixed else frame
 
 
 @contextmanager
@@ -105,7 +113,7 @@ def _exporting() -> Iterator[None]:
     except SourceError:
         raise
     except Exception as error:
-        message = str(error).strip().splitlines() or [type(error).__name__]
+        message = "; ".join(map(str, error.args)).strip().splitlines() or [type(error).__name__]
         raise SourceError(
             f"the table cannot be read: {message[0]}.\nPass the finished rows, for example as a pyarrow Table."
         ) from error

@@ -10,6 +10,7 @@ TEXTS = {
     "diagnosis.far_apart": "the logits are too far apart for a temperature of 16: divide them all by 100, say, and score again",
     "diagnosis.without_offsets": "{diagnosis} (class offsets not looked into)",
     "diagnosis.endless": "underconfident, and no mistake tells by how much: ever larger logits would cost less",
+    "diagnosis.few": "too few rows to tell how well calibrated: even a cure of {share} % of the loss would not show",
     "diagnosis.calibrated": "well calibrated: nothing significant to cure",
     "diagnosis.small": "well calibrated: what a cure would remove is significant, but only {share} % of the loss",
     "diagnosis.cure": "{causes}: {cure} removes {share} % of the loss ({p})",

@@ -10,6 +10,7 @@ TEXTS = {
     "diagnosis.far_apart": "logits 相差太大，温度 16 也不够：请把它们都除以（比如）100，再重新评分",
     "diagnosis.without_offsets": "{diagnosis}（未考察类别偏移）",
     "diagnosis.endless": "信心不足，又没有一次失误能说明差多少：logits 越大，损失就越小",
+    "diagnosis.few": "行数太少，无法判断校准好坏：即使有修正能消除损失的 {share}%，也显不出来",
     "diagnosis.calibrated": "校准良好：没有显著的问题需要修正",
     "diagnosis.small": "校准良好：修正的效果虽然显著，但只占损失的 {share}%",
     "diagnosis.cure": "{causes}：{cure}，可消除损失的 {share}%（{p}）",
