@@ -2,7 +2,10 @@
 
 First, for 2 to 1000 classes, brief and full: rows per second of one core (CPU time of all threads) from a Parquet file
 to a state, with Numba and without; bytes of the state as text, and milliseconds to write, read and add it; bytes that
-`State.all_reduce` sends. One JSON line each. Then what the model makes of them, as JSON lines and as tables.
+`State.all_reduce` sends. One JSON line each. Then what the model makes of them: the plan of each case, and that of one
+with other fan-ins. The tables of docs/scale.md are made of these lines:
+
+    python benchmarks/simulate_scale.py | python benchmarks/tables.py scale
 
 --check runs 24 fragments on two processes here, merges them in a tree of fan-in 4, holds the result against the state of
 all rows, bit for bit, and prints the time that the model gives beside the time that it took, and how many CPUs it had.
@@ -100,11 +103,11 @@ def measure(folder: Path, classes: int, brief: bool, groups: int) -> Constants:
     )
     layout = layout_of(state.sums)
     report(
-        name_of(classes, brief, groups),
-        rows_per_core_second_numba=round(rates["fast"]),
-        rows_per_core_second_numpy=round(rates["core"]),
+        f"one core: {name_of(classes, brief, groups)}",
+        rows_per_core_second_numba=two_digits(rates["fast"]),
+        rows_per_core_second_numpy=two_digits(rates["core"]),
         bytes_per_row=found.bytes_per_row,
-        state_bytes=len(text),
+        kilobytes=len(text) / 1e3,
         write_ms=1e3 * found.write_seconds,
         read_ms=1e3 * found.read_seconds,
         merge_ms=1e3 * found.merge_seconds,
@@ -115,16 +118,22 @@ def measure(folder: Path, classes: int, brief: bool, groups: int) -> Constants:
     return found
 
 
+def two_digits(rate: float) -> int:
+    """As exact as it comes out again."""
+    return int(float(f"{rate:.1e}"))
+
+
 def name_of(classes: int, brief: bool, groups: int) -> str:
     """As the tables call it."""
     return f"{classes} classes, {'brief' if brief else 'full'}{f', {groups} groups' if groups else ''}"
 
 
-def plan(name: str, constants: Constants, cluster: Cluster) -> dict[str, object]:
-    """A column of the first table; prints its JSON line."""
+def plan(name: str, constants: Constants, cluster: Cluster) -> None:
+    """Print what the model says of one case."""
     one = attempt_seconds(constants, cluster)
     ideal = math.ceil(cluster.fragments / cluster.workers) * one
     found = simulate_map(one, cluster)
+    once = simulate_map(one, replace(cluster, second_tries=False))
     merges = merge_tree(cluster.fragments, constants, cluster)
     alone = cluster.fragments * (constants.read_seconds + constants.merge_seconds)
     figures = {
@@ -132,9 +141,10 @@ def plan(name: str, constants: Constants, cluster: Cluster) -> dict[str, object]
         "fragment_seconds": round(one, 2),
         "map_seconds_if_nothing_fails": round(ideal),
         "map_seconds": round(found.seconds),
+        "map_seconds_without_second_tries": round(once.seconds),
         "killed": found.kills,
         "second_tries": found.second_tries,
-        "work_lost_or_doubled": f"{1 - cluster.fragments * one / found.worked:.1%}",
+        "work_lost_or_doubled": round(1 - cluster.fragments * one / found.worked, 4),
         "read_gb_per_second": round(cluster.rows * constants.bytes_per_row / found.seconds / 1e9, 1),
         "tree_depth": merges.depth,
         "tree_seconds": round(merges.seconds, 2),
@@ -142,32 +152,18 @@ def plan(name: str, constants: Constants, cluster: Cluster) -> dict[str, object]
         "driver_alone_core_seconds": round(alone),
         "driver_alone_states_per_second": round(cluster.fragments / found.seconds),
         "driver_alone_mb_per_second": round(cluster.fragments * constants.state_bytes / found.seconds / 1e6, 1),
-        "driver_alone_busy": f"{alone / found.seconds:.0%}",
+        "driver_alone_busy": round(alone / found.seconds, 3),
     }
-    print(json.dumps({"case": name, **figures, "cluster": asdict(cluster)}), flush=True)
-    return {"": name, **figures}
+    print(json.dumps({"case": f"plan: {name}", **figures, "cluster": asdict(cluster)}), flush=True)
 
 
-def fan_ins(name: str, constants: Constants, cluster: Cluster) -> list[list[str]]:
-    """The second table: trees of other fan-ins."""
-    lines = []
+def fan_ins(name: str, constants: Constants, cluster: Cluster) -> None:
+    """Print trees of other fan-ins."""
     for fan_in in (2, 8, 32, 128, 1000, cluster.fragments):
         found = merge_tree(cluster.fragments, constants, replace(cluster, fan_in=fan_in))
         at_driver = found.states_at_driver * constants.state_bytes / 1e6
-        print(
-            json.dumps({"case": name, "fan_in": fan_in, **asdict(found), "driver_mb": round(at_driver, 2)}), flush=True
-        )
-        lines.append(
-            [str(fan_in), str(found.depth), f"{found.seconds:.2f}", str(found.states_at_driver), f"{at_driver:.1f}"]
-        )
-    return lines
-
-
-def show(rows: list[list[str]]) -> None:
-    """A table as text."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in [[], *rows]:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=bool(row))))
+        figures = {"of": name, **asdict(found), "mb_at_driver": round(at_driver, 2)}
+        print(json.dumps({"case": f"fan-in: {fan_in:,}", **figures}), flush=True)
 
 
 def work(path: str) -> tuple[str, float]:
@@ -231,7 +227,7 @@ def check(folder: Path, fragments: int = 24, rows: int = 400_000) -> None:
 
 
 def main() -> None:
-    """Constants, then tables."""
+    """Constants, then what follows from them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in asdict(Cluster()).items():
         if not isinstance(value, bool):
@@ -246,11 +242,9 @@ def main() -> None:
             check(Path(folder))
             return
         constants = {case: measure(Path(folder), *case) for case in CASES}
-    plans = [plan(name_of(*case), found, cluster) for case, found in constants.items()]
-    for some in (plans[:4], plans[4:]):
-        show([[name.replace("_", " "), *(str(one[name]) for one in some)] for name in some[0]])
-    head = ["fan-in", "depth", "seconds", "states at driver", "MB at driver"]
-    show([head, *fan_ins(name_of(*CASES[3]), constants[CASES[3]], cluster)])
+    for case, found in constants.items():
+        plan(name_of(*case), found, cluster)
+    fan_ins(name_of(*CASES[3]), constants[CASES[3]], cluster)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,29 @@ COLUMNS = {  # by benchmark: headings of its table, and what stands below them
     },
     "keyed": {"seconds": "seconds: .1f", "rows a second": "rows_per_second: ,.0f", "peak memory": "peak_mb: .0f MB"},
 }
+ONE_CORE = {
+    "rows per second": "rows_per_core_second_numba: ,",
+    "bytes per row": "bytes_per_row: ,.1f",
+    "state, kB": "kilobytes: .0f",
+    "write, ms": "write_ms: .2f",
+    "read, ms": "read_ms: .2f",
+    "merge, ms": "merge_ms: .2f",
+    "rows per second, NumPy": "rows_per_core_second_numpy: ,",
+}
+PLANS = {
+    "map, nothing fails": "map_seconds_if_nothing_fails: , s",
+    "map, stragglers and kills": "map_seconds: , s",
+    "killed": "killed: ,",
+    "read in all, GB/s": "read_gb_per_second: .0f",
+    "tree": "tree_seconds: .2g s",
+    "driver alone, core seconds": "driver_alone_core_seconds: ,",
+}
+FAN_INS = {
+    "depth": "depth: ,",
+    "seconds": "seconds: .2f",
+    "states at the driver": "states_at_driver: ,",
+    "MB at the driver": "mb_at_driver: ,.1f",
+}
 FRAGMENTS = {"a fragment costs": "microseconds_each: .0f µs", "extra memory": "extra_mb: .1f MB"}
 
 
@@ -99,7 +122,7 @@ def markdown(head: list[str], lines: Iterable[list[str]]) -> str:
 
 def when(name: str) -> str:
     """The day, or the days, of the measurement, and the machine."""
-    rows = [row for row in load(name) if "date" in row]
+    rows = [row for row in load(name) if "date" in row and "machine" in row]
     days = sorted({row["date"] for row in rows})
     machines = sorted({row["machine"] for row in rows})
     return f"Measured on {' to '.join(days[:: max(1, len(days) - 1)])}; {'; '.join(machines)}.\n"
@@ -117,7 +140,7 @@ def speed(name: str) -> str:
 
 
 def cases(name: str, columns: dict[str, str], only: str = "") -> str:
-    """A line for each case whose name begins with `only`.
+    """A line for each case whose name begins with `only`; one that ends with a colon is left out of the names.
 
     `columns` has for each heading the key of the figure, and after a colon how it is written: `extra_memory: .0f MB`.
     Keys with dots go into what is nested: `seconds.median`.
@@ -125,8 +148,14 @@ def cases(name: str, columns: dict[str, str], only: str = "") -> str:
     lines = []
     for row in load(name):
         if row["case"].startswith(only):
-            lines.append([row["case"], *(cell(row, key) for key in columns.values())])
+            shown = row["case"].removeprefix(only) if only.endswith(": ") else row["case"]
+            lines.append([shown, *(cell(row, key) for key in columns.values())])
     return markdown(["", *columns], lines)
+
+
+def figure(name: str, case: str, key: str) -> float:
+    """One number, for a sentence."""
+    return float(next(row for row in load(name) if row["case"] == case)[key])
 
 
 def cell(row: Row, key: str) -> str:

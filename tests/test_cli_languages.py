@@ -1,5 +1,6 @@
 """Commands in Chinese: asked for by --lang or by the environment; JSON and errors stay English."""
 
+import io
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from xent import cli
+from xent.commands.progress import Progress
 
 CHINESE = re.compile(r"[一-鿿]")
 ROWS = "id,label,p_a,p_b\n" + "".join(
@@ -123,3 +125,17 @@ def test_where_chinese_cannot_be_shown_it_is_english_and_said():
     assert err.startswith("xent: ascii cannot show the language asked for, so English is shown")
     for encoding in ("utf-8", "gbk"):
         assert (shown[encoding][0].startswith("一行的二元交叉熵"), shown[encoding][1]) == (True, "")
+
+
+def test_explore_and_progress_speak_chinese(capsys, monkeypatch):
+    assert cli.main(["explore", "-o", "p.html", "--no-open", "--lang", "zh"]) == 0
+    assert capsys.readouterr().out == "演练场在 p.html\n"
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    with Progress("zh") as progress:
+        progress._started -= 2.0  # seconds of work
+        for rows in (3_000_000, 1_000_000):
+            progress(rows)
+        progress._bar.refresh()
+    assert re.search(r"4,000,000 行 每秒 [12]\.\d 百万行", shown.getvalue())

@@ -36,6 +36,8 @@ __all__ = [
 class XentError(Exception):
     """Base of all errors that xent raises on purpose."""
 
+    said: tuple[str, ...] = ()  # what and what to do, as sentences, where the message can be said in other languages
+
 
 class ProbabilityError(XentError, ValueError):
     """Probabilities, logits or log-probabilities that are not."""

@@ -184,3 +184,31 @@ def test_an_unknown_language_is_refused(show, tmp_path):
     with pytest.raises(OptionError, match="lang is 'fr'"):
         report.text("fr") if show == "text" else report.html(tmp_path / "a.html", "fr")
     assert not list(tmp_path.iterdir())
+
+
+COLUMNS = {
+    "no match": ({"label": [0, 1], "q": [0.1, 0.9]}, {"prediction": "p_*"}),
+    "no column": ({"label": [0, 1], "p": [0.1, 0.9]}, {"prediction": "P2"}),
+    "same name": ({"label": [0, 1], "P": [0.1, 0.9], "p": [0.1, 0.9]}, {"prediction": "p_", "label": "LABEL"}),
+    "two labels": ({"label": [0, 1], "target": [0, 1], "p": [0.1, 0.9]}, {}),
+    "label is a weight": ({"label": [0, 1], "p": [0.1, 0.9]}, {"sample_weight": "label"}),
+    "no label": ({"p": [0.1, 0.9]}, {}),
+    "several predictions": ({"label": [0, 1], "p_0": [0.1, 0.9], "p_1": [0.9, 0.1], "logit_0": [1.0, 2.0], "logit_1": [1.0, 2.0]}, {}),
+    "no predictions": ({"label": [0, 1], **{f"a{i}": [1, 2] for i in range(40)}}, {}),
+    "values for names": ({"label": [0, 1], "0.5": [1, 2], "0.25": [1, 2], "7": [1, 2]}, {}),
+    "a list beside": ({"label": [0, 1], "p": [[0.1, 0.9], [0.2, 0.8]], "q": [0.1, 0.2]}, {"prediction": ["p", "q"]}),
+    "used twice": ({"label": [0, 1], "p": [0.1, 0.9]}, {"prediction": ["p", "p"]}),
+    "empty list": ({"label": [0, 1], "p": [0.1, 0.9]}, {"prediction": []}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_that_cannot_be_chosen_are_said_in_chinese(name):
+    table, options = pa.table(COLUMNS[name][0]), COLUMNS[name][1]
+    with pytest.raises(xent.SourceError) as refused:
+        xent.scan(table, **options)
+    [found] = xent.check(table, **options).findings
+    assert (found.name, f"{found.message}\n{found.change}") == ("columns", str(refused.value))
+    chinese = " ".join(said(part, "zh") for part in (found.message, found.change))
+    assert not english_in(re.sub(r"'[^']*'|--\w+ \S+ \(\w+=\)|(?<=找过).*?(?=；)|\w+_\*", "", chinese))
+    assert CHINESE.search(found.message) is None

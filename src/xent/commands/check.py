@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         raise OptionError(
             "these are logs of tokens, and check looks at predictions of classes. Use xent score for them."
         )
-    with Progress() as progress:
+    with Progress(language(options)) as progress:
         checkup = xent.check(
             choices_or_files(options.files),
             label=options.label,

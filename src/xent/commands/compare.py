@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if options.log_probability is not None or is_token_log(options.files):
         return _of_tokens(options)
     refuse_without_tokens(options)
-    with Progress() as progress:
+    with Progress(language(options)) as progress:
         found = xent.compare(
             *(choices_or_files([file]) for file in options.files),
             **read_options(options),

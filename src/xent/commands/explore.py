@@ -6,6 +6,7 @@ from typing import Any
 
 from xent.commands.options import add_language, language, write_out
 from xent.playground.explore import PAGE, explore, show
+from xent.texts.catalogue import speaker
 
 __all__ = ["EXAMPLES", "add", "run"]
 
@@ -33,8 +34,9 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the page, say where it is, and open it."""
+    say = speaker(language(options))
     page = explore(Path(options.output), lang=language(options), open_browser=False)
-    write_out(f"The playground is in {page}")
+    write_out(say("explore.page", file=str(page)))
     if not options.no_open and not show(page):
-        write_out(f"No browser could be opened. Open this in one: {page.resolve().as_uri()}")
+        write_out(say("explore.no_browser", address=page.resolve().as_uri()))
     return 0

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from xent.report.lines import console_on
+from xent.texts.catalogue import counted, said, speaker
 
 __all__ = ["Progress"]
 
@@ -11,7 +12,8 @@ __all__ = ["Progress"]
 class Progress:
     """Rows and rate on standard error after a second of work; silent where that is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, lang: str) -> None:
+        self._lang = lang
         self._bar: Any = None
         self._task: Any = None
 
@@ -37,18 +39,22 @@ class Progress:
                 return
             self._start()
         seconds = self._clock() - self._started
-        self._bar.update(self._task, completed=self._rows, rate=f"{self._rows / seconds / 1e6:.1f}M rows/s")
+        self._bar.update(self._task, **self._texts(self._rows / seconds / 1e6))
+
+    def _texts(self, millions: float) -> dict[str, str]:
+        rate = speaker(self._lang)("progress.rate", millions=millions)
+        return {"rows": said(counted("rows", self._rows), self._lang), "rate": rate}
 
     def _start(self) -> None:
         from rich import progress
 
         self._bar = progress.Progress(
             progress.SpinnerColumn(),
-            progress.TextColumn("{task.completed:,} rows"),
+            progress.TextColumn("{task.fields[rows]}"),
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeElapsedColumn(),
             console=console_on(sys.stderr),
             transient=True,
         )
-        self._task = self._bar.add_task("scoring", total=None, rate="")
+        self._task = self._bar.add_task("scoring", total=None, **self._texts(0.0))
         self._bar.start()

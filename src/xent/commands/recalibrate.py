@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         open(options.report, encoding="utf-8") as file,
     ):
         recipe = Recipe.from_json(file.read())
-    with Progress() as progress:
+    with Progress(language(options)) as progress:
         rows = recalibrate_table(
             options.files, recipe, options.output, prediction=options.prediction, progress=progress
         )

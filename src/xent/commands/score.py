@@ -11,6 +11,7 @@ from xent.commands.options import (
     add_reading,
     add_shown,
     each_done,
+    language,
     read_options,
     refuse,
     refuse_to_overwrite,
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _scanned(options: argparse.Namespace, query: "Query | None") -> "Report":
-    with Progress() as progress, state.kept(options):
+    with Progress(language(options)) as progress, state.kept(options):
         return xent.scan(
             query or tokens.choices_or_files(options.files),
             **read_options(options),

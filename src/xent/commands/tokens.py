@@ -36,7 +36,7 @@ def run(options: argparse.Namespace, source: Any = None) -> int:
     from xent.scoring.tokens import score_tokens
 
     refuse_for_tokens(options, (*ALONE, "html", "unit", "fail_below_skill", "group", "holdout", "brief"))
-    with Progress() as progress:
+    with Progress(language(options)) as progress:
         report = score_tokens(
             options.files if source is None else source,
             log_probability=options.log_probability,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from xent.checks.predictions import Place
+from xent.errors import XentError
 from xent.report.checkup import Finding, Severity
 from xent.texts.catalogue import Sentence, sentence
 
@@ -67,6 +68,9 @@ def finding(
 
 def from_error(name: str, error: Exception) -> Finding:
     """What another part of xent refused, in its words: the last line of its message is what to do."""
+    if isinstance(error, XentError) and error.said:
+        message, change = error.said
+        return Finding("serious", name, message, change, None, None, None)
     message, _, change = str(error).strip().partition("\n")
     return Finding("serious", name, " ".join(message.split()), " ".join(change.split()), None, None, None)
 

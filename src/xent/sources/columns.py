@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources.layouts import Layout
-from xent.sources.names import find_column, listing
+from xent.sources.names import find_column, listing, refused
 from xent.sources.types import is_list, is_numeric, value_type
 from xent.texts.catalogue import Sentence, sentence
 
@@ -133,7 +134,8 @@ def _named(
     notes += [sentence("note.no_prediction", name=repr(name), pattern=repr(asked)) for name in matches if name in taken]
     matches = [find_column(schema, name, flag) for name in matches if name not in taken]
     if not matches:
-        raise SourceError(f"no column matches {asked!r}; {_found(schema)}.\nPass {flag}.")
+        what = sentence("refused.no_match", pattern=repr(asked), found=_found(schema))
+        raise refused(what, sentence("refused.pass", flag=flag))
     return matches, asked
 
 
@@ -147,12 +149,12 @@ def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str], layo
         return str(found[0])
     other = [name for name in schema.names if name.lower() in _LABELS and name in taken]
     if found:
-        what = f"is ambiguous, it could be {listing(found)}"
+        what = sentence("refused.label.several", names=listing(found), found=_found(schema))
     elif other:
-        what = f"is missing: {listing(other)}, which could be it, is named as the weight or a prediction"
+        what = sentence("refused.label.taken", names=listing(other), found=_found(schema))
     else:
-        what = f"is missing; looked for {', '.join(_LABELS)}"
-    raise SourceError(f"the label column {what}; {_found(schema)}.\nPass {_LABEL_FLAG}.")
+        what = sentence("refused.label.none", names=", ".join(_LABELS), found=_found(schema))
+    raise refused(what, sentence("refused.pass", flag=_LABEL_FLAG))
 
 
 def _guess_predictions(
@@ -172,9 +174,12 @@ def _guess_predictions(
         notes.append(sentence("note.predictions", columns=_spoken(names)))
         return names, pattern
     looked = ", ".join([*(f"{one}*" for one in (*_PREFIXES, *_MORE_PREFIXES)), *_SINGLES, *_MORE_SINGLES, _NUMBERED])
-    several = f"are ambiguous, they could be {' or '.join(families)}"
-    what = several if families else f"are missing; looked for {looked}"
-    raise SourceError(f"the prediction columns {what}; {_found(schema)}.\nPass {_PREDICTION_FLAG}.")
+    if families:
+        either = reduce(lambda first, second: sentence("either", first=first, second=second), families)
+        what = sentence("refused.predictions.several", names=either, found=_found(schema))
+    else:
+        what = sentence("refused.predictions.none", names=looked, found=_found(schema))
+    raise refused(what, sentence("refused.pass", flag=_PREDICTION_FLAG))
 
 
 def _families(names: Sequence[str]) -> dict[str, list[str]]:
@@ -220,10 +225,8 @@ def class_names(
         return tuple(names), "probabilities"  # else features that are so named would be taken for logits
     lists = [name for name in names if is_list(value_type(schema.field(name).type))]
     if lists and len(names) > 1:
-        raise SourceError(
-            f"column {lists[0]!r} has a list in each row, so it must be the only prediction column, not one "
-            f"of {listing(names)}.\nPass --prediction {lists[0]} (prediction=)."
-        )
+        what = sentence("refused.list_beside", name=repr(lists[0]), names=listing(names))
+        raise refused(what, sentence("refused.pass", flag=f"--prediction {lists[0]} (prediction=)"))
     if lists:
         return None, kind
     if pattern is not None and pattern.count("*") == 1 and (len(names) > 1 or prefix is not None):
@@ -258,12 +261,10 @@ def _star(pattern: str) -> re.Pattern[str]:
 def _refuse_two_parts(labels: Sequence[str], predictions: Sequence[str], weights: Sequence[str]) -> None:
     every = [*labels, *predictions, *weights]
     if twice := [name for name in dict.fromkeys(every) if every.count(name) > 1]:
-        raise SourceError(
-            f"column {twice[0]!r} is used twice (label {listing(labels)}, predictions {listing(predictions)}, "
-            f"weight {listing(weights)}).\nUse each column for one thing."
-        )
+        parts = {"labels": listing(labels), "predictions": listing(predictions), "weights": listing(weights)}
+        raise refused(sentence("refused.twice", name=repr(twice[0]), **parts), sentence("refused.once"))
     if not predictions:
-        raise SourceError(f"the list of prediction columns is empty.\nPass {_PREDICTION_FLAG}.")
+        raise refused(sentence("refused.empty"), sentence("refused.pass", flag=_PREDICTION_FLAG))
 
 
 def _spoken(names: Sequence[str]) -> Sentence:
@@ -272,8 +273,7 @@ def _spoken(names: Sequence[str]) -> Sentence:
     return sentence("columns.named", count=len(names), first=names[0], last=names[-1])
 
 
-def _found(schema: pa.Schema) -> str:
-    text = f"columns found: {listing(schema.names)}"
+def _found(schema: pa.Schema) -> Sentence:
+    found = sentence("columns.found", names=listing(schema.names))
     numbers = [name for name in schema.names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
-    header = " (these look like values: the first line of a CSV file must name its columns)"
-    return text + header if numbers and len(numbers) * 2 >= len(schema.names) else text
+    return sentence("columns.found.values", found=found) if numbers and len(numbers) * 2 >= len(schema.names) else found

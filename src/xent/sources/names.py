@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from xent.errors import ArgumentTypeError, SourceError
+from xent.texts.catalogue import Sentence, sentence
 
-__all__ = ["find_column", "listing", "narrowed"]
+__all__ = ["find_column", "listing", "narrowed", "refused"]
 
 _MOST_LISTED = 30
 
@@ -27,10 +28,20 @@ def find_column(schema: pa.Schema, name: str, flag: str) -> str:
     if len(matches) == 1:
         return str(matches[0])
     if matches:
-        raise SourceError(f"column {name!r} is ambiguous: {listing(matches)} match.\nRename all but one of them.")
+        what = sentence("refused.same_name", name=repr(name), names=listing(matches))
+        raise refused(what, sentence("refused.rename"))
+    what = sentence("refused.no_column", name=repr(name), found=sentence("columns.found", names=listing(schema.names)))
     closest = difflib.get_close_matches(name, schema.names, n=1)
-    hint = f" Did you mean {closest[0]!r}?" if closest else ""
-    raise SourceError(f"no column is named {name!r}; columns found: {listing(schema.names)}.{hint}\nPass {flag}.")
+    if closest:
+        what = sentence("refused.closest", what=what, closest=repr(closest[0]))
+    raise refused(what, sentence("refused.pass", flag=flag))
+
+
+def refused(what: Sentence, step: Sentence) -> SourceError:
+    """An error that can be said in other languages."""
+    error = SourceError(f"{what}\n{step}")
+    error.said = what, step
+    return error
 
 
 def narrowed(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
@@ -42,6 +53,7 @@ def narrowed(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:
 def listing(names: Sequence[str]) -> str:
     """Spell column names out, the first 30 of them."""
     if not names:
-        return "none"
-    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(map(repr, names[:_MOST_LISTED])) + more
+        return sentence("listed.none")
+    shown = ", ".join(map(repr, names[:_MOST_LISTED]))
+    more = len(names) - _MOST_LISTED
+    return sentence("listed.more", names=shown, count=more) if more > 0 else shown
