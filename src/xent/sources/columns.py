@@ -24,7 +24,7 @@ _PREDICTED = {"prediction", "y_pred"}  # may be the predicted class
 _NUMBERED = "0, 1, …"  # one column a class, named by its number, as pandas names those of an array
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
-_WEIGHT_FLAG = "--weight NAME (weight=)"
+_WEIGHT_FLAG = "--weight NAME (sample_weight=)"
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,11 @@ def _spoken(names: Sequence[str]) -> Sentence:
 
 
 def _found(schema: pa.Schema) -> str:
-    text = f"columns found: {listing(schema.names)}"
-    numbers = [name for name in schema.names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
-    header = " (these look like values: the first line of a CSV file must name its columns)"
-    return text + header if numbers and len(numbers) * 2 >= len(schema.names) else text
+    names = schema.names
+    text = f"columns found: {listing(names)}"
+    numbers = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
+    if numbers and len(numbers) * 2 >= len(names):
+        return f"{text} (these look like values: the first line of a CSV file must name its columns)"
+    if len(names) == 1 and re.search(r"[| ]", names[0]):
+        return f"{text} (one column: CSV files may be separated by commas, tabs or semicolons)"
+    return f"{text} (spaces around names are part of them)" if any(name != name.strip() for name in names) else text

@@ -107,7 +107,7 @@ def _exporting() -> Iterator[None]:
     except Exception as error:
         message = str(error).strip().splitlines() or [type(error).__name__]
         raise SourceError(
-            f"the table cannot be read: {message[0]}.\nPass the finished rows, for example as a pyarrow Table."
+            f"the table cannot be read: {message[0].rstrip('. ')}.\nPass the finished rows, for example as a pyarrow Table."
         ) from error
 
 
