@@ -294,6 +294,30 @@ REFUSED = {
         xent.ShapeError,
         r"labels have 3 columns and predictions 1; .*\nLabels come first: are these the predictions\?",
     ),
+    "labels as bytes": (
+        (np.array([b"a", b"b"]), [0.5, 0.5]),
+        {},
+        xent.LabelError,
+        r"dtype \|S1, but .*\n.*decode them",
+    ),
+    "dates as labels": (
+        (pa.array([0, 1], pa.date32()), [0.5, 0.5]),
+        {},
+        xent.LabelError,
+        r"type date32\[day\], but .*\n.*write them as text",
+    ),
+    "logs of probabilities as probabilities": (
+        ([0, 1], np.log([[0.75, 0.25], [0.5, 0.5]])),
+        {"kind": "probabilities"},
+        xent.ProbabilityError,
+        r"look like log-probabilities\.\nPass kind=\"log_probabilities\"",
+    ),
+    "soft labels beyond 1": (
+        ([[1.5, -0.5], [0.5, 0.5]], [[0.5, 0.5], [0.5, 0.5]]),
+        {},
+        xent.LabelError,
+        r"column 0 is 1\.5, but .*\n.*Divide counts by their sum",
+    ),
     "rounded labels": (
         (np.zeros(3, np.float16), np.full((3, 4000), 1 / 4000)),
         {},
@@ -415,3 +439,20 @@ def test_predictions_that_are_the_labels_leave_nothing_to_cure(columns):
     found = xent.evaluate(labels, labels * 1.0 if columns == 1 else np.eye(2)[labels])
     assert (found.loss, found.cure) == (0.0, None)
     assert "there is nothing to cure" in str(found)
+
+
+def test_labels_of_half_precision_in_a_table_are_whole_numbers_up_to_2048():
+    """Compared in their own type, which ends at 65,504, they once broke on a larger bound."""
+    p = np.full((3, 4), 0.25)
+    table = {"p": p.tolist(), "label": np.array([0, 3, 1], np.float16)}
+    assert xent.scan(pa.table(table)).loss == pytest.approx(math.log(4), rel=1e-15)
+    table["label"] = np.array([0, 2048, 1], np.float16)
+    with pytest.raises(xent.LabelError, match="from 2,048 on are rounded"):
+        xent.scan(pa.table(table), classes=[0, 1, 3, 2048])
+
+
+def test_the_column_of_weights_is_asked_for_by_its_own_argument():
+    table = pa.table({"label": [0, 1], "p": [0.5, 0.5], "w": ["a", "b"]})
+    for name in ("w", "v"):
+        with pytest.raises(xent.SourceError, match=r"\(sample_weight=\)"):
+            xent.scan(table, sample_weight=name)

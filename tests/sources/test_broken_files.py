@@ -43,6 +43,10 @@ BROKEN = {
     "empty.csv": (b"", "is empty"),
     "empty.csv.gz": (gzip.compress(b""), "is empty once decompressed"),
     "header.csv": (b"y,p\n", "no rows in"),
+    "cut_header.csv": (b"y,p", "no row below its first line"),
+    "blank.csv": (b"\n\n", "no row below its first line"),
+    "page.csv": (b"<!DOCTYPE html>\n<title>404</title>", "is a page, such as a server sends"),
+    "frame.pkl": (b"\x80\x04\x95" + b"x" * 90, "is a Python pickle"),
     "cut.parquet": (half("arrow.parquet"), "cannot be read"),
     "noise.parquet": (b"hello, world", "is not the parquet file"),
     "body.parquet": (overwritten("arrow.parquet", 4), "cannot be read"),
@@ -240,3 +244,55 @@ def test_a_header_in_another_encoding_is_refused(tmp_path):
     path.write_bytes("label,p_café\n0,0.5\n".encode("latin-1"))
     with pytest.raises(SourceError, match=r"the header of .*latin\.csv is not UTF-8 text"):
         open_files([path])
+
+
+@pytest.mark.parametrize(
+    ("header", "mark"),
+    [('label;p_0;p_1;"note, of a reader"', ";"), ('label,p_0,p_1,"a\tb"', ","), ('label;"p_0";p_1;"x ""y"", z"', ";")],
+)
+def test_what_separates_columns_is_not_looked_for_in_quotes(tmp_path, header, mark):
+    path = tmp_path / "named.csv"
+    path.write_text("\n".join([header, mark.join(["0", "0.75", "0.25", "x"]), ""]))
+    assert xent.scan(path).loss == pytest.approx(-np.log(0.75), rel=1e-15)
+
+
+def test_what_is_odd_about_a_header_is_said(tmp_path):
+    path = tmp_path / "odd.csv"
+    path.write_text("label|p_0|p_1\n0|0.5|0.5\n")
+    with pytest.raises(SourceError, match="may be separated by commas, tabs or semicolons"):
+        xent.scan(path)
+    path.write_text("label, p_0, p_1\n0, 0.5, 0.5\n")
+    with pytest.raises(SourceError, match=r"' p_0', ' p_1' \(spaces around names are part of them\)"):
+        xent.scan(path)
+
+
+def test_arrays_that_are_no_columns_matter_only_where_they_are_asked_for(tmp_path):
+    path = tmp_path / "arrays.npz"
+    more = {
+        "when": np.array(["2020-01-01"] * 2, "M8[D]"),
+        "about": np.array([{}, None], object),
+        "raw": np.array([b"a"] * 2),
+    }
+    np.savez(path, label=np.array([0, 1]), p=np.array([0.25, 0.5]), **more)
+    assert xent.scan(path).loss == pytest.approx((-np.log(0.75) - np.log(0.5)) / 2, rel=1e-15)
+    for name, message in (("when", r"dtype datetime64\[D\]"), ("about", "pickled objects"), ("raw", r"dtype \|S1")):
+        with pytest.raises(SourceError, match=f"arrays.npz, array '{name}' .*{message}"):
+            xent.scan(path, label=name)
+
+
+@pytest.mark.parametrize("kind", ["npz", "list", "fixed", "JSON Lines"])
+def test_labels_of_one_column_are_labels(tmp_path, kind):
+    """Shape (rows, 1), as Keras has them; in memory they always were."""
+    path, labels, p = tmp_path / "labels", np.array([2, 0, 1]), np.array([[0.5, 0.25, 0.25]] * 3)
+    if kind == "npz":
+        with open(path, "wb") as file:
+            np.savez(file, label=labels[:, None], p=p)
+    elif kind == "JSON Lines":
+        path.write_text(
+            "".join(f'{{"label": [{y}], "p": {list(row)}}}\n' for y, row in zip(labels, p.tolist(), strict=True))
+        )
+    else:
+        size = 1 if kind == "fixed" else -1
+        column = pa.array([[int(y)] for y in labels], pa.list_(pa.int32(), size))
+        pa.parquet.write_table(pa.table({"label": column, "p": p.tolist()}), path)
+    assert xent.scan(path).loss == pytest.approx(xent.evaluate(labels, p).loss, rel=1e-15)

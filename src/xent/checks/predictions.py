@@ -125,10 +125,12 @@ def _refuse_negative_logits(block: Floats, place: Place) -> None:
                 f"{int((outside & off).sum()):,} of the {len(block):,} rows read with it. These look like percents or counts.\n"
                 "Pass normalize=True (--normalize) to divide each row by its sum; xent check looks into it."
             )
+        logs = block.max() <= SUM_TOLERANCE and abs(np.exp(block[row].astype(np.float64)).sum() - 1.0) <= SUM_TOLERANCE
+        what, kind = ("log-probabilities", "log_probabilities") if logs else ("logits", "logits")
         raise ProbabilityError(
             f"predictions {place.row(row)} is {_shown(block[row])}: neither in [0, 1] nor summing to 1, like "
-            f"{int((outside & off).sum()):,} of the {len(block):,} rows read with it. These look like logits.\n"
-            'Pass kind="logits" (--kind logits).'
+            f"{int((outside & off).sum()):,} of the {len(block):,} rows read with it. These look like {what}.\n"
+            f'Pass kind="{kind}" (--kind {kind}).'
         )
 
 

@@ -40,7 +40,11 @@ class Checkpoint:
         refuse_no_file(self.path)
         self.unit = unit
         self._found = saved_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
-        self._done: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and the fragments' first rows
+        self._before: dict[
+            str, dict[str, Any]
+        ] = {}  # by file: what changes when it does, and the fragments' first rows
+        self._done: dict[str, dict[str, Any]] = {}  # the same of all that is done
+        self._versions: dict[str, list[int]] = {}
         self._written = time.monotonic()
 
     def start(self, plan: Plan, reader: RowReader, fragments: Sequence[Fragment]) -> tuple[list[Fragment], list[Sums]]:
@@ -54,8 +58,9 @@ class Checkpoint:
         self._job = json.loads(json.dumps([plan.to_dict(), columns, dict(reader.keys), reader.label_columns]))
         if self._found is None:
             return list(fragments), []
-        self._done = self._begun(self._found, {fragment.part.name: fragment for fragment in fragments})
-        rows = {name: set(file["first_rows"]) for name, file in self._done.items()}
+        self._before = self._begun(self._found, {fragment.part.name: fragment for fragment in fragments})
+        self._done = self._before
+        rows = {name: set(file["first_rows"]) for name, file in self._before.items()}
         return [f for f in fragments if f.first_row not in rows.get(f.part.name, ())], [self._found.state.sums]
 
     def _begun(self, found: SavedState, fragments: dict[str, Fragment]) -> dict[str, dict[str, Any]]:
@@ -71,13 +76,21 @@ class Checkpoint:
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
         return done
 
-    def add(self, fragments: Sequence[Fragment]) -> None:
-        """These are done."""
+    def look(self, fragments: Sequence[Fragment]) -> None:
+        """Note the versions of their files, now that they were read."""
+        for fragment in fragments:
+            if fragment.part.name not in self._versions:
+                self._versions[fragment.part.name] = _version_of(fragment)
+
+    def note(self, fragments: Sequence[Fragment]) -> None:
+        """These are done, beside those that were when it began."""
+        done = {name: file | {"first_rows": [*file["first_rows"]]} for name, file in self._before.items()}
         for fragment in fragments:
             name = fragment.part.name
-            if name not in self._done:
-                self._done[name] = {"version": _version_of(fragment), "first_rows": []}
-            self._done[name]["first_rows"].append(fragment.first_row)
+            if name not in done:
+                done[name] = {"version": self._versions[name], "first_rows": []}
+            done[name]["first_rows"].append(fragment.first_row)
+        self._done = done
 
     @property
     def due(self) -> bool:

@@ -36,12 +36,19 @@ def kind_of(values: Any) -> str:
         found = {"b": "boolean", "i": "integer", "u": "integer", "f": "float", "U": "text"}.get(values.dtype.kind)
         if found:
             return found
-        raise LabelError(f"labels have dtype {values.dtype}, but must be integers, booleans, text or whole floats.")
+        raise LabelError(_unfit(f"dtype {values.dtype}", values.dtype.kind == "S"))
     type_ = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     for name, matches in _ARROW_KINDS:
         if matches(type_):
             return name
-    raise LabelError(f"labels have type {type_}, but must be integers, booleans, text or whole floats.")
+    raise LabelError(_unfit(f"type {type_}", pa.types.is_binary(type_) or pa.types.is_large_binary(type_)))
+
+
+def _unfit(what: str, of_bytes: bool) -> str:
+    step = "decode them, if these bytes are UTF-8" if of_bytes else "write them as text, if each is a class"
+    return (
+        f"labels have {what}, but must be integers, booleans, text or whole floats.\nChoose another column, or {step}."
+    )
 
 
 _ARROW_KINDS = (
@@ -252,10 +259,11 @@ class Vocabulary:
         self._refuse_rounded(labels)
 
     def _refuse_rounded(self, labels: NDArray[Any]) -> None:
-        exact = 1 << 24 if labels.dtype.itemsize == 4 else 1 << 53
-        if len(labels) and np.abs(labels).max() >= exact:
+        exact = 2 << np.finfo(labels.dtype).nmant
+        largest = float(np.abs(labels).max(initial=0))
+        if largest >= exact:
             raise LabelError(
-                f"labels have dtype {labels.dtype} and reach {np.abs(labels).max():,.0f}, but in that dtype whole numbers "
+                f"labels have dtype {labels.dtype} and reach {largest:,.0f}, but in that dtype whole numbers "
                 f"from {exact:,} on are rounded. Pass integer labels."
             )
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xent.checks.predictions import Place
 from xent.scoring.chunks import MOST_ROWS
@@ -17,6 +18,7 @@ from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
 from xent.sources.rows import read_rows
 from xent.sources.table import Batch, Table
+from xent.sources.types import is_list
 
 __all__ = ["FIRST_ROWS", "Order", "RowReader"]
 
@@ -100,6 +102,8 @@ class RowReader:
 
     def _labels(self, batch: Batch, names: tuple[str, ...]) -> Any:
         column = batch.data.column(names[0])
+        if len(names) == 1 and is_list(column.type) and pc.all(pc.equal(pc.list_value_length(column), 1)).as_py():
+            return column.flatten()  # as an array (rows, 1)
         if len(names) == 1 and not pa.types.is_nested(column.type):
             return column
         return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)

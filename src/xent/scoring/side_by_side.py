@@ -12,7 +12,7 @@ from xent.kernels.choice import numba_installed
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
-from xent.scoring.passes import Failure, Progress, Reading, merged, one_at_a_time
+from xent.scoring.passes import Failure, Pass, Progress, Reading, merged, one_at_a_time
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
@@ -51,31 +51,72 @@ def over_fragments(
         engine, progress = Local(1) if alone else engine, None
         if clusters is not None:
             reading = replace(reading, find=replace(reading.find, clusters=clusters))
-    find, done = reading.find, list[Any]()  # what is merged, and up to FAN_IN results that are not yet
+    find, done = reading.find, _Done(reading.find, [])
     if checkpoint is not None:
-        fragments, done = checkpoint.start(find.plan, reading.reader, fragments)
+        fragments, begun = checkpoint.start(find.plan, reading.reader, fragments)
+        done = _Done(find, begun)
     try:
         for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
             _note(outcome.failures, skipped)
-            if outcome.value is not None:
-                done.append(outcome.value if clusters is None else _without_clusters(outcome.value, clusters))
+            value = outcome.value
+            if value is not None and clusters is not None:
+                value = _without_clusters(value, clusters)
+            refused = {failure.file for failure in outcome.failures}
+            read = [fragments[i] for i in indices if fragments[i].part.name not in refused]
+            if checkpoint is not None:
+                checkpoint.look(read)
+            done.add(value, read)
             if progress is not None:
                 progress(outcome.rows)
-            if len(done) > FAN_IN:
-                done = [find.merge(done)]
-            if checkpoint is not None:
-                refused = {failure.file for failure in outcome.failures}
-                checkpoint.add([fragments[i] for i in indices if fragments[i].part.name not in refused])
-                if checkpoint.due:
-                    done = [find.merge(done)]
-                    checkpoint.write(done[0], finished=False)  # should that fail, it is tried again
+            if checkpoint is not None and checkpoint.due:
+                checkpoint.note(done.fragments)
+                checkpoint.write(done.value(), finished=False)  # should that fail, it is tried again
+        found = done.value()
     except BaseException as error:
         if checkpoint is not None:
-            unsaved = checkpoint.write(find.merge(done), finished=False)
+            checkpoint.note(done.fragments)
+            unsaved = checkpoint.write(done.value(), finished=False)
             if unsaved is not None:
                 error.add_note(str(unsaved))
         raise
-    return find.merge(done)
+    if checkpoint is not None:
+        checkpoint.note(done.fragments)
+    return found
+
+
+class _Done:
+    """What is done, and which fragments that is.
+
+    Ctrl-C may come between any two steps: the sums and the number of results in them are one entry of a list, and so
+    change together. Otherwise who goes on from there would count fragments twice, or leave them out.
+    """
+
+    def __init__(self, find: Pass[Any], values: Sequence[Any]) -> None:
+        self._find = find
+        self._held: list[tuple[int, Any]] = [(0, value) for value in values]  # up to FAN_IN results are not merged yet
+        self._noted: list[Sequence[Fragment]] = []  # of each result, in order
+
+    def add(self, value: Any, fragments: Sequence[Fragment]) -> None:
+        """A result, or None where there is none, and what it is of."""
+        self._noted.append(fragments)
+        self._held.append((1, value))
+        if len(self._held) > FAN_IN:
+            self._merge()
+
+    def value(self) -> Any:
+        """All results, merged."""
+        self._merge()
+        return self._held[0][1]
+
+    @property
+    def fragments(self) -> list[Fragment]:
+        """Those of all results."""
+        count = sum(results for results, _ in self._held)
+        return [fragment for noted in self._noted[:count] for fragment in noted]
+
+    def _merge(self) -> None:
+        values = [value for _, value in self._held if value is not None]
+        self._held = [(sum(results for results, _ in self._held), self._find.merge(values))]
 
 
 def _without_clusters(sums: Sums, clusters: ClusterStore) -> Sums:

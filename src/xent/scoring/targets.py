@@ -31,7 +31,8 @@ def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Pla
         row, column = (int(i) for i in np.argwhere(bad)[0])
         raise LabelError(
             f"labels {place.row(row)}, column {column} is {float(targets[row, column]):g}, but soft and one-hot labels "
-            f"must be in [0, 1]; {int(bad.any(axis=1).sum()):,} of {len(targets):,} rows are outside."
+            f"must be in [0, 1]; {int(bad.any(axis=1).sum()):,} of {len(targets):,} rows are outside.\n"
+            "Divide counts by their sum, and remove the rows without labels."
         )
     if one_of_many:
         sums = targets.sum(axis=1)

@@ -96,7 +96,7 @@ def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
     kind = column.type
     if not is_numeric(kind) or pa.types.is_dictionary(kind):
         raise SourceError(
-            f"column {name!r} is of type {kind}, but predictions must be numbers.\nChoose another column."
+            f"column {name!r} is of type {kind}, but must hold numbers, or lists of them.\nChoose another column."
         )
     if pa.types.is_boolean(kind):
         return numpy_array(column).astype(np.float64)

@@ -25,7 +25,7 @@ _PREDICTED = {"prediction", "y_pred"}  # may be the predicted class
 _NUMBERED = "0, 1, …"  # one column a class, named by its number, as pandas names those of an array
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
-_WEIGHT_FLAG = "--weight NAME (weight=)"
+_WEIGHT_FLAG = "--weight NAME (sample_weight=)"
 
 
 @dataclass(frozen=True)
@@ -274,6 +274,13 @@ def _spoken(names: Sequence[str]) -> Sentence:
 
 
 def _found(schema: pa.Schema) -> Sentence:
-    found = sentence("columns.found", names=listing(schema.names))
-    numbers = [name for name in schema.names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
-    return sentence("columns.found.values", found=found) if numbers and len(numbers) * 2 >= len(schema.names) else found
+    names = schema.names
+    found = sentence("columns.found", names=listing(names))
+    numbers = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
+    if numbers and len(numbers) * 2 >= len(names):
+        return sentence("columns.found.values", found=found)
+    if len(names) == 1 and re.search(r"[| ]", names[0]):
+        return sentence("columns.found.one", found=found)
+    if any(name != name.strip() for name in names):
+        return sentence("columns.found.blanks", found=found)
+    return found

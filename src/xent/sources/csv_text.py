@@ -111,7 +111,8 @@ def _refuse_other_encodings(name: str, header: bytes) -> None:
 
 def _delimiter(header: bytes) -> str:
     """Take tabs where the header has any, else commas, else semicolons."""
-    return next((mark for mark in "\t,;" if mark.encode() in header), ",")
+    bare = re.sub(rb'"[^"]*"', b"", header)  # names in quotes may have any of them
+    return next((mark for mark in "\t,;" if mark.encode() in bare), ",")
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -218,6 +219,8 @@ def _explained(part: CsvPart, text: str) -> str:
         return f"{part.name}, {counts}.\nCorrect the row, or check the quotes before it."
     if "straddling" in text:
         return f"{part.name} has a row too long to read.\nCheck for a quote that is never closed."
+    if "Empty CSV" in text:
+        return f"{part.name} has no row below its first line.\nA file needs a header line and at least one row."
     return f"{part.name} cannot be read as CSV: {' '.join(text.split())[:300]}.\nCheck the file."
 
 

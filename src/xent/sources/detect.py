@@ -30,6 +30,8 @@ from xent.sources.places import (
 __all__ = ["File", "detected", "is_spooled", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
+_PAGE = "is a page, such as a server sends in place of a file.\nFetch the file again"
+_PICKLE = "is a Python pickle, which may run anything and is not loaded.\nWrite the table as Parquet or CSV"
 _FORMATS = {
     b"PAR1": "parquet",
     b"ARROW1": "ipc file",
@@ -44,6 +46,8 @@ _REFUSED = {
     b"\x93NUMPY": "is a single NumPy array.\nWrite labels and predictions together with numpy.savez",
     b"\xff\xfe": "is UTF-16 text.\nWrite it again as UTF-8",
     b"\xfe\xff": "is UTF-16 text.\nWrite it again as UTF-8",
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html", b"<HTML", b"<?xml"), _PAGE),
+    **dict.fromkeys((b"\x80\x03", b"\x80\x04", b"\x80\x05"), _PICKLE),
     b"[": "is not JSON Lines, which has one object per line.\nConvert it, for example with jq -c '.[]'",
 }
 _SUFFIXES = {

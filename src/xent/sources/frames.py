@@ -115,7 +115,7 @@ def _exporting() -> Iterator[None]:
     except Exception as error:
         message = "; ".join(map(str, error.args)).strip().splitlines() or [type(error).__name__]
         raise SourceError(
-            f"the table cannot be read: {message[0]}.\nPass the finished rows, for example as a pyarrow Table."
+            f"the table cannot be read: {message[0].rstrip('. ')}.\nPass the finished rows, for example as a pyarrow Table."
         ) from error
 
 

@@ -48,6 +48,8 @@ class NpzPart:
             archive = stack.enter_context(zipfile.ZipFile(self.path))
             files = [stack.enter_context(archive.open(f"{name}.npy")) for name in schema.names]
             headers = [_header(self.name, name, file) for name, file in zip(schema.names, files, strict=True)]
+            for name, header in zip(schema.names, headers, strict=True):
+                _refuse_other_values(self.name, name, header)
             rows = _common_rows(self.name, schema.names, headers)
             columns = [_Column(file, header) for file, header in zip(files, headers, strict=True)]
             step = rows_per_batch(sum(header.bytes_per_row for header in headers), batch_bytes)
@@ -99,7 +101,7 @@ def open_npz(file: File) -> NpzPart:
             with archive.open(member) as content:
                 headers[member.removesuffix(".npy")] = _header(file.name, member.removesuffix(".npy"), content)
     headers = {name: header for name, header in headers.items() if len(header.shape) in (1, 2)}
-    types = [(name, arrow_type(name, header.dtype, header.shape)) for name, header in headers.items()]
+    types = [(name, _type_of(name, header)) for name, header in headers.items()]
     lengths = {header.shape[0] for header in headers.values()}
     return NpzPart(file.name, path, pa.schema(types), lengths.pop() if len(lengths) == 1 else None, file.bytes)
 
@@ -111,11 +113,25 @@ def _header(source: str, name: str, file: IO[bytes]) -> _Header:
         header = _Header(*read(file))
     except (ValueError, SyntaxError, TokenError) as error:
         raise SourceError(f"{source}, array {name!r} cannot be read: {error}.\nWrite the file again.") from error
+    return header
+
+
+def _type_of(name: str, header: _Header) -> pa.DataType:
+    """An array's type; null where it can be no column, which matters only where it is asked for."""
+    try:
+        return arrow_type(name, header.dtype, header.shape)
+    except SourceError:
+        return pa.null()
+
+
+def _refuse_other_values(source: str, name: str, header: _Header) -> None:
     if header.dtype.hasobject:
         raise SourceError(
             f"{source}, array {name!r} holds pickled objects, which are not loaded.\nSave it as numbers or strings."
         )
-    return header
+    if pa.types.is_null(_type_of(name, header)):
+        step = "Save it as numbers, booleans or strings (array.astype(str))."
+        raise SourceError(f"{source}, array {name!r} has dtype {header.dtype}, which cannot be a column.\n{step}")
 
 
 def _common_rows(source: str, names: list[str], headers: list[_Header]) -> int:

@@ -52,7 +52,7 @@ def _refuse_text(table: Table, name: str) -> None:
     where = f"{found}, which is no number" if found else f"column {name!r} is not numeric"
     raise SourceError(
         f"{where}; the column's type is {kind}, and predictions and weights must be numbers.\n"
-        "Correct the row, or choose another column with --prediction (prediction=) or --weight (weight=)."
+        "Correct the row, or choose another column with --prediction (prediction=) or --weight (sample_weight=)."
     )
 
 

@@ -49,6 +49,8 @@ TEXTS = {
     "note.spark.probability": "column 'probability' holds vectors of Spark ML",
     "note.spark.raw": "column 'rawPrediction' of Spark ML is taken as logits, as it is of logistic regression; of trees and forests it is not",
     "columns.found": "columns found: {names}",
+    "columns.found.blanks": "{found} (spaces around names are part of them)",
+    "columns.found.one": "{found} (one column: CSV files may be separated by commas, tabs or semicolons)",
     "columns.found.values": "{found} (these look like values: the first line of a CSV file must name its columns)",
     "listed.none": "none",
     "listed.more": "{names} and {count} more",

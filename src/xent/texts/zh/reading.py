@@ -49,6 +49,8 @@ TEXTS = {
     "note.spark.probability": "列 'probability' 是 Spark ML 的向量",
     "note.spark.raw": "Spark ML 的列 'rawPrediction' 当作 logits：逻辑回归的确如此，决策树和随机森林则不是",
     "columns.found": "现有的列：{names}",
+    "columns.found.blanks": "{found}（列名两端的空格也是列名的一部分）",
+    "columns.found.one": "{found}（只有一列：CSV 文件可以用逗号、制表符或分号分隔）",
     "columns.found.values": "{found}（这些像是数值：CSV 文件的第一行必须是列名）",
     "listed.none": "无",
     "listed.more": "{names} 等，另有 {count} 个",
