@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy, linear
 
 import xent
 from xent.autodiff import linear_tiles
-from xent.kernels import choice, linear_tiles_numba, panels_numba
+from xent.kernels import choice, linear_tiles_numba, panels_numba, registers_numba
 
 needs_tiles = pytest.mark.skipif(choice.tiles() is None, reason="the processor is not one that tiles are made for")
 pytestmark = needs_tiles
@@ -58,7 +58,7 @@ def off(found, true):
 @pytest.mark.parametrize("kept", [0, 1])
 def test_products_of_packed_operands(shape, pairs, kept):
     """Small integers: float32 sums are exact, so the truth is NumPy's integer product. Beyond the result nothing is written."""
-    if pairs and not panels_numba.pairs_available():
+    if pairs and not registers_numba.pairs_available():
         pytest.skip("the processor does not multiply bfloat16")
     rows, columns, steps = shape
     random, numbers = np.random.default_rng(0), 2 * steps if pairs else steps
@@ -72,8 +72,8 @@ def test_products_of_packed_operands(shape, pairs, kept):
     whole = np.full((rows + 2, columns + 40), 7.0, np.float32)
     by_rows, by_columns = (linear_tiles.Plan(pairs, False, 0).memory(steps * (columns + 64)) for _ in range(2))
     assert by_rows.dtype == dtype
-    panels_numba.pack_rows(by_steps[1], steps, columns, steps, by_rows)
-    panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, columns, numbers, by_columns)
+    panels_numba.pack_rows(by_steps[1].reshape(columns, steps), by_rows)
+    panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, numbers, by_columns)
     size = steps * -(-columns // 32) * 32
     np.testing.assert_array_equal(by_rows[:size], by_columns[:size])
     turned = np.ascontiguousarray(by_steps[0].reshape(rows, steps).T).reshape(-1)

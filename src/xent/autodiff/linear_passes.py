@@ -20,7 +20,7 @@ from xent.kernels import choice
 from xent.kernels.blockwise import Gradients
 from xent.kernels.pool import GRAIN, Item, in_turn, over_ranges
 
-__all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up"]
+__all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up", "widened"]
 
 Array = NDArray[Any]
 KEPT = 3  # tiles whose slopes are in memory
@@ -89,6 +89,10 @@ class Block(NamedTuple):
         some = [slice(*bound) for bound in itertools.pairwise(bounds)]
         return [some[first : first + times] for first in range(0, count * times, times)]
 
+    def wide_features(self) -> Array:
+        """The features as they are multiplied."""
+        return widened(self.features) if self.plan.wide else self.features
+
     def left(self, classes: slice, memory: Array | None) -> Array:
         """The weight of some classes as a left operand; `memory` is where it is widened."""
         numbers = self.weight[classes.start * self.dim : classes.stop * self.dim]
@@ -154,9 +158,9 @@ class Way(NamedTuple):
     tiles: list[slice]
     piece: int  # classes whose gradient a thread gathers at a time
     parts: list[list[Part]]
-    entry: Array  # (rows,)
     order: Array  # (rows,): that of the labels
     in_order: Array  # (rows,): the labels in it
+    entry: Array  # (rows,): likewise
     gradients: Gradients  # the weight's may be rounded when it is complete
     whole: bool  # there are no other rows: what is in the weight's gradient does not count
     line: int  # steps of k from one class to the next: a line of the cache more than there are rows for
@@ -193,7 +197,7 @@ class Way(NamedTuple):
             weight = block.left(classes, self.widened[tile % PACKED])
         if self.gradients.features is not None:
             count, to = classes.stop - classes.start, self.back[tile % PACKED]
-            choice.tiles().pack_columns(weight, block.dim, block.dim, count, to)
+            choice.tiles().pack_columns(weight, block.dim, count, to)
 
     def find(self, tile: int, part: int) -> None:
         """The slopes of some rows, and what they add to the gradient of their features."""
@@ -221,10 +225,13 @@ class Way(NamedTuple):
         if on_weight is None or first >= last:
             return
         out = on_weight[first:last].reshape(-1)
-        with block.memory(0 if out.dtype == np.float32 else kernels.HEIGHT * dim) as memory:
-            sums, kept = out if out.dtype == np.float32 else memory, 0 if self.whole else 1
-            of_labels = self.in_order, self.order, first, self.entry, block.features, dim
-            kernels.gather(left, self.line, self.by_columns, steps, sums, kept, *of_labels, out)
+        with block.memory(0 if out.dtype == np.float32 else len(out)) as memory:
+            sums, kept = out if out.dtype == np.float32 else memory[: len(out)], 0 if self.whole else 1
+            kernels.multiply(left, self.line, 1, self.by_columns, steps, sums, dim, last - first, dim, kept)
+            some = np.searchsorted(self.in_order, (first, last))
+            kernels.add_rows(sums, dim, self.in_order, first, self.entry, block.features, self.order, *some)
+            if sums is not out:
+                kernels.store(sums, out)
 
 
 def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradients, whole: bool) -> None:
@@ -234,7 +241,7 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     rows, columns = len(block.labels), up(dim, kernels.COLUMNS)
     line, none = plan.steps(block.lanes) + kernels.COLUMNS // 2, np.zeros(block.lanes - rows, np.float32)
     by_columns, ones = plan.memory(plan.steps(rows) * columns), plan.memory(plan.steps(rows) * kernels.COLUMNS)
-    kernels.pack_columns(block.features, dim, dim, rows, by_columns)
+    kernels.pack_columns(block.wide_features(), dim, rows, by_columns)
     ones.fill(PAIR_OF_ONES if plan.pairs else 1.0)
     order = np.argsort(block.labels, kind="stable")
     peak, scale = np.concatenate((peak, none)), np.concatenate((slope.scale, none))
@@ -247,11 +254,11 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     way = Way(
         block=block,
         tiles=tiles,
-        piece=up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS),
+        piece=min(kernels.HEIGHT, up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS)),
         parts=[[part(i) for i in some] for some in block.parts(block.threads)],
-        entry=slope.entry,
         order=order,
         in_order=block.labels[order],
+        entry=slope.entry[order],
         gradients=gradients,
         whole=whole,
         line=line,
@@ -263,6 +270,12 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
         ones=ones,
     )
     in_turn(way.items(), block.threads)
+
+
+def widened(numbers: Array) -> Array:
+    """16-bit floats as float32."""
+    choice.tiles().widen(numbers, wide := np.empty(len(numbers), np.float32))
+    return wide
 
 
 def up(size: int, step: int) -> int:

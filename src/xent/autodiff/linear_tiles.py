@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xent.autodiff import arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up
+from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up, widened
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, RowWeights, Targets
 from xent.kernels import choice
@@ -68,8 +68,8 @@ def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, w
     """Add to the gradients, where `whole` does not count what is in the weight's."""
     known = np.minimum(block.labels, len(block.bias) - 1)
     if gradients.features is not None:
-        rows = np.arange(len(known))
-        choice.tiles().add_rows(gradients.features, rows, slope.entry, block.weight, block.dim, known)
+        count, out = len(known), gradients.features.reshape(-1)
+        choice.tiles().add_rows(out, block.dim, np.arange(count), 0, slope.entry, block.weight, known, 0, count)
     slopes_of_all(block, peak, slope, gradients, whole)
     if gradients.bias is not None:
         gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))
@@ -79,7 +79,7 @@ def _put(out: Array, rows: Any, found: Array) -> None:
     """Rows in the dtype in which they are kept."""
     if out.dtype != found.dtype:
         rounded = np.empty(found.shape, out.dtype)
-        choice.tiles().store(found, rounded)
+        choice.tiles().store(found.reshape(-1), rounded.reshape(-1))
         found = rounded
     out[rows] = found
 
@@ -102,9 +102,9 @@ def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: i
     """The layer's numbers as the kernels know them, the features packed."""
     kernels, dim = choice.tiles(), layer.features.shape[1]
     features, weight = _numbers(layer.features[rows]), _numbers(layer.weight)
-    steps = features.view(np.int32) if plan.pairs else features
+    steps = features.view(np.int32) if plan.pairs else widened(features) if plan.wide else features
     by_rows = plan.memory(plan.steps(dim) * up(len(labels), kernels.COLUMNS))
-    kernels.pack_rows(steps, plan.steps(dim), len(labels), plan.steps(dim), by_rows)
+    kernels.pack_rows(steps.reshape(len(labels), -1), by_rows)
     bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias)
     return Block(features, by_rows, labels, weight, bias, dim, plan, threads, [])
 

@@ -60,9 +60,9 @@ def tiles() -> Any:
     """`linear_tiles_numba`; None where it cannot be compiled or the processor is not one that it is made for."""
     if compiled_rows() is rows_numpy:
         return None
-    from xent.kernels import linear_tiles_numba, panels_numba
+    from xent.kernels import linear_tiles_numba, registers_numba
 
-    return linear_tiles_numba if panels_numba.available() else None
+    return linear_tiles_numba if registers_numba.available() else None
 
 
 @functools.cache
