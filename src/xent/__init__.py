@@ -136,8 +136,8 @@ _ON_FIRST_USE = {  # the command has to come as far as to catch Ctrl-C before an
 
 def __getattr__(name: str) -> Any:
     """Load it when it is first asked for."""
-    if name == "gaussian":
-        return importlib.import_module("xent.gaussian")
+    if name in ("gaussian", "information"):
+        return importlib.import_module(f"xent.{name}")
     if name not in _ON_FIRST_USE:
         raise AttributeError(f"module 'xent' has no attribute {name!r}")
     value = getattr(importlib.import_module(_ON_FIRST_USE[name]), name)
