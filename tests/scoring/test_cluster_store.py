@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xent.scoring import spill
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.compare import compare
 from xent.scoring.judge import scan
 from xent.scoring.key_text import key_of
 from xent.scoring.state import State
@@ -105,3 +107,22 @@ def test_a_hand_made_sandwich():
     truth = np.sqrt(count / (count - 1) * (residuals**2).sum()) / ROWS
     found = scan(pa.table(data), prediction="p", cluster="c", max_memory=100_000)
     assert (found.clusters, found.standard_error) == (count, pytest.approx(truth, rel=1e-12))
+
+
+def test_a_limit_of_a_byte_makes_no_end_of_files(monkeypatch):
+    """`--max-memory 2` may be meant as 2 GB; each cluster was once split from every other, 64 files at a time."""
+    made, real = [], spill.Scratch.file
+
+    def counted(self, schema):
+        made.append(schema)
+        assert len(made) <= 1_000
+        return real(self, schema)
+
+    monkeypatch.setattr(spill.Scratch, "file", counted)
+    data = rows() | {"id": np.arange(ROWS)}
+    whole = scan(pa.table(data), prediction="p", cluster="c", brief=True)
+    assert scan(pa.table(data), prediction="p", cluster="c", brief=True, max_memory=1) == whole
+    assert made
+    other = pa.table(data | {"p": data["p"][::-1]})
+    plain = compare(pa.table(data), other, prediction="p", on="id", cluster="c")
+    assert compare(pa.table(data), other, prediction="p", on="id", cluster="c", max_memory=1) == plain

@@ -456,3 +456,14 @@ def test_the_column_of_weights_is_asked_for_by_its_own_argument():
     for name in ("w", "v"):
         with pytest.raises(xent.SourceError, match=r"\(sample_weight=\)"):
             xent.scan(table, sample_weight=name)
+
+
+def test_rows_are_matched_by_position_and_where_pandas_names_them_otherwise_it_is_said():
+    labels, p = rows(classes=3)
+    frame, named = pd.DataFrame(p), pd.Series(labels)
+    said = "rows of labels and predictions matched by position: their indexes (pandas) differ"
+    shuffled = named.sample(frac=1.0, random_state=1)
+    assert xent.evaluate(shuffled, frame).notes[0] == said
+    assert xent.evaluate(shuffled, frame).loss == xent.evaluate(shuffled.to_numpy(), p).loss
+    for one, other in ((named, frame), (shuffled, frame.loc[shuffled.index]), (shuffled, p), (labels, frame)):
+        assert said not in xent.evaluate(one, other).notes

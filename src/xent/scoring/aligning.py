@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from xent.errors import ShapeError
 from xent.scoring.compare_rows import ModelRows
-from xent.scoring.spill import LEVELS, Partition, Scratch, Spool
+from xent.scoring.spill import LEVELS, SMALL, Partition, Scratch, Spool
 from xent.sources.arrays import numpy_array
 
 __all__ = ["OrderError", "by_ascending_key", "by_hash", "by_position"]
@@ -153,7 +153,7 @@ def _small_enough(parts: Sequence[Partition], budget: int) -> Iterator[Batches]:
             yield first  # which says it: more of the same keys would not fit
             return
     splittable = all(part.path is not None or not part.rows for part in parts) and parts[0].spool.level < LEVELS
-    if splittable and sum(part.bytes for part in parts) > budget:
+    if splittable and sum(part.bytes for part in parts) > max(budget, SMALL):
         for finer in zip(*(part.split() for part in parts), strict=True):
             yield from _small_enough(finer, budget)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from xent.scoring.cluster_sums import ClusterSums
-from xent.scoring.spill import LEVELS, Partition, Scratch, Spool
+from xent.scoring.spill import LEVELS, SMALL, Partition, Scratch, Spool
 
 __all__ = ["ClusterStore", "cluster_parts"]
 
@@ -97,7 +97,7 @@ class ClusterStore:
         for partition in alike:
             for batch in partition.batches():
                 held = _added(held, ClusterSums.once(pa.Table.from_batches([batch])))
-                if splittable and _bytes(held) > self.most:
+                if splittable and _bytes(held) > max(self.most, SMALL):
                     held.clear()
                     for finer in zip(*(partition.split(keep=True) for partition in alike), strict=True):
                         yield from self._merged(finer)

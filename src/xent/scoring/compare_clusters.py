@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from xent.scoring.keyed_columns import KEYS, floats_in, limb_columns, summed
 from xent.scoring.moments import Moments, sum_draws
 from xent.scoring.pairing import Paired
-from xent.scoring.spill import LEVELS, Partition, Spool
+from xent.scoring.spill import LEVELS, SMALL, Partition, Spool
 from xent.sources.arrays import numpy_array
 
 __all__ = ["ClusterDraws", "Draws", "paired_of", "record_of"]
@@ -86,7 +86,7 @@ class ClusterDraws:
             tables.append(self._summed(paired_of(batch)))
             if sum(table.nbytes for table in tables[1:]) > tables[0].nbytes:
                 tables = [summed(tables, KEYS)]
-            if splittable and sum(table.nbytes for table in tables) > self.budget:
+            if splittable and sum(table.nbytes for table in tables) > max(self.budget, SMALL):
                 tables.clear()
                 for finer in partition.split():
                     yield from self._of_partition(finer)

@@ -40,6 +40,7 @@ from xent.sources.fragments import FRAGMENT_BYTES, Fragment, sendable
 from xent.sources.known import files_of, fragment_table, layout_of
 from xent.sources.names import narrowed
 from xent.sources.table import Table
+from xent.texts.catalogue import Sentence, sentence
 
 __all__ = ["FIRST_ROWS", "Data", "InFiles", "InMemory", "Progress", "Reducible"]
 
@@ -94,6 +95,7 @@ class InMemory:
         self, labels: Any, predictions: Any, sample_weight: Any, keys: Mapping[str, Any] | None = None
     ) -> None:
         self.predictions = as_predictions(predictions)
+        self.notes: tuple[str, ...] = _by_position(labels, predictions)
         self.label_names, labels = _named_columns(labels)
         self.labels = as_labels(labels)
         rows = common_rows(self.labels, self.predictions)
@@ -106,7 +108,6 @@ class InMemory:
         self.kind: str | None = None
         self.names: tuple[str, ...] | None = None
         self.columns: tuple[str, ...] | None = None
-        self.notes: tuple[str, ...] = ()
         self.skipped: tuple[tuple[str, str], ...] = ()
         if isinstance(self.predictions, pa.Table):
             self.columns = tuple(self.predictions.column_names)
@@ -269,6 +270,15 @@ class InFiles:
         if not isinstance(self.engine, Local):
             return [sendable(fragment, same_machine=False) for fragment in found]
         return [sendable(fragment, same_machine=True) for fragment in found] if self.engine.processes else list(found)
+
+
+def _by_position(labels: Any, predictions: Any) -> tuple[Sentence, ...]:
+    """A note where pandas names the rows of both, and in another way: names are not looked at."""
+    one: Any = getattr(labels, "index", None)
+    other: Any = getattr(predictions, "index", None)
+    if not hasattr(one, "equals") or not hasattr(other, "equals") or one.equals(other):
+        return ()
+    return (sentence("note.index"),)
 
 
 def _named_columns(labels: Any) -> tuple[tuple[str, ...] | None, Any]:

@@ -13,10 +13,11 @@ from xent.errors import SourceError
 from xent.scoring.key_hash import key_hash
 from xent.sources.left_behind import OwnedFolder
 
-__all__ = ["LEVELS", "PARTS", "Partition", "Scratch", "Spool", "together"]
+__all__ = ["LEVELS", "PARTS", "SMALL", "Partition", "Scratch", "Spool", "together"]
 
 PARTS = 64  # files that rows are spread over at a time
 LEVELS = 8  # times a partition that is still too large is spread again, by other bits of the hash
+SMALL = 1 << 16  # bytes of a partition that is not spread further: each makes files, and a limit of a few bytes no end
 _BITS = 6
 _TOGETHER = 1 << 22  # bytes of small batches that are handed out as one
 

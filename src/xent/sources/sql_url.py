@@ -89,6 +89,7 @@ def asking(connection: Any, name: str) -> Iterator[None]:
     except Exception as error:  # drivers raise their own classes, OSError, and pyarrow's
         lines = str(error).strip().splitlines() or [type(error).__name__]
         line = next((line for line in lines if "ERROR: " in line or "FATAL: " in line), lines[0])
+        line = re.sub(r"^'?: (?=ERROR: )", "", line)  # the end of the query, where the driver quotes it
         said = re.sub(r"^([A-Z_]+: )?(\[\w+\] )?", "", line).strip().rstrip(".")
         url = connection if isinstance(connection, str) else ""
         raise SourceError(f"{name} cannot be read: {_scrubbed(said, url)}.\n{_next_step(said)}") from None

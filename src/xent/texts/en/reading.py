@@ -36,6 +36,7 @@ TEXTS = {
     "note.single": "the prediction column speaks of class {name}",
     "note.single.by_name": "the prediction column speaks of class {name} (by name)",
     "note.single.last": "the prediction column speaks of class {name} (the last of the labels in sorted order)",
+    "note.index": "rows of labels and predictions matched by position: their indexes (pandas) differ",
     "note.columns.same_order": "one column a class in labels and predictions, in the same order",
     "note.columns.by_name": "columns of labels and predictions matched by name",
     "note.columns.renamed": "{note}, renamed from {names}",

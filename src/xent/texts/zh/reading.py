@@ -36,6 +36,7 @@ TEXTS = {
     "note.single": "预测列对应类别 {name}",
     "note.single.by_name": "预测列对应类别 {name}（依名称）",
     "note.single.last": "预测列对应类别 {name}（排序后最后一个标签）",
+    "note.index": "标签和预测的行按位置对应：二者的索引（pandas）不同",
     "note.columns.same_order": "标签和预测都是每类一列，顺序相同",
     "note.columns.by_name": "标签列与预测列按名称对应",
     "note.columns.renamed": "{note}，原名 {names}",
