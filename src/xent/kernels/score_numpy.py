@@ -21,6 +21,8 @@ __all__ = [
     "MAX_ROWS",
     "SUM_TOLERANCE",
     "accumulate",
+    "add_probability_rows",
+    "apart",
     "first_largest",
     "log_probability_rows",
     "logit_column",
@@ -40,6 +42,7 @@ Bools = NDArray[np.bool_]
 SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
 EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
+NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
 PART_BYTES = 1 << 19  # of a part of it, whose copies stay in the second-level cache
 
 
@@ -57,6 +60,39 @@ def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) ->
     legal = [_look_at_rows(*part) for part in _parts(block.itemsize, block, codes, nats, hits)]
     neg_log_in_place(nats, scratch(5, len(nats)))
     return all(legal)
+
+
+def add_probability_rows(
+    block: Floats,
+    codes: Int64,
+    hits: Bools,
+    class_sums: Int64,
+    bins: Int64,
+    squares: Int64,
+    border: float,
+    rows: Int64,
+    nats: Float64,
+) -> tuple[bool, int]:
+    """`probability_rows` and `accumulate` in one go, which leaves nats only of some rows.
+
+    rows, nats (rows,): which have more nats than the border or are left out of the sums, in their order, and their nats.
+    Returns whether each row is a legal prediction, and how many are set apart.
+    """
+    every = scratch(NATS_IN + 1, len(codes))[NATS_IN]
+    odd = np.empty(len(codes), np.bool_)
+    legal = probability_rows(block, codes, every, hits)
+    accumulate(every, codes, class_sums, bins, squares, odd)
+    return legal, apart(every, odd, border, rows, nats)
+
+
+def apart(every: Float64, odd: Bools, border: float, rows: Int64, nats: Float64) -> int:
+    """Set rows apart that have more nats than the border, or are odd: how many there are."""
+    with np.errstate(invalid="ignore"):
+        odd |= every > border
+    found = np.flatnonzero(odd)
+    rows[: len(found)] = found
+    np.take(every, found, out=nats[: len(found)])
+    return len(found)
 
 
 def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tuple[Any, ...]]:

@@ -30,7 +30,7 @@ from xent.kernels.sums_numpy import (
     SMALLEST,
 )
 
-__all__ = ["ROWS", "accumulate", "accumulate_keyed"]
+__all__ = ["ROWS", "accumulate", "accumulate_blocks", "accumulate_keyed", "scratch"]
 
 Array = Any
 ROWS = 1024  # of a block, whose scratch arrays so stay in the first-level cache
@@ -45,14 +45,18 @@ USED_BINS = ALL_BINS - UNUSED
 
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As sums_numpy.accumulate."""
-    classes = len(class_sums) if len(class_sums) <= FEW_CLASSES else 0
-    scratch = np.empty(ROWS), *np.empty((4, ROWS), np.int64)
-    packed = np.zeros(USED_BINS, np.int64), np.zeros((2, classes), np.int64)
-    return int(_accumulate(nats, codes, class_sums, bins, squares, odd, *scratch, *packed))
+    return int(accumulate_blocks(nats, codes, class_sums, bins, squares, odd, *scratch(len(class_sums))))
+
+
+def scratch(classes: int) -> tuple[Array, ...]:
+    """What `accumulate_blocks` writes over, and its tables, which it leaves empty."""
+    few = classes if classes <= FEW_CLASSES else 0
+    packed = np.zeros(USED_BINS, np.int64), np.zeros((2, few), np.int64)
+    return np.empty(ROWS), *np.empty((4, ROWS), np.int64), *packed
 
 
 @compiled
-def _accumulate(
+def accumulate_blocks(
     nats: Array,
     codes: Array,
     class_sums: Array,
@@ -67,6 +71,7 @@ def _accumulate(
     by_bin: Array,
     by_class: Array,
 ) -> int:
+    """`accumulate`, with what it writes over given by `scratch`."""
     left_out = held = 0
     for start in range(0, nats.shape[0], ROWS):
         given, own, flags = nats[start : start + ROWS], codes[start : start + ROWS], odd[start : start + ROWS]

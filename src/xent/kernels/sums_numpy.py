@@ -36,6 +36,7 @@ __all__ = [
     "ZERO_REST",
     "ZERO_SQUARES",
     "accumulate",
+    "left_out",
 ]
 
 Float64 = NDArray[np.float64]
@@ -77,13 +78,12 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         CUT_BINS are empty: the bins that they are cut into come behind the others.
     squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded.
     """
-    left_out = 0
+    rows = len(nats)
     if nats.size and nats.min() >= SMALLEST and nats.max() <= LARGEST:
         odd[:] = False
     else:
-        left_out = _flag_odd(nats, odd)
-        if left_out:
-            nats, codes = nats[~odd], codes[~odd]
+        odd[:] = left_out(nats)
+        nats, codes = nats[~odd], codes[~odd]
     whole, rest, place, work = scratch(4, len(nats))
     np.add(nats, ROUND_NATS, out=whole)
     np.subtract(whole, ROUND_NATS, out=rest)
@@ -99,14 +99,15 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     _find_bins(nats, place.view(np.int64), work)
     _add_by_bin(*_summed(place.view(np.int64), units, ALL_CUT + FINE_BINS), bins)
     _add_squares(nats, place, work, squares)
-    return left_out
+    return rows - len(nats)
 
 
-def _flag_odd(nats: Float64, odd: Bools) -> int:
+def left_out(nats: Float64) -> Bools:
+    """Which rows `accumulate` leaves out."""
     with np.errstate(invalid="ignore"):
-        np.logical_not((nats >= SMALLEST) & (nats <= LARGEST), out=odd)
+        odd = np.logical_not((nats >= SMALLEST) & (nats <= LARGEST))
     odd &= nats != 0.0
-    return int(np.count_nonzero(odd))
+    return odd
 
 
 def _summed(places: Int64, units: Int64, size: int) -> tuple[Int64, Int64]:
