@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numba
 import numpy as np
 
-from xent.kernels.elementary_numba import compiled, neg_log
+from xent.kernels.elementary_numba import compiled, inner, neg_log
+from xent.kernels.scalars_numba import called_by_loops
 from xent.kernels.score_numpy import SUM_TOLERANCE, apart
 from xent.kernels.sums_numba import ROWS, accumulate, accumulate_blocks, scratch
 from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_columns, look_at_rows
 
 __all__ = ["add_probability_rows", "parts", "probability_rows"]
 
-_compile_check = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
+_compile_check = called_by_loops({"error_model": "numpy", "fastmath": {"reassoc", "nsz"}})
 
 STEP = 3 * ROWS  # rows that are added up at a time: as many as the tables of `accumulate` hold
 FEW = 64  # rows that are looked at one by one where one of them is set apart
@@ -25,16 +25,17 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
     smallest = np.ones(LANES[block.itemsize], block.dtype)
     if block.strides[0] == block.itemsize and len(block) > 1:
         own = np.empty(ROWS, block.dtype)
-        return bool(_probability_columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS)))
+        legal = _columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS))
+        return bool(legal and smallest.min() >= 0.0)
     if block.shape[1] > MOST_CLASSES:
         return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
     u = np.empty(ROWS)
-    legal = [
-        _few_probabilities(np.ascontiguousarray(part[0]), *part[1:], smallest, u)
+    legal_parts = [
+        _few_rows(np.ascontiguousarray(part[0]), *part[1:], smallest, u)
         for part in parts(block, codes, nats, hits, rows=rows)
     ]
-    return all(legal)
+    return bool(all(legal_parts) and smallest.min() >= 0.0)
 
 
 def parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
@@ -69,7 +70,7 @@ def add_probability_rows(
         legal, found = _add_columns(block.T, codes, out, hits, own, smallest, u, border, rows, nats, *sums)
     else:
         legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, *sums)
-    return bool(legal), int(found)
+    return bool(legal and smallest.min() >= 0.0), int(found)
 
 
 @_compile_check
@@ -91,7 +92,7 @@ def _look_at_rows(p: Array, codes: Array, own: Array, hits: Array) -> int:
     return legal
 
 
-@compiled
+@inner
 def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
     """Take back the hits of rows where an earlier class is as probable as the label."""
     for i in range(rows):
@@ -119,8 +120,13 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
 
 
 @compiled
+def _few_rows(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
+    return _few_probabilities(block, codes, nats, hits, smallest, u)
+
+
+@inner
 def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
-    """`_probability_rows` for rows of up to MOST_CLASSES in C order."""
+    """`_probability_rows` for rows of up to MOST_CLASSES in C order; `smallest` is below 0 where a row is not legal."""
     legal = 0
     lanes, classes = smallest.shape[0], block.shape[1]
     for start in range(0, nats.shape[0], ROWS):
@@ -133,10 +139,15 @@ def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, sma
         legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
-    return legal == nats.shape[0] and smallest.min() >= 0.0
+    return legal == nats.shape[0]
 
 
 @compiled
+def _columns(p: Array, codes: Array, nats: Array, hits: Array, own: Array, smallest: Array, u: Array) -> bool:
+    return _probability_columns(p, codes, nats, hits, own, smallest, u)
+
+
+@inner
 def _probability_columns(
     p: Array,
     codes: Array,
@@ -162,7 +173,7 @@ def _probability_columns(
         legal += seen + _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
-    return legal == nats.shape[0] and smallest.min() >= 0.0
+    return legal == nats.shape[0]
 
 
 @compiled
@@ -187,8 +198,8 @@ def _add_few(
     at: Array,
     by_bin: Array,
     by_class: Array,
-) -> tuple[bool, int]:
-    legal, found = True, 0
+) -> tuple[bool, Any]:
+    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
@@ -223,8 +234,8 @@ def _add_columns(
     at: Array,
     by_bin: Array,
     by_class: Array,
-) -> tuple[bool, int]:
-    legal, found = True, 0
+) -> tuple[bool, Any]:
+    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
@@ -236,10 +247,10 @@ def _add_columns(
     return legal, found
 
 
-@compiled
+@inner
 def _set_apart(
-    given: Array, odd: Array, left_out: int, border: float, start: int, rows: Array, nats: Array, found: int
-) -> int:
+    given: Array, odd: Array, left_out: int, border: float, start: int, rows: Array, nats: Array, found: Any
+) -> Any:
     """Rows of more nats than the border, and those left out of the sums: how many there are now."""
     for first in range(0, given.shape[0], FEW):
         own = given[first : first + FEW]
