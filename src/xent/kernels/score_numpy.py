@@ -109,14 +109,28 @@ def _look_at_rows(block: Floats, codes: Int64, own: Float64, hits: Bools) -> boo
     at = codes * rows
     at += np.arange(rows)
     mine = np.take(by_class.reshape(-1), at)
-    np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
-    largest = by_class.max(axis=0)
+    largest, inside = _largest(by_class)
     np.equal(mine, largest, out=hits)
+    if inside:
+        np.copyto(own, mine)
+    else:
+        np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
     if np.count_nonzero(by_class == largest) > rows:  # of several largest, the first
         np.equal(first_largest(block), codes, out=hits)
-    sums = by_class.sum(axis=0)
+    sums = np.add.reduce(by_class, axis=0, out=mine)
     within = abs(sums.min() - 1.0) <= SUM_TOLERANCE and abs(sums.max() - 1.0) <= SUM_TOLERANCE
-    return bool(within and by_class.min() >= 0.0)
+    return bool(within and (inside or by_class.min() >= 0.0))
+
+
+def _largest(by_class: Floats) -> tuple[Floats, bool]:
+    """The largest number of each row, and whether all numbers are known to be from 0 to 1.
+
+    Those are ordered as their bits are, and the bits of all others are larger: one look tells both.
+    """
+    bits = np.uint64 if by_class.itemsize == 8 else np.uint32
+    largest = by_class.view(bits).max(axis=0)
+    inside = bool(largest.max() <= np.ones(1, by_class.dtype).view(bits)[0])
+    return (largest.view(by_class.dtype) if inside else by_class.max(axis=0)), inside
 
 
 def _reused(like: Floats) -> Floats:
