@@ -40,6 +40,7 @@ Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
+ONE_BITS: dict[int, Any] = {4: np.float32(1.0).view(np.uint32), 8: np.float64(1.0).view(np.uint64)}
 EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
 NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
@@ -57,7 +58,8 @@ def first_largest(block: Floats) -> Int64:
 
 def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of probabilities (rows, classes)."""
-    legal = [_look_at_rows(*part) for part in _parts(block.itemsize, block, codes, nats, hits)]
+    counted = np.arange(len(codes))
+    legal = [_look_at_rows(counted, *part) for part in _parts(block.itemsize, block, codes, nats, hits)]
     neg_log_in_place(nats, scratch(5, len(nats)))
     return all(legal)
 
@@ -102,12 +104,12 @@ def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tupl
         yield tuple(array[start : start + step] for array in (block, *by_row))
 
 
-def _look_at_rows(block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
+def _look_at_rows(counted: Int64, block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
     rows, classes = block.shape
     by_class = np.empty((classes, rows), block.dtype) if block.nbytes > 8 * MAX_ROWS else _reused(block.T)
     np.copyto(by_class, block.T)  # along it NumPy sums and compares three times as fast
     at = codes * rows
-    at += np.arange(rows)
+    at += counted[:rows]
     mine = np.take(by_class.reshape(-1), at)
     largest, inside = _largest(by_class)
     np.equal(mine, largest, out=hits)
@@ -127,9 +129,9 @@ def _largest(by_class: Floats) -> tuple[Floats, bool]:
 
     Those are ordered as their bits are, and the bits of all others are larger: one look tells both.
     """
-    bits = np.uint64 if by_class.itemsize == 8 else np.uint32
-    largest = by_class.view(bits).max(axis=0)
-    inside = bool(largest.max() <= np.ones(1, by_class.dtype).view(bits)[0])
+    one = ONE_BITS[by_class.itemsize]
+    largest = by_class.view(one.dtype).max(axis=0)
+    inside = bool(largest.max() <= one)
     return (largest.view(by_class.dtype) if inside else by_class.max(axis=0)), inside
 
 
