@@ -18,6 +18,7 @@ from xent.kernels.text_numba import text_codes
 
 __all__ = [
     "BLOCK_NUMBERS",
+    "MAX_ADDED",
     "MAX_ROWS",
     "accumulate",
     "accumulate_keyed",
@@ -32,7 +33,8 @@ __all__ = [
 
 _error_of_one_minus = numba.njit(el.error_of_one_minus, inline="always")
 
-MAX_ROWS = 1 << 18  # so that calls are few: threads take turns with the lock between them
+MAX_ROWS = 3 << 15  # whose nats stay in the second-level cache
+MAX_ADDED = 1 << 19  # whose nats do not: calls are few, as threads take turns with the lock between them
 BLOCK_NUMBERS = 1 << 40
 Array = Any  # of the shape and dtype that score_numpy gives
 

@@ -18,6 +18,7 @@ from xent.kernels.text_numpy import text_codes
 
 __all__ = [
     "BLOCK_NUMBERS",
+    "MAX_ADDED",
     "MAX_ROWS",
     "SUM_TOLERANCE",
     "accumulate",
@@ -42,6 +43,7 @@ Bools = NDArray[np.bool_]
 SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
 ONE_BITS: dict[int, Any] = {4: np.float32(1.0).view(np.uint32), 8: np.float64(1.0).view(np.uint64)}
 EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
+MAX_ADDED = MAX_ROWS  # for add_probability_rows
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
 NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
 PART_BYTES = 1 << 19  # of a part of it, whose copies stay in the second-level cache

@@ -75,9 +75,9 @@ def _is_plain(plan: Plan, chunk: Chunk) -> bool:
 def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: ModuleType) -> _Found:
     """Only the nats of rows that may be among the worst, or that a kernel leaves out, come back from it."""
     found: list[Sums] = []
-    start, rows = 0, len(chunk.labels)
-    while start < rows:
-        step = MANY if worst.floor < 0.0 and plan.top else _step(chunk, kernels)
+    start, most = 0, _step(chunk, kernels.MAX_ADDED, kernels.BLOCK_NUMBERS)
+    while start < len(chunk.labels):
+        step = MANY if worst.floor < 0.0 and plan.top else most
         block, codes = chunk.predictions[start : start + step], chunk.labels[start : start + step]
         legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
         if not legal:
@@ -135,15 +135,14 @@ def of_weight(part: Chunk) -> Survey:
 
 def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     """Slices of a size that suits the kernels, and where they start."""
-    step = _step(chunk, kernels)
+    step = _step(chunk, kernels.MAX_ROWS, kernels.BLOCK_NUMBERS)
     starts = range(0, len(chunk.labels), step)
     yield from zip(starts, pieces(chunk, step), strict=True)
 
 
-def _step(chunk: Chunk, kernels: ModuleType) -> int:
-    classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
-    step: int = min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes)
-    return max(1, step)
+def _step(chunk: Chunk, rows: int, numbers: int) -> int:
+    """At most so many rows, and so many numbers."""
+    return max(1, min(rows, numbers // (1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1])))
 
 
 def pieces(chunk: Chunk, step: int) -> Iterator[Chunk]:
