@@ -254,3 +254,38 @@ def test_rows_above_a_border_are_found_in_their_order(rows, border):
     nats[: rows // 3] *= 0.5  # blocks that have none
     for kernels in (score_numpy, score_numba):
         assert kernels.rows_above(nats, border).tolist() == [i for i, x in enumerate(nats) if x > border]
+
+
+def some_of_each(rows, classes, dtype):
+    """Rows of probabilities, among them certain, impossible, tiny and equal ones."""
+    random = np.random.default_rng(rows + classes)
+    p = random.dirichlet(np.full(classes, 0.5), rows).astype(dtype)
+    p[::7], p[::7, 0] = 0.0, 1.0
+    p[1::7], p[1::7, 0] = 1e-9 / (classes - 1), 1.0 - 1e-9
+    p[2::7] = 1.0 / classes
+    return p, random.integers(0, classes, rows)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 10, 17])
+@pytest.mark.parametrize("rows", [1, 5, 3 * ROWS, 3 * ROWS + 1, 8 * ROWS + 77])
+@pytest.mark.parametrize("border", [-1.0, 3.0, np.inf])
+def test_adding_rows_in_one_go_is_scoring_and_then_adding_them(border, rows, classes, dtype):
+    p, codes = some_of_each(rows, classes, dtype)
+    legal, nats, hits = run(score_numpy, "probability_rows", p, codes)
+    by_class, bins, squares, odd, _ = accumulated(score_numpy, nats, codes, classes)
+    set_apart = np.flatnonzero(odd | (nats > border))
+    for kernels in (score_numpy, score_numba):
+        for layout in (p, np.asfortranarray(p), np.repeat(p, 2, axis=0)[::2]):
+            sums = np.zeros_like(by_class), np.zeros_like(bins), np.zeros_like(squares)
+            found_hits, found_rows, found_nats = np.zeros(rows, np.bool_), np.full(rows, -1), np.full(rows, UNTOUCHED)
+            given = (layout, codes, found_hits, *sums, border, found_rows, found_nats)
+            assert kernels.add_probability_rows(*given) == (legal, len(set_apart))
+            for truth, found in zip((by_class, bins, squares, hits), (*sums, found_hits), strict=True):
+                np.testing.assert_array_equal(truth, found)
+            np.testing.assert_array_equal(found_rows[: len(set_apart)], set_apart)
+            assert found_nats[: len(set_apart)].tobytes() == nats[set_apart].tobytes()
+            layout = layout.copy(order="K")
+            layout[rows // 2, 0] = np.nan
+            with np.errstate(all="ignore"):
+                assert not kernels.add_probability_rows(layout, *given[1:])[0]

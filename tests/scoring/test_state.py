@@ -102,6 +102,22 @@ def test_one_thread_and_two_and_both_kernels_give_the_same_bits(dtype, monkeypat
     assert found[0].rows == 70_000
 
 
+@pytest.mark.parametrize("first_row", [0, None])
+@pytest.mark.parametrize("top", [0, 10, 6_000])
+@pytest.mark.parametrize("certain", [0, 5, 9_995, 10_000])  # rows that cost nothing
+def test_many_rows_at_once_are_as_few_at_a_time(certain, top, first_row):
+    labels, predictions = random_rows(10_000)
+    predictions[:certain] = labels[:certain, None] == np.arange(5)
+    predictions[-3] = predictions[-3] * 1e-9
+    predictions[-3, (labels[-3] + 1) % 5] += 1.0
+    whole = State(range(5), top=top).update(labels, predictions, first_row=first_row)
+    parts = State(range(5), top=top)
+    for start in range(0, 10_000, 2_500):
+        rows = slice(start, start + 2_500)
+        parts.update(labels[rows], predictions[rows], first_row=None if first_row is None else start)
+    assert whole == parts
+
+
 @given(rows=st.lists(scored_rows(weighted=False), min_size=1, max_size=8))
 def test_weights_of_one_are_no_weights(rows):
     assert state_of(rows, weighted=True) == state_of(rows, weighted=False)

@@ -7,11 +7,12 @@ import numpy as np
 
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numpy import COUNTED, DIGITS
-from xent.kernels.scalars_numba import bits_of, float_of
+from xent.kernels.scalars_numba import bits_of, called_by_loops, float_of
 
-__all__ = ["compiled", "exp", "neg_log", "neg_log1p"]
+__all__ = ["compiled", "exp", "inner", "neg_log", "neg_log1p"]
 
 compiled = numba.njit(nogil=True, error_model="numpy", cache=True)
+inner = called_by_loops({"error_model": "numpy"})
 _formula = numba.njit(error_model="numpy", inline="always")
 _neg_log_of_parts = _formula(el.neg_log_of_parts)
 _error_of_one_plus = _formula(el.error_of_one_plus)
@@ -32,7 +33,7 @@ def _neg_log(v: Any, scale: Any) -> Any:
     return _neg_log_of_parts(float_of((bits & DIGITS) + el.SQRT_HALF_BITS) - 1.0, k - scale)
 
 
-@compiled
+@inner
 def neg_log(u: Array, nats: Array) -> None:
     """−log(u) into nats."""
     normal = 0
@@ -50,7 +51,7 @@ def neg_log(u: Array, nats: Array) -> None:
         nats[i] = _neg_log(abs(v) * 2.0**54 if small else v, scale)
 
 
-@compiled
+@inner
 def exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
     """exp(x) for x ≤ 0 into out, which may be x; `power_bits` is `powers` (2, size) seen as int64."""
     first, second = power_bits[0], power_bits[1]
@@ -67,7 +68,7 @@ def exp(x: Array, out: Array, powers: Array, power_bits: Array) -> None:
         out[j] = out[j] * scale[j] * scale_again[j]
 
 
-@compiled
+@inner
 def neg_log1p(r: Array, nats: Array, error: Array, u: Array) -> None:
     """−log(1 + r) into nats for r ≥ 0."""
     for i in range(r.shape[0]):

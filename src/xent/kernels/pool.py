@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-__all__ = ["Item", "available_cpus", "in_turn", "over_ranges"]
+__all__ = ["Item", "available_cpus", "begin", "in_turn", "over_ranges"]
 
 GRAIN = 1 << 19  # numbers that one thread takes at a time: 2 MB of float32, some 400 µs
 _lock = threading.Lock()
@@ -40,13 +40,14 @@ def over_ranges(work: Callable[[int, int], None], rows: int, numbers: int, threa
         while (first := next(starts)) < rows:
             work(first, min(first + step, rows))
 
-    others = _submitted(take, min(threads, parts) - 1)
+    others = min(threads, parts) - 1
+    begun = [begin(others, take) for _ in range(others)]
     try:
         take()
     finally:
         starts = itertools.count(rows)  # nothing is left, least of all after an error
-        for other in others:
-            if not other.cancel():
+        for other in begun:
+            if other is not None and not other.cancel():
                 other.result()
 
 
@@ -87,11 +88,12 @@ def in_turn(items: dict[Any, Item], threads: int) -> None:
     over_ranges(take, len(items), len(items) * GRAIN, threads)
 
 
-def _submitted(task: Callable[[], None], times: int) -> list[Future[None]]:
+def begin(threads: int, task: Callable[[], None]) -> Future[None] | None:
+    """Begin a task on one of so many threads; None where the interpreter is shutting down and there are no more."""
     try:
-        return [_pool(times).submit(contextvars.copy_context().run, task) for _ in range(times)]
-    except RuntimeError:  # the interpreter is shutting down: the caller works alone
-        return []
+        return _pool(threads).submit(contextvars.copy_context().run, task)
+    except RuntimeError:
+        return None
 
 
 def _pool(threads: int) -> ThreadPoolExecutor:

@@ -18,9 +18,12 @@ from xent.kernels.text_numpy import text_codes
 
 __all__ = [
     "BLOCK_NUMBERS",
+    "MAX_ADDED",
     "MAX_ROWS",
     "SUM_TOLERANCE",
     "accumulate",
+    "add_probability_rows",
+    "apart",
     "first_largest",
     "log_probability_rows",
     "logit_column",
@@ -38,8 +41,11 @@ Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SUM_TOLERANCE = 0.9e-3  # below that of the checks, which look again, in float64, at what a kernel doubts
+ONE_BITS: dict[int, Any] = {4: np.float32(1.0).view(np.uint32), 8: np.float64(1.0).view(np.uint64)}
 EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
+MAX_ADDED = MAX_ROWS  # for add_probability_rows
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
+NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
 PART_BYTES = 1 << 19  # of a part of it, whose copies stay in the second-level cache
 
 
@@ -54,9 +60,43 @@ def first_largest(block: Floats) -> Int64:
 
 def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of probabilities (rows, classes)."""
-    legal = [_look_at_rows(*part) for part in _parts(block.itemsize, block, codes, nats, hits)]
+    counted = np.arange(len(codes))
+    legal = [_look_at_rows(counted, *part) for part in _parts(block.itemsize, block, codes, nats, hits)]
     neg_log_in_place(nats, scratch(5, len(nats)))
     return all(legal)
+
+
+def add_probability_rows(
+    block: Floats,
+    codes: Int64,
+    hits: Bools,
+    class_sums: Int64,
+    bins: Int64,
+    squares: Int64,
+    border: float,
+    rows: Int64,
+    nats: Float64,
+) -> tuple[bool, int]:
+    """`probability_rows` and `accumulate` in one go, which leaves nats only of some rows.
+
+    rows, nats (rows,): which have more nats than the border or are left out of the sums, in their order, and their nats.
+    Returns whether each row is a legal prediction, and how many are set apart.
+    """
+    every = scratch(NATS_IN + 1, len(codes))[NATS_IN]
+    odd = np.empty(len(codes), np.bool_)
+    legal = probability_rows(block, codes, every, hits)
+    accumulate(every, codes, class_sums, bins, squares, odd)
+    return legal, apart(every, odd, border, rows, nats)
+
+
+def apart(every: Float64, odd: Bools, border: float, rows: Int64, nats: Float64) -> int:
+    """Set rows apart that have more nats than the border, or are odd: how many there are."""
+    with np.errstate(invalid="ignore"):
+        odd |= every > border
+    found = np.flatnonzero(odd)
+    rows[: len(found)] = found
+    np.take(every, found, out=nats[: len(found)])
+    return len(found)
 
 
 def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
@@ -66,21 +106,35 @@ def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tupl
         yield tuple(array[start : start + step] for array in (block, *by_row))
 
 
-def _look_at_rows(block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
+def _look_at_rows(counted: Int64, block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
     rows, classes = block.shape
     by_class = np.empty((classes, rows), block.dtype) if block.nbytes > 8 * MAX_ROWS else _reused(block.T)
     np.copyto(by_class, block.T)  # along it NumPy sums and compares three times as fast
     at = codes * rows
-    at += np.arange(rows)
+    at += counted[:rows]
     mine = np.take(by_class.reshape(-1), at)
-    np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
-    largest = by_class.max(axis=0)
+    largest, inside = _largest(by_class)
     np.equal(mine, largest, out=hits)
+    if inside:
+        np.copyto(own, mine)
+    else:
+        np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
     if np.count_nonzero(by_class == largest) > rows:  # of several largest, the first
         np.equal(first_largest(block), codes, out=hits)
-    sums = by_class.sum(axis=0)
+    sums = np.add.reduce(by_class, axis=0, out=mine)
     within = abs(sums.min() - 1.0) <= SUM_TOLERANCE and abs(sums.max() - 1.0) <= SUM_TOLERANCE
-    return bool(within and by_class.min() >= 0.0)
+    return bool(within and (inside or by_class.min() >= 0.0))
+
+
+def _largest(by_class: Floats) -> tuple[Floats, bool]:
+    """The largest number of each row, and whether all numbers are known to be from 0 to 1.
+
+    Those are ordered as their bits are, and the bits of all others are larger: one look tells both.
+    """
+    one = ONE_BITS[by_class.itemsize]
+    largest = by_class.view(one.dtype).max(axis=0)
+    inside = bool(largest.max() <= one)
+    return (largest.view(by_class.dtype) if inside else by_class.max(axis=0)), inside
 
 
 def _reused(like: Floats) -> Floats:

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from xent.kernels import sums_numpy as spec
-from xent.kernels.elementary_numba import compiled
+from xent.kernels.elementary_numba import compiled, inner
 from xent.kernels.scalars_numba import bits_of
 from xent.kernels.sums_numpy import (
     ALL_BINS,
@@ -30,7 +30,7 @@ from xent.kernels.sums_numpy import (
     SMALLEST,
 )
 
-__all__ = ["ROWS", "accumulate", "accumulate_keyed"]
+__all__ = ["ROWS", "accumulate", "accumulate_blocks", "accumulate_keyed", "scratch"]
 
 Array = Any
 ROWS = 1024  # of a block, whose scratch arrays so stay in the first-level cache
@@ -45,14 +45,18 @@ USED_BINS = ALL_BINS - UNUSED
 
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As sums_numpy.accumulate."""
-    classes = len(class_sums) if len(class_sums) <= FEW_CLASSES else 0
-    scratch = np.empty(ROWS), *np.empty((4, ROWS), np.int64)
-    packed = np.zeros(USED_BINS, np.int64), np.zeros((2, classes), np.int64)
-    return int(_accumulate(nats, codes, class_sums, bins, squares, odd, *scratch, *packed))
+    return int(_accumulate(nats, codes, class_sums, bins, squares, odd, *scratch(len(class_sums))))
 
 
-@compiled
-def _accumulate(
+def scratch(classes: int) -> tuple[Array, ...]:
+    """What `accumulate_blocks` writes over, and its tables, which it leaves empty."""
+    few = classes if classes <= FEW_CLASSES else 0
+    packed = np.zeros(USED_BINS, np.int64), np.zeros((2, few), np.int64)
+    return np.empty(ROWS), *np.empty((4, ROWS), np.int64), *packed
+
+
+@inner
+def accumulate_blocks(
     nats: Array,
     codes: Array,
     class_sums: Array,
@@ -67,11 +71,13 @@ def _accumulate(
     by_bin: Array,
     by_class: Array,
 ) -> int:
+    """`accumulate`, with what it writes over given by `scratch`."""
     left_out = held = 0
     for start in range(0, nats.shape[0], ROWS):
         given, own, flags = nats[start : start + ROWS], codes[start : start + ROWS], odd[start : start + ROWS]
         found = _take_apart(given, whole, rest, at, squares)
-        flags[:] = False
+        for i in range(flags.shape[0]):
+            flags[i] = False
         if found:
             left_out += found
             kept = _keep(given, own, flags, inside, inside_codes)
@@ -104,6 +110,27 @@ def _accumulate(
 
 
 @compiled
+def _accumulate(
+    nats: Array,
+    codes: Array,
+    class_sums: Array,
+    bins: Array,
+    squares: Array,
+    odd: Array,
+    inside: Array,
+    inside_codes: Array,
+    whole: Array,
+    rest: Array,
+    at: Array,
+    by_bin: Array,
+    by_class: Array,
+) -> int:
+    return accumulate_blocks(
+        nats, codes, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
+    )
+
+
+@inner
 def _keep(nats: Array, codes: Array, odd: Array, inside: Array, inside_codes: Array) -> int:
     """Flag the odd rows, and close up the others."""
     kept = 0
@@ -133,7 +160,7 @@ def _bin_of(v: Any) -> Any:
     return eighth if eighth >= CUT_BINS else (cut if eighth > 0 else fine)
 
 
-@compiled
+@inner
 def _take_apart(nats: Array, whole: Array, rest: Array, at: Array, squares: Array) -> int:
     """Limbs and bins of rows, and the sums of their squares; of odd rows only how many they are, should there be some."""
     odd = 0
@@ -154,7 +181,7 @@ def _take_apart(nats: Array, whole: Array, rest: Array, at: Array, squares: Arra
     return odd
 
 
-@compiled
+@inner
 def _add_two_classes(codes: Array, whole: Array, rest: Array, class_sums: Array) -> None:
     """Without scattering, which has to wait for the last row of the same class."""
     rows = codes.shape[0]
@@ -173,21 +200,19 @@ def _add_two_classes(codes: Array, whole: Array, rest: Array, class_sums: Array)
     class_sums[1, 2] += second_rest
 
 
-@compiled
+@inner
 def _unpack(by_bin: Array, by_class: Array, bins: Array, class_sums: Array) -> None:
     """Add up what a block left in the tables, and empty them."""
-    for k in range(EIGHTHS):
-        bins[0, k] += (by_bin[k] >> COUNT_SHIFT) & COUNT
-        bins[1, k] += by_bin[k] & NATS
-    for k in range(EIGHTHS, USED_BINS):
-        bins[0, k + UNUSED] += (by_bin[k] >> COUNT_SHIFT) & COUNT
-        bins[1, k + UNUSED] += by_bin[k] & NATS
+    for k in range(USED_BINS):
+        place = k if k < EIGHTHS else k + UNUSED
+        bins[0, place] += (by_bin[k] >> COUNT_SHIFT) & COUNT
+        bins[1, place] += by_bin[k] & NATS
+        by_bin[k] = 0
     for code in range(by_class.shape[1]):
         class_sums[code, 0] += (by_class[0, code] >> COUNT_SHIFT) & COUNT
         class_sums[code, 1] += by_class[0, code] & NATS
         class_sums[code, 2] += by_class[1, code]
-    by_bin[:] = 0
-    by_class[:] = 0
+        by_class[0, code] = by_class[1, code] = 0
 
 
 @compiled

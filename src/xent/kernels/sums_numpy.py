@@ -36,6 +36,7 @@ __all__ = [
     "ZERO_REST",
     "ZERO_SQUARES",
     "accumulate",
+    "left_out",
 ]
 
 Float64 = NDArray[np.float64]
@@ -63,6 +64,8 @@ ZERO_NATS, ZERO_LEFT, ZERO_SQUARES, ZERO_REST = (
 )
 COUNT_SHIFT = 52  # nats in units of 2^-36 that sum to less leave room above them to count rows
 COUNT, ONE, NATS = (1 << 12) - 1, 1 << COUNT_SHIFT, (1 << COUNT_SHIFT) - 1
+BLOCK_SHIFT = 50  # the same of a whole block here: up to 16,383 rows and nats of a class or a bin, or else a second try
+BLOCK_ONE = 1 << BLOCK_SHIFT
 
 
 def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squares: Int64, odd: Bools) -> int:
@@ -77,20 +80,19 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
         CUT_BINS are empty: the bins that they are cut into come behind the others.
     squares: (2,): squares of nats in units of 2^-32, and what that leaves in units of 2^-72, rounded.
     """
-    left_out = 0
+    rows = len(nats)
     if nats.size and nats.min() >= SMALLEST and nats.max() <= LARGEST:
         odd[:] = False
     else:
-        left_out = _flag_odd(nats, odd)
-        if left_out:
-            nats, codes = nats[~odd], codes[~odd]
+        odd[:] = left_out(nats)
+        nats, codes = nats[~odd], codes[~odd]
     whole, rest, place, work = scratch(4, len(nats))
     np.add(nats, ROUND_NATS, out=whole)
     np.subtract(whole, ROUND_NATS, out=rest)
     np.subtract(nats, rest, out=rest)
     rest += ROUND_LEFT
     units, left = whole.view(np.int64), rest.view(np.int64)
-    units += ONE - ZERO_NATS  # a row counts 1 above its nats
+    units += BLOCK_ONE - ZERO_NATS  # a row counts 1 above its nats
     left -= ZERO_LEFT
     if len(class_sums) == 2:
         _add_two_classes(codes, units, left, place.view(np.int64), work.view(np.int64), class_sums)
@@ -99,25 +101,26 @@ def accumulate(nats: Float64, codes: Int64, class_sums: Int64, bins: Int64, squa
     _find_bins(nats, place.view(np.int64), work)
     _add_by_bin(*_summed(place.view(np.int64), units, ALL_CUT + FINE_BINS), bins)
     _add_squares(nats, place, work, squares)
-    return left_out
+    return rows - len(nats)
 
 
-def _flag_odd(nats: Float64, odd: Bools) -> int:
+def left_out(nats: Float64) -> Bools:
+    """Which rows `accumulate` leaves out."""
     with np.errstate(invalid="ignore"):
-        np.logical_not((nats >= SMALLEST) & (nats <= LARGEST), out=odd)
+        odd = np.logical_not((nats >= SMALLEST) & (nats <= LARGEST))
     odd &= nats != 0.0
-    return int(np.count_nonzero(odd))
+    return odd
 
 
 def _summed(places: Int64, units: Int64, size: int) -> tuple[Int64, Int64]:
-    """Rows and nats by place, of `units` that count ONE a row beside their nats."""
+    """Rows and nats by place, of `units` that count BLOCK_ONE a row beside their nats."""
     sums = np.zeros(size, np.int64)
     np.add.at(sums, places, units)
-    counts = (sums >> COUNT_SHIFT) & COUNT
+    counts = (sums >> BLOCK_SHIFT) & ((1 << (64 - BLOCK_SHIFT)) - 1)
     if counts.sum() == len(places):  # else a count went round, or nats ran over into one
-        return counts, sums & NATS
+        return counts, sums & (BLOCK_ONE - 1)
     counts = np.bincount(places, minlength=size)
-    return counts, sums - (counts << COUNT_SHIFT)
+    return counts, sums - (counts << BLOCK_SHIFT)
 
 
 def _find_bins(nats: Float64, place: Int64, work: Float64) -> None:
@@ -154,7 +157,7 @@ def _add_two_classes(codes: Int64, units: Int64, left: Int64, mask: Int64, maske
     second = int(codes.sum())
     for rows, of in ((len(codes) - second, 0), (second, 1)):
         class_sums[of, 0] += rows
-    for column, (integers, one) in enumerate(((units, ONE), (left, 0)), 1):
+    for column, (integers, one) in enumerate(((units, BLOCK_ONE), (left, 0)), 1):
         of_all = int(integers.sum())
         of_second = int(np.bitwise_and(integers, mask, out=masked).sum())
         class_sums[0, column] += _signed(of_all - of_second - (len(codes) - second) * one)

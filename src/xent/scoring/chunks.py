@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from xent.checks import predictions as checks
 from xent.kernels import sums_numpy as spec
 from xent.kernels.choice import score_kernels, survey_kernels
 from xent.scoring import exact
@@ -19,7 +20,7 @@ from xent.scoring.plan import Plan
 from xent.scoring.squares import squares
 from xent.scoring.sums import FEW, Sums
 from xent.scoring.tally import Tally, nonzero
-from xent.scoring.worst import WorstRows
+from xent.scoring.worst import MANY, WorstRows
 
 __all__ = ["MOST_ROWS", "Chunk", "blocks", "of_weight", "pieces", "score"]
 
@@ -27,6 +28,8 @@ MOST_ROWS = 1 << 19  # of a chunk; the int64 sums of the kernels hold 2^23
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+# sums beside the tally; rows clipped, normalized and like probabilities; nats and weights of the first FEW
+_Found = tuple[list[Sums], list[int], list[tuple[float, float]]]
 
 
 class Chunk(NamedTuple):
@@ -48,8 +51,48 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
         ProbabilityError: a row is no legal prediction.
     """
     kernels = score_kernels(chunk.predictions.size)
-    found: list[Sums] = []
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
+    scored = _plain if _is_plain(plan, chunk) else _of_any_kind
+    found, changed, few = scored(plan, chunk, tally, worst, kernels)
+    clipped, normalized, alike = changed
+    named = worst.named(plan, chunk)
+    if not plan.brief:
+        found += survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed)
+    every = () if len(few) >= FEW else tuple(sorted(few))
+    counts = Sums(
+        clipped=clipped, normalized=normalized, like_probabilities=alike, few=every, worst=named, top=plan.top
+    )
+    return replace(Sums.gather([counts, *found]), few=every) if found else counts
+
+
+def _is_plain(plan: Plan, chunk: Chunk) -> bool:
+    """Whether all there is to do with the rows is to add them up, and they are many."""
+    as_given = plan.kind == "probabilities" and plan.clip is None and not plan.normalize
+    single = chunk.labels.ndim == 1 and chunk.predictions.ndim == 2
+    return as_given and single and chunk.weights is None and not chunk.keys and len(chunk.labels) >= max(MANY, FEW)
+
+
+def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: ModuleType) -> _Found:
+    """Only the nats of rows that may be among the worst, or that a kernel leaves out, come back from it."""
+    found: list[Sums] = []
+    start, most = 0, _step(chunk, kernels.MAX_ADDED, kernels.BLOCK_NUMBERS)
+    while start < len(chunk.labels):
+        step = MANY if worst.floor < 0.0 and plan.top else most
+        block, codes = chunk.predictions[start : start + step], chunk.labels[start : start + step]
+        legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
+        if not legal:
+            checks.refuse(plan.kind, block, Place(chunk.place.source, chunk.place.first_row + start))
+        if odd.any():
+            scored = Outcomes(apart.nats[odd], apart.hits[odd], 0, 0, 0)
+            found.append(_any_sums(scored, codes[apart.rows[odd]], None))
+        above = apart.nats > worst.floor
+        worst.consider(apart.nats[above], apart.rows[above] + start)
+        start += step
+    return found, [0, 0, 0], []  # so many rows that the first few are not asked for
+
+
+def _of_any_kind(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: ModuleType) -> _Found:
+    found: list[Sums] = []
     changed = np.zeros(3, np.int64)
     few: list[tuple[float, float]] = []
     for start, part in blocks(chunk, kernels):
@@ -70,15 +113,7 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
         if len(few) < FEW:
             few += _few(scored.nats, part.weights)
         changed += scored.clipped, scored.normalized, scored.like_probabilities
-    clipped, normalized, alike = changed.tolist()
-    named = worst.named(plan, chunk)
-    if not plan.brief:
-        found += survey(plan, of_weight(chunk), survey_kernels(chunk.predictions.size), tally.surveyed)
-    every = () if len(few) >= FEW else tuple(sorted(few))
-    counts = Sums(
-        clipped=clipped, normalized=normalized, like_probabilities=alike, few=every, worst=named, top=plan.top
-    )
-    return replace(Sums.gather([counts, *found]), few=every) if found else counts
+    return found, changed.tolist(), few
 
 
 def _few(nats: Float64, weights: Float64 | None) -> list[tuple[float, float]]:
@@ -100,10 +135,14 @@ def of_weight(part: Chunk) -> Survey:
 
 def blocks(chunk: Chunk, kernels: ModuleType) -> Iterator[tuple[int, Chunk]]:
     """Slices of a size that suits the kernels, and where they start."""
-    classes = 1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1]
-    step = max(1, min(kernels.MAX_ROWS, kernels.BLOCK_NUMBERS // classes))
+    step = _step(chunk, kernels.MAX_ROWS, kernels.BLOCK_NUMBERS)
     starts = range(0, len(chunk.labels), step)
     yield from zip(starts, pieces(chunk, step), strict=True)
+
+
+def _step(chunk: Chunk, rows: int, numbers: int) -> int:
+    """At most so many rows, and so many numbers."""
+    return max(1, min(rows, numbers // (1 if chunk.predictions.ndim == 1 else chunk.predictions.shape[1])))
 
 
 def pieces(chunk: Chunk, step: int) -> Iterator[Chunk]:

@@ -56,7 +56,7 @@ def as_array(name: str, values: Any) -> NDArray[Any]:
         raise ArgumentTypeError(f"{name} cannot be read as an array: {error}. Pass rows of equal length.") from error
     if array.dtype.kind in "cmMV" and array.dtype.name != "bfloat16":
         raise ArgumentTypeError(f"{name} has dtype {array.dtype}, but must hold numbers, booleans or text.")
-    if array.dtype in (np.float16, np.longdouble) or array.dtype.name == "bfloat16":
+    if array.dtype in (np.float16, np.longdouble) or array.dtype.kind == "V":  # bfloat16
         array = array.astype(np.float64 if array.dtype == np.longdouble else np.float32)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 

@@ -93,7 +93,8 @@ class Sums:
             for name in numbers:
                 numbers[name] += getattr(part, name)
             for name, sums in by_key.items():
-                _add_to(sums, getattr(part, name))
+                if more := getattr(part, name):
+                    _add_to(sums, more)
             for text, own in part.groups.items():
                 known = groups.get(text)
                 groups[text] = own if known is None else tuple(map(add, known, own))

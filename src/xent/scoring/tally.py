@@ -1,6 +1,7 @@
 """Sums of rows of one label and weight 1 as the kernels add them up, in arrays of integers, from chunk to chunk."""
 
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from xent.scoring.memory import reused
 from xent.scoring.outcomes import Outcomes
 from xent.scoring.sums import Sums
 
-__all__ = ["Tally", "nonzero"]
+__all__ = ["Apart", "Tally", "nonzero"]
 
 Int64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -22,6 +23,14 @@ MOST_ROWS = 1 << 22  # before the integers are emptied into exact sums, which is
 FIXED_SHIFT = exact.UNIT_BITS - ladder.FIXED_BITS
 NATS_SHIFT = exact.UNIT_BITS - 36
 COST_SHIFT = exact.UNIT_BITS - survey_numpy.COST_BITS
+
+
+class Apart(NamedTuple):
+    """Some rows of a block."""
+
+    rows: Int64
+    nats: NDArray[np.float64]
+    hits: Bools
 
 
 class Tally:
@@ -48,6 +57,20 @@ class Tally:
         left_out = accumulate(scored.nats, codes, self.by_class, self.bins, self.squares, odd)
         self.hits += int(np.count_nonzero(scored.hits[~odd] if left_out else scored.hits))
         return odd if left_out else None
+
+    def add_probabilities(
+        self, block: NDArray[Any], codes: Int64, border: float, kernels: ModuleType
+    ) -> tuple[bool, Apart, Bools]:
+        """Add rows of probabilities, and set apart those above the border; whether all are legal, and who is left out."""
+        self._make_room(len(codes))
+        hits: Bools = reused("hits", (len(codes),), np.bool_)
+        rows, nats = np.empty(len(codes), np.int64), np.empty(len(codes))  # memory that is not written costs nothing
+        sums = (self.by_class, self.bins, self.squares)
+        legal, found = kernels.add_probability_rows(block, codes, hits, *sums, border, rows, nats)
+        apart = Apart(rows[:found], nats[:found], hits[rows[:found]])
+        odd = spec.left_out(apart.nats)
+        self.hits += int(np.count_nonzero(hits)) - int(np.count_nonzero(apart.hits[odd]))
+        return legal, apart, odd
 
     def take_in(self, other: "Tally") -> None:
         """Add what another thread has added up."""

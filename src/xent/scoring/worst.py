@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from xent.scoring.plan import Plan
 from xent.scoring.sums import Worst, merge_worst
 
-__all__ = ["WorstRows", "border"]
+__all__ = ["MANY", "WorstRows", "border"]
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
 
-MANY = 1 << 12
+MANY = 1 << 12  # rows whose worst tell which of the others are worth a look
 HELD = 8  # times as many rows as are kept, before they are sifted
 
 
@@ -47,14 +47,19 @@ class WorstRows:
             floor = max(floor, np.nextafter(np.partition(nats[:MANY], -self.top)[-self.top], -1.0))
         rows: Int64 = kernels.rows_above(nats, floor)
         rows = rows if weights is None else rows[weights[rows] > 0.0]
-        if not len(rows):
+        self.consider(nats[rows], rows + start)
+
+    def consider(self, nats: Float64, rows: Int64) -> None:
+        """Look at some rows, in their order; all others of the block have no more nats than the floor."""
+        if not len(rows) or self.top == 0:
             return
-        found = nats[rows]
-        if len(found) > self.top:
-            cut = np.partition(found, -self.top)[-self.top]
-            equal = rows[found == cut]
-            rows = np.concatenate([rows[found > cut], equal[: self.top] if self.numbered else equal])
-        self.found.append((nats[rows], rows + start))
+        if len(rows) > self.top:
+            cut = np.partition(nats, -self.top)[-self.top]
+            kept = np.flatnonzero(nats > cut)
+            equal = np.flatnonzero(nats == cut)
+            kept = np.concatenate([kept, equal[: self.top] if self.numbered else equal])
+            nats, rows = nats[kept], rows[kept]
+        self.found.append((nats, rows))
         self.held += len(rows)
         if len(self.found) == 1 or self.held > HELD * self.top:
             self._keep_the_worst()

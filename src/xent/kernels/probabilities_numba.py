@@ -1,0 +1,265 @@
+"""Rows of probabilities compiled: nats and hits, and in one go what they add up to, while they are in the first cache."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from xent.kernels.elementary_numba import compiled, inner, neg_log
+from xent.kernels.scalars_numba import called_by_loops
+from xent.kernels.score_numpy import SUM_TOLERANCE, apart
+from xent.kernels.sums_numba import ROWS, accumulate, accumulate_blocks, scratch
+from xent.kernels.tiles_numba import LANES, MOST_CLASSES, look_at_columns, look_at_rows
+
+__all__ = ["add_probability_rows", "parts", "probability_rows"]
+
+_compile_check = called_by_loops({"error_model": "numpy", "fastmath": {"reassoc", "nsz"}})
+
+STEP = 3 * ROWS  # rows that are added up at a time: as many as the tables of `accumulate` hold
+FEW = 64  # rows that are looked at one by one where one of them is set apart
+Array = Any  # of the shape and dtype that score_numpy gives
+
+
+def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
+    """As score_numpy.probability_rows."""
+    smallest = np.ones(LANES[block.itemsize], block.dtype)
+    if block.strides[0] == block.itemsize and len(block) > 1:
+        own = np.empty(ROWS, block.dtype)
+        legal = _columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS))
+        return bool(legal and smallest.min() >= 0.0)
+    if block.shape[1] > MOST_CLASSES:
+        return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
+    rows = len(codes) if block.flags.c_contiguous else ROWS
+    u = np.empty(ROWS)
+    legal_parts = [
+        _few_rows(np.ascontiguousarray(part[0]), *part[1:], smallest, u)
+        for part in parts(block, codes, nats, hits, rows=rows)
+    ]
+    return bool(all(legal_parts) and smallest.min() >= 0.0)
+
+
+def parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
+    """So many rows of each at a time."""
+    for start in range(0, len(arrays[0]), rows):
+        yield tuple(array[start : start + rows] for array in arrays)
+
+
+def add_probability_rows(
+    block: Array,
+    codes: Array,
+    hits: Array,
+    class_sums: Array,
+    bins: Array,
+    squares: Array,
+    border: float,
+    rows: Array,
+    nats: Array,
+) -> tuple[bool, int]:
+    """As score_numpy.add_probability_rows."""
+    by_column = block.strides[0] == block.itemsize and len(block) > 1
+    if not by_column and not (block.flags.c_contiguous and block.shape[1] <= MOST_CLASSES):
+        every, odd = np.empty(len(codes)), np.empty(len(codes), np.bool_)
+        legal = probability_rows(block, codes, every, hits)
+        accumulate(every, codes, class_sums, bins, squares, odd)
+        return legal, apart(every, odd, border, rows, nats)
+    smallest = np.ones(LANES[block.itemsize], block.dtype)
+    u, out, odd = np.empty(ROWS), np.empty(STEP), np.empty(STEP, np.bool_)
+    sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
+    if by_column:
+        own = np.empty(ROWS, block.dtype)
+        legal, found = _add_columns(block.T, codes, out, hits, own, smallest, u, border, rows, nats, *sums)
+    else:
+        legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, *sums)
+    return bool(legal and smallest.min() >= 0.0), int(found)
+
+
+@_compile_check
+def _look_at_rows(p: Array, codes: Array, own: Array, hits: Array) -> int:
+    """Each row's sum and extremes, in any order of operations: how many rows are legal, and which are hits."""
+    legal = 0
+    for i in range(own.shape[0]):
+        row = p[i]
+        total = row[0] - row[0]
+        largest = smallest = row[0]
+        for v in row:
+            total += v
+            largest = max(largest, v)
+            smallest = min(smallest, v)
+        mine = row[codes[i]]
+        own[i] = min(mine, 1.0)
+        hits[i] = mine == largest
+        legal += (abs(total - 1.0) <= SUM_TOLERANCE) & (smallest >= 0.0)
+    return legal
+
+
+@inner
+def _first_of_equal(p: Array, codes: Array, hits: Array, rows: int) -> None:
+    """Take back the hits of rows where an earlier class is as probable as the label."""
+    for i in range(rows):
+        if hits[i]:
+            row = p[i]
+            mine = row[codes[i]]
+            equal = 0
+            for v in row:
+                equal += v == mine
+            if equal > 1:
+                for j in range(codes[i]):
+                    hits[i] &= row[j] != mine
+
+
+@compiled
+def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: Array) -> bool:
+    legal = 0
+    for start in range(0, nats.shape[0], ROWS):
+        out = nats[start : start + ROWS]
+        rows = out.shape[0]
+        legal += _look_at_rows(block[start:], codes[start:], u[:rows], hits[start:])
+        _first_of_equal(block[start:], codes[start:], hits[start:], rows)
+        neg_log(u[:rows], out)
+    return legal == nats.shape[0]
+
+
+@compiled
+def _few_rows(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
+    return _few_probabilities(block, codes, nats, hits, smallest, u)
+
+
+@inner
+def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
+    """`_probability_rows` for rows of up to MOST_CLASSES in C order; `smallest` is below 0 where a row is not legal."""
+    legal = 0
+    lanes, classes = smallest.shape[0], block.shape[1]
+    for start in range(0, nats.shape[0], ROWS):
+        p, own, hit, out = block[start:], codes[start:], hits[start:], nats[start : start + ROWS]
+        rows = out.shape[0]
+        seen = 0
+        while seen + lanes <= rows and (seen + lanes - 1) * classes + MOST_CLASSES <= p.shape[0] * classes:
+            look_at_rows(p, own, seen, u, hit, smallest)
+            seen += lanes
+        legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
+        _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
+        neg_log(u[:rows], out)
+    return legal == nats.shape[0]
+
+
+@compiled
+def _columns(p: Array, codes: Array, nats: Array, hits: Array, own: Array, smallest: Array, u: Array) -> bool:
+    return _probability_columns(p, codes, nats, hits, own, smallest, u)
+
+
+@inner
+def _probability_columns(
+    p: Array,
+    codes: Array,
+    nats: Array,
+    hits: Array,
+    own: Array,
+    smallest: Array,
+    u: Array,
+) -> bool:
+    """`_probability_rows` for (classes, rows)."""
+    legal = 0
+    lanes = smallest.shape[0]
+    for start in range(0, nats.shape[0], ROWS):
+        column, code, hit, out = p[:, start:], codes[start:], hits[start:], nats[start : start + ROWS]
+        rows = out.shape[0]
+        for i in range(rows):
+            own[i] = column[code[i], i]
+        for i in range(rows):
+            u[i] = min(np.float64(own[i]), 1.0)
+        seen = rows // lanes * lanes
+        for i in range(0, seen, lanes):
+            look_at_columns(column, code, i, own, hit, smallest)
+        legal += seen + _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
+        _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
+        neg_log(u[:rows], out)
+    return legal == nats.shape[0]
+
+
+@compiled
+def _add_few(
+    block: Array,
+    codes: Array,
+    out: Array,
+    hits: Array,
+    smallest: Array,
+    u: Array,
+    border: float,
+    rows: Array,
+    nats: Array,
+    class_sums: Array,
+    bins: Array,
+    squares: Array,
+    odd: Array,
+    inside: Array,
+    inside_codes: Array,
+    whole: Array,
+    rest: Array,
+    at: Array,
+    by_bin: Array,
+    by_class: Array,
+) -> tuple[bool, Any]:
+    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
+    for start in range(0, codes.shape[0], STEP):
+        code = codes[start : start + STEP]
+        given = out[: code.shape[0]]
+        legal &= _few_probabilities(block[start:], code, given, hits[start:], smallest, u)
+        left_out = accumulate_blocks(
+            given, code, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
+        )
+        found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
+    return legal, found
+
+
+@compiled
+def _add_columns(
+    p: Array,
+    codes: Array,
+    out: Array,
+    hits: Array,
+    own: Array,
+    smallest: Array,
+    u: Array,
+    border: float,
+    rows: Array,
+    nats: Array,
+    class_sums: Array,
+    bins: Array,
+    squares: Array,
+    odd: Array,
+    inside: Array,
+    inside_codes: Array,
+    whole: Array,
+    rest: Array,
+    at: Array,
+    by_bin: Array,
+    by_class: Array,
+) -> tuple[bool, Any]:
+    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
+    for start in range(0, codes.shape[0], STEP):
+        code = codes[start : start + STEP]
+        given = out[: code.shape[0]]
+        legal &= _probability_columns(p[:, start:], code, given, hits[start:], own, smallest, u)
+        left_out = accumulate_blocks(
+            given, code, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
+        )
+        found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
+    return legal, found
+
+
+@inner
+def _set_apart(
+    given: Array, odd: Array, left_out: int, border: float, start: int, rows: Array, nats: Array, found: Any
+) -> Any:
+    """Rows of more nats than the border, and those left out of the sums: how many there are now."""
+    for first in range(0, given.shape[0], FEW):
+        own = given[first : first + FEW]
+        above = left_out
+        for i in range(own.shape[0]):
+            above += own[i] > border
+        if above:
+            for i in range(own.shape[0]):
+                if (own[i] > border) | (left_out > 0 and odd[first + i]):
+                    rows[found], nats[found] = start + first + i, own[i]
+                    found += 1
+    return found
