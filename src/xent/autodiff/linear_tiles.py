@@ -90,8 +90,9 @@ def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     pairs = layer.weight.dtype == np.uint16 and dim % 2 == 0 and kernels.pairs_available()
     wide = not pairs and layer.weight.dtype != np.float32
     size, padded = 2 if pairs else 4, up(dim, kernels.COLUMNS)
-    room = max_memory - PACKED * kernels.CLASSES * (padded * size + (4 * dim if wide else 0))
-    of_row = 2 * padded * size + 4 * dim + KEPT * kernels.CLASSES * size + UNITS * 12
+    widening = 4 * dim if wide else 0
+    room = max_memory - PACKED * kernels.CLASSES * (padded * size + widening)
+    of_row = 2 * padded * size + 4 * dim + widening + KEPT * kernels.CLASSES * size + UNITS * 12
     of_thread = 4 * kernels.HEIGHT + size * kernels.CLASSES  # for each row that it takes
     fit = (room - THREADS * kernels.WIDE * of_thread) // of_row
     fit = max(fit, min(kernels.WIDE, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
