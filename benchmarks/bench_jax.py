@@ -76,7 +76,7 @@ def compare(shape, rounds):
     temporary = {name: program.memory_analysis().temp_size_in_bytes / 1e6 for name, program in programs.items()}
     peaks = {name: peak(name, shape) for name in LOSSES}
     steps = {name: partial(run, program, arrays) for name, program in programs.items()}
-    seconds = in_turns(steps, rounds, after_itself=True)
+    seconds = in_turns(steps, rounds)
     rows, dim, classes = shape
     report(
         f"linear loss + gradients, {rows} rows, {dim} features, {classes} classes, float32",

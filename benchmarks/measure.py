@@ -15,19 +15,17 @@ from xent.kernels import choice
 from xent.scoring.parallel import available_cpus
 
 
-def in_turns(
-    functions: dict[str, Callable[[], Any]], rounds: int, *, after_itself: bool = False
-) -> dict[str, list[float]]:
-    """Seconds of each function, called in turns so that a noisy machine is noisy for all.
+def in_turns(functions: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each function, in turns so that a noisy machine is noisy for all, and each after a call of its own.
 
-    The step of a training follows one like it: with `after_itself` each is called twice, and the second call is timed.
-    Else a step would pay for the caches and the pages of memory that another one left behind.
+    That is how `timeit` repeats a call, and how the steps of a training follow each other: a call pays for its own caches
+    and memory, and not for those that another has taken or given back. (On a virtual machine that is much: memory given
+    back may go to the host, and comes again page by page.)
     """
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(rounds):
         for name, function in functions.items():
-            if after_itself:
-                function()
+            function()
             start = time.perf_counter()
             function()
             seconds[name].append(time.perf_counter() - start)
