@@ -67,9 +67,9 @@ def add_probability_rows(
     sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
     if by_column:
         own = np.empty(ROWS, block.dtype)
-        legal, found = _add_columns(block.T, codes, out, hits, own, smallest, u, border, rows, nats, *sums)
+        legal, found = _add_columns(block.T, codes, out, hits, own, smallest, u, border, rows, nats, odd, sums)
     else:
-        legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, *sums)
+        legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     return bool(legal and smallest.min() >= 0.0), int(found)
 
 
@@ -187,26 +187,15 @@ def _add_few(
     border: float,
     rows: Array,
     nats: Array,
-    class_sums: Array,
-    bins: Array,
-    squares: Array,
     odd: Array,
-    inside: Array,
-    inside_codes: Array,
-    whole: Array,
-    rest: Array,
-    at: Array,
-    by_bin: Array,
-    by_class: Array,
+    sums: Any,
 ) -> tuple[bool, Any]:
     legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
         legal &= _few_probabilities(block[start:], code, given, hits[start:], smallest, u)
-        left_out = accumulate_blocks(
-            given, code, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
-        )
+        left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
     return legal, found
 
@@ -223,26 +212,15 @@ def _add_columns(
     border: float,
     rows: Array,
     nats: Array,
-    class_sums: Array,
-    bins: Array,
-    squares: Array,
     odd: Array,
-    inside: Array,
-    inside_codes: Array,
-    whole: Array,
-    rest: Array,
-    at: Array,
-    by_bin: Array,
-    by_class: Array,
+    sums: Any,
 ) -> tuple[bool, Any]:
     legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
         legal &= _probability_columns(p[:, start:], code, given, hits[start:], own, smallest, u)
-        left_out = accumulate_blocks(
-            given, code, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
-        )
+        left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
     return legal, found
 

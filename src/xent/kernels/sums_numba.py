@@ -45,7 +45,7 @@ USED_BINS = ALL_BINS - UNUSED
 
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As sums_numpy.accumulate."""
-    return int(_accumulate(nats, codes, class_sums, bins, squares, odd, *scratch(len(class_sums))))
+    return int(_accumulate(nats, codes, (class_sums, bins, squares, odd, *scratch(len(class_sums)))))
 
 
 def scratch(classes: int) -> tuple[Array, ...]:
@@ -110,24 +110,8 @@ def accumulate_blocks(
 
 
 @compiled
-def _accumulate(
-    nats: Array,
-    codes: Array,
-    class_sums: Array,
-    bins: Array,
-    squares: Array,
-    odd: Array,
-    inside: Array,
-    inside_codes: Array,
-    whole: Array,
-    rest: Array,
-    at: Array,
-    by_bin: Array,
-    by_class: Array,
-) -> int:
-    return accumulate_blocks(
-        nats, codes, class_sums, bins, squares, odd, inside, inside_codes, whole, rest, at, by_bin, by_class
-    )
+def _accumulate(nats: Array, codes: Array, sums: Any) -> int:
+    return accumulate_blocks(nats, codes, *sums)
 
 
 @inner
