@@ -20,7 +20,7 @@ from xent.kernels import choice
 from xent.kernels.blockwise import Gradients
 from xent.kernels.pool import GRAIN, Item, in_turn, over_ranges
 
-__all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up", "widened"]
+__all__ = ["Block", "Plan", "fold_all", "slopes_of_all", "up"]
 
 Array = NDArray[Any]
 KEPT = 3  # tiles whose slopes are in memory
@@ -44,6 +44,13 @@ class Plan(NamedTuple):
     def steps(self, numbers: int) -> int:
         """Of k, for so many numbers."""
         return -(-numbers // self.numbers)
+
+    def widened(self, numbers: Array) -> Array:
+        """Numbers of the layer as they are multiplied, in float32 where the processor does not multiply their dtype."""
+        if not self.wide:
+            return numbers
+        choice.tiles().widen(numbers, wide := np.empty(len(numbers), np.float32))
+        return wide
 
     def memory(self, steps: int) -> Array:
         """For an operand, from where a line of the cache begins."""
@@ -88,10 +95,6 @@ class Block(NamedTuple):
         bounds = [panels * number // (count * times) * panel for number in range(count * times + 1)]
         some = [slice(*bound) for bound in itertools.pairwise(bounds)]
         return [some[first : first + times] for first in range(0, count * times, times)]
-
-    def wide_features(self) -> Array:
-        """The features as they are multiplied."""
-        return widened(self.features) if self.plan.wide else self.features
 
     def left(self, classes: slice, memory: Array | None) -> Array:
         """The weight of some classes as a left operand; `memory` is where it is widened."""
@@ -241,7 +244,7 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     rows, columns = len(block.labels), up(dim, kernels.COLUMNS)
     line, none = plan.steps(block.lanes) + kernels.COLUMNS // 2, np.zeros(block.lanes - rows, np.float32)
     by_columns, ones = plan.memory(plan.steps(rows) * columns), plan.memory(plan.steps(rows) * kernels.COLUMNS)
-    kernels.pack_columns(block.wide_features(), dim, rows, by_columns)
+    kernels.pack_columns(plan.widened(block.features), dim, rows, by_columns)
     ones.fill(PAIR_OF_ONES if plan.pairs else 1.0)
     order = np.argsort(block.labels, kind="stable")
     peak, scale = np.concatenate((peak, none)), np.concatenate((slope.scale, none))
@@ -270,12 +273,6 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
         ones=ones,
     )
     in_turn(way.items(), block.threads)
-
-
-def widened(numbers: Array) -> Array:
-    """16-bit floats as float32."""
-    choice.tiles().widen(numbers, wide := np.empty(len(numbers), np.float32))
-    return wide
 
 
 def up(size: int, step: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from xent.autodiff import arrays
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up, widened
+from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, RowWeights, Targets
 from xent.kernels import choice
@@ -103,7 +103,7 @@ def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: i
     """The layer's numbers as the kernels know them, the features packed."""
     kernels, dim = choice.tiles(), layer.features.shape[1]
     features, weight = _numbers(layer.features[rows]), _numbers(layer.weight)
-    steps = features.view(np.int32) if plan.pairs else widened(features) if plan.wide else features
+    steps = features.view(np.int32) if plan.pairs else plan.widened(features)
     by_rows = plan.memory(plan.steps(dim) * up(len(labels), kernels.COLUMNS))
     kernels.pack_rows(steps.reshape(len(labels), -1), by_rows)
     bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias)
