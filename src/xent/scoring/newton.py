@@ -118,10 +118,10 @@ def slope_and_curvature(problem: Problem, moments: Moments, cure: Cure) -> Found
     return float(value), slope, curvature
 
 
-def _step(problem: Problem, found: Found, kind: str) -> tuple[Float64, float]:
-    """Newton's step in what the kind of cure leaves free, and what it should gain."""
+def _step(found: Found, free: NDArray[np.bool_]) -> tuple[Float64, float]:
+    """Newton's step in what is free (1 + classes,), and what it should gain."""
     _, slope, curvature = found
-    chosen = np.flatnonzero(problem.free(kind))
+    chosen = np.flatnonzero(free)
     step = np.zeros(len(slope))
     if len(chosen):
         step[chosen] = -np.linalg.lstsq(curvature[np.ix_(chosen, chosen)], slope[chosen], rcond=1e-12)[0]
@@ -151,7 +151,7 @@ def fit_cures(
     null = Cure(1.0, np.zeros(len(problem.plan.classes)))
     known = slope_and_curvature(problem, at_null, null)
     if look is None:
-        steps = {kind: _step(problem, known, kind) for kind in ("class bias", "both")}
+        steps = {kind: _step(known, problem.free(kind)) for kind in ("class bias", "both")}
         return {kind: Fit(Cure(1.0 + float(step[0]), step[1:]), gain) for kind, (step, gain) in steps.items()}
     searches = [
         _Search(problem, "class bias", null, known),
@@ -218,7 +218,11 @@ class _Search:
 
     def _forward(self, found: Found) -> None:
         self.slope = found[1]
-        step, self.expected = _step(self.problem, found, self.kind)
+        free = self.problem.free(self.kind)
+        step, self.expected = _step(found, free)
+        if step[0] and self.best.beta == (LOWEST if step[0] < 0.0 else self.farthest):
+            free[0] = False  # the best offsets there
+            step, self.expected = _step(found, free)
         # β at most doubles, where that is more than LONGEST
         scale = max(1.0, self.best.beta / LONGEST)
         longest = float(max(abs(step[0]) / scale, np.abs(step[1:]).max(initial=0.0)))
