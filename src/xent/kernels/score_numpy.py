@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import elementary as el
-from xent.kernels.elementary_numpy import MAX_ROWS, exp, neg_log1p, neg_log_in_place, scratch
+from xent.kernels.elementary_numpy import MAX_ROWS, SCRATCH, exp, neg_log1p, neg_log_in_place, scratch
 from xent.kernels.sums_numpy import accumulate
 from xent.kernels.text_numpy import text_codes
 
@@ -46,7 +46,8 @@ EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
 MAX_ADDED = MAX_ROWS  # for add_probability_rows
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
 NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
-PART_BYTES = 1 << 19  # of a part of it, whose copies stay in the second-level cache
+PART_ARRAYS = 4  # of the scratch arrays hold a part of it: if fewer, calls are so short that threads wait for each other
+PART_BYTES = PART_ARRAYS * MAX_ROWS * 8
 
 
 def _of_label(block: Floats, codes: Int64) -> Float64:
@@ -100,46 +101,55 @@ def apart(every: Float64, odd: Bools, border: float, rows: Int64, nats: Float64)
 
 
 def _parts(itemsize: int, block: Floats, *by_row: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
-    """Rows whose numbers, of so many bytes each, stay in the second-level cache."""
+    """Rows whose numbers, of so many bytes each, are about PART_BYTES."""
     step = max(1, PART_BYTES // (itemsize * block.shape[1]))
     for start in range(0, len(block), step):
         yield tuple(array[start : start + step] for array in (block, *by_row))
 
 
 def _look_at_rows(counted: Int64, block: Floats, codes: Int64, own: Float64, hits: Bools) -> bool:
-    rows, classes = block.shape
-    by_class = np.empty((classes, rows), block.dtype) if block.nbytes > 8 * MAX_ROWS else _reused(block.T)
+    rows = len(block)
+    by_class, at, mine, equal = _memory(block)
     np.copyto(by_class, block.T)  # along it NumPy sums and compares three times as fast
-    at = codes * rows
+    np.multiply(codes, rows, out=at)
     at += counted[:rows]
-    mine = np.take(by_class.reshape(-1), at)
-    largest, inside = _largest(by_class)
+    np.take(by_class.reshape(-1), at, out=mine, mode="clip")  # which asks for no memory
+    largest, inside = _largest(by_class, at)
     np.equal(mine, largest, out=hits)
     if inside:
         np.copyto(own, mine)
     else:
         np.minimum(mine, 1.0, out=own)  # 1 + round-off costs nothing
-    if np.count_nonzero(by_class == largest) > rows:  # of several largest, the first
+    if np.count_nonzero(np.equal(by_class, largest, out=equal)) > rows:  # of several largest, the first
         np.equal(first_largest(block), codes, out=hits)
     sums = np.add.reduce(by_class, axis=0, out=mine)
     within = abs(sums.min() - 1.0) <= SUM_TOLERANCE and abs(sums.max() - 1.0) <= SUM_TOLERANCE
     return bool(within and (inside or by_class.min() >= 0.0))
 
 
-def _largest(by_class: Floats) -> tuple[Floats, bool]:
+def _largest(by_class: Floats, out: Int64) -> tuple[Floats, bool]:
     """The largest number of each row, and whether all numbers are known to be from 0 to 1.
 
     Those are ordered as their bits are, and the bits of all others are larger: one look tells both.
     """
     one = ONE_BITS[by_class.itemsize]
-    largest = by_class.view(one.dtype).max(axis=0)
+    bits = by_class.view(one.dtype)
+    largest = np.maximum.reduce(bits, axis=0, out=out.view(one.dtype)[: bits.shape[1]])
     inside = bool(largest.max() <= one)
     return (largest.view(by_class.dtype) if inside else by_class.max(axis=0)), inside
 
 
-def _reused(like: Floats) -> Floats:
-    found: Floats = scratch(1, MAX_ROWS)[0].view(like.dtype)[: like.size].reshape(like.shape)
-    return found
+def _memory(block: Floats) -> tuple[Floats, Int64, Floats, Bools]:
+    """For the columns of a part one after another, an integer and a number for each row, and a bool for each number."""
+    rows, size = len(block), block.size
+    if block.nbytes > PART_BYTES:
+        by_class, equal = np.empty(size, block.dtype), np.empty(size, np.bool_)
+        at, mine = np.empty((2, rows))
+    else:
+        kept = scratch(SCRATCH, MAX_ROWS)
+        by_class, equal = kept[:PART_ARRAYS].reshape(-1).view(block.dtype)[:size], kept[7].view(np.bool_)[:size]
+        at, mine = kept[PART_ARRAYS : PART_ARRAYS + 2, :rows]
+    return by_class.reshape(-1, rows), at.view(np.int64), mine.view(block.dtype)[:rows], equal.reshape(-1, rows)
 
 
 def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:

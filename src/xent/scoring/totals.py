@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -56,8 +56,11 @@ def total(
 ) -> Sums:
     """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
+    batches = iter(batches)
+    first = tuple(islice(batches, 1))
     if workers is None:
-        workers = scoring_threads(long_calls=plan.brief and len(plan.classes) == 2)
+        few = len(plan.classes) == 2 or not any(callable(rows.predictions) for rows in first)  # columns to read
+        workers = scoring_threads(long_calls=plan.brief and few)
     floor = 0.0
     worst: tuple[Worst, ...] = ()
     tallies: list[Tally] = []  # that no thread is adding to
@@ -84,7 +87,7 @@ def total(
         nonlocal floor, worst
         few = 0
         yield Sums(top=plan.top)
-        for part in ordered_map(scored, batches, workers):
+        for part in ordered_map(scored, chain(first, batches), workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
