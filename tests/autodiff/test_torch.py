@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 import torch
@@ -16,6 +17,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 import xent
+from xent.autodiff.torch_linear import COPIES
+from xent.formulas import rows as formulas
 
 pytestmark = pytest.mark.filterwarnings(  # PyTorch's own, when it loads its forward derivatives or its compiler
     "ignore:.torch.jit.script:DeprecationWarning",
@@ -224,7 +227,25 @@ def problems():
     )
 
 
+def in_blocks(function):
+    """The same with memory for two rows of logits."""
+
+    def of_leaves(*leaves):
+        with mock.patch("xent.losses.linear.MAX_MEMORY", 2 * COPIES * CLASSES * FLOAT64.itemsize):
+            return function(*leaves)
+
+    return of_leaves
+
+
+BLOCKS = {"linear-index-plain", "linear-skipping-reduction=none", "linear-soft-labels-plain", "linear-entropy"}
+BLOCKS |= {"linear-weights-skipping-z_loss=0.3", "linear-weights-index-label_smoothing=0.1", "linear-row-statistics"}
+BLOCKS |= {"linear-weights-soft-reduction=none,label_smoothing=0.1,z_loss=0.3,softcap=2.5"}
 PROBLEMS = [pytest.param(*problem[1:], id=problem[0]) for problem in problems()]
+PROBLEMS += [
+    pytest.param(in_blocks(problem.values[0]), *problem.values[1:], id=f"{problem.id}-blocks")
+    for problem in PROBLEMS
+    if problem.id in BLOCKS
+]
 each_problem = pytest.mark.parametrize(("ours", "truth", "leaves"), PROBLEMS)
 FEW = {"softmax-index-plain", "softmax-skipping-reduction=none", "softmax-soft-labels-plain", "linear-index-plain"}
 FEW |= {
@@ -233,6 +254,7 @@ FEW |= {
     "linear-weights-skipping-z_loss=0.3",
     "sigmoid-weights",
 }
+FEW |= {f"{name}-blocks" for name in BLOCKS}
 FEW |= {"row-statistics", "linear-row-statistics", "linear-entropy", "softmax-weights-index-label_smoothing=0.1"}
 few_problems = pytest.mark.parametrize(
     ("ours", "truth", "leaves"), [problem for problem in PROBLEMS if problem.id in FEW]
@@ -333,6 +355,32 @@ def test_vmap_is_a_loop(ours, truth, leaves):
         ),
     ):
         close(transform(ours), transform(truth))
+
+
+@pytest.mark.parametrize("of_weights", [False, True])
+def test_no_derivative_holds_the_logits_of_all_rows(monkeypatch, of_weights):
+    """Of 64 rows it has memory for 4 in the function, and for fewer in its derivatives."""
+    seen, row_statistics = [], formulas.row_statistics
+    monkeypatch.setattr(formulas, "row_statistics", lambda z, *rest: seen.append(len(z)) or row_statistics(z, *rest))
+    features, weight, along = leaf(64, DIM), leaf(CLASSES, DIM, seed=1), draw(64, DIM, seed=2)
+    labels, slopes = torch.arange(64) % CLASSES, positive(CLASSES) if of_weights else None
+    memory = 4 * COPIES * CLASSES * FLOAT64.itemsize
+
+    def loss(f, max_memory=memory):
+        return xent.linear_cross_entropy(
+            f, weight, labels, class_weight=slopes, label_smoothing=0.1, max_memory=max_memory
+        )
+
+    def squares(f, max_memory=memory):
+        return (torch.autograd.grad(loss(f, max_memory), f, create_graph=True)[0] ** 2).sum()
+
+    asked = [features, weight, *([slopes] if of_weights else [])]
+    found = torch.autograd.grad(squares(features), asked)
+    hessian_times = torch.func.jvp(torch.func.grad(loss), (features.detach(),), (along,))[1]
+    assert set(seen) <= {1, 2, 4}
+    close(found, torch.autograd.grad(squares(features, 1 << 20), asked))
+    dense = torch.func.jvp(torch.func.grad(lambda f: loss(f, 1 << 20)), (features.detach(),), (along,))[1]
+    close(hessian_times, dense)
 
 
 def test_vmap_over_labels():

@@ -162,7 +162,7 @@ def _over_blocks(plan: Plan, inputs: Inputs, of_block: Any, whole: Any) -> Any:
         some = jnp.any(_take(labels, index, -1) >= 0)
         return jax.lax.cond(some, of_block, lambda whole, _: whole, whole, index), None
 
-    return jax.lax.scan(step, whole, jnp.reshape(order, (blocks, plan.rows)))[0]
+    return jax.lax.scan(jax.checkpoint(step), whole, jnp.reshape(order, (blocks, plan.rows)))[0]
 
 
 def _block(inputs: Inputs, index: Array) -> tuple[Array, Rows]:

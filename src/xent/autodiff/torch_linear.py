@@ -1,6 +1,7 @@
 """The linear layer's losses on PyTorch tensors: blocks of logits by the kernels, products by PyTorch."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain, torch_compiled
 from xent.autodiff.linear_arrays import Wanted
 from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine
+from xent.autodiff.torch_rows import ByRows, over_rows
 from xent.autodiff.torch_views import (
     by_formula,
     differentiable,
@@ -27,20 +29,22 @@ from xent.kernels.blockwise import LinearArrays
 
 __all__ = ["linear_entropy", "linear_loss", "linear_statistics"]
 
+COPIES = 6  # of a block's logits that the formulas make, as was found by looking
+
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits, each (rows,); the way back computes the logits again."""
     if torch.compiler.is_compiling() and not needs_gradient(*targets[1:]):
         return torch_compiled.linear_statistics(layer, targets, max_memory)
     if not kernels_serve(*layer[:3], *targets) or needs_gradient(*targets[1:]):
-        return _statistics_by_formula(layer, targets)
+        return _statistics_by_blocks(layer, targets, max_memory)
     return RowStatistics(*_Statistics.apply(*layer[:3], *targets, layer.softcap, max_memory))
 
 
 def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
     if not kernels_serve(*layer[:3], labels):
-        return _entropy_by_formula(layer, labels, max_memory)
+        return _entropy_by_blocks(layer, labels, max_memory)
     entropy: Tensor = _Entropy.apply(*layer[:3], labels, layer.softcap, max_memory)
     return entropy
 
@@ -57,22 +61,49 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
     return loss
 
 
-def _statistics_by_formula(layer: Layer, targets: Targets) -> RowStatistics:
-    """Differentiable in every way, with rows × classes in memory."""
-    with _accurate_products(layer):
-        return formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets)
+def _statistics_by_blocks(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
+    """Differentiable in every way, some rows at a time."""
+
+    def statistics(layer: Layer, targets: Targets) -> tuple[Tensor, ...]:
+        return tuple(formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets))
+
+    return RowStatistics(*_by_blocks(statistics, layer, targets, 2, max_memory))
 
 
-def _entropy_by_formula(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
-    with _accurate_products(layer):
-        entropy: Tensor = plain.linear_entropy(_wide(layer), labels, max_memory)
-        return entropy
+def _entropy_by_blocks(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
+    def entropy(layer: Layer, targets: Targets) -> tuple[Tensor, ...]:
+        return (plain.linear_entropy(_wide(layer), targets.labels, max_memory),)
+
+    return _by_blocks(entropy, layer, Targets(labels), 1, max_memory)[0]
 
 
-def _accurate_products(layer: Layer) -> AbstractContextManager[Any]:
-    """Without autocast, whose products in bfloat16 the kernels do not make either."""
-    device = layer.features.device.type
-    return nullcontext() if device == "meta" else torch.autocast(device, enabled=False)
+def _by_blocks(
+    of_block: Callable[[Layer, Targets], tuple[Tensor, ...]],
+    layer: Layer,
+    targets: Targets,
+    outputs: int,
+    max_memory: int,
+) -> tuple[Tensor, ...]:
+    """What `of_block` makes of each row, (rows,) each; all rows are one block where there are no values to save."""
+    features, weight, bias, softcap = layer
+    device, rows = features.device.type, len(features)
+    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or device == "meta":
+        with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):  # as in `over_rows`
+            return of_block(layer, targets)
+    shared_soft = targets.soft is not None and len(targets.soft) != rows
+    by_row = (True, False, False, True, not shared_soft, True)
+    parts = (features, weight, bias, *targets)
+    there = [i for i, part in enumerate(parts) if part is not None]
+
+    def function(*tensors: Tensor) -> tuple[Tensor, ...]:
+        given: list[Any] = [None] * len(parts)
+        for i, tensor in zip(there, tensors, strict=True):
+            given[i] = tensor
+        return of_block(Layer(*given[:3], softcap), Targets(*given[3:]))
+
+    size = COPIES * len(weight) * torch.promote_types(weight.dtype, torch.float32).itemsize
+    plan = ByRows(function, tuple(by_row[i] for i in there), (True,) * outputs, max_memory / size)
+    return over_rows(plan, *(part for part in parts if part is not None))
 
 
 def _wide(layer: Layer) -> Layer:
@@ -107,7 +138,7 @@ class _Statistics(torch.autograd.Function):
             targets = Targets(*tensors[3:])
 
             def statistics_of(*parts: Any) -> RowStatistics:
-                return _statistics_by_formula(Layer(*parts, ctx.softcap), targets)
+                return _statistics_by_blocks(Layer(*parts, ctx.softcap), targets, ctx.max_memory)
 
             statistics = differentiable(statistics_of, tensors[:3], on)
             return *statistics, *[None] * 5
@@ -140,7 +171,7 @@ class _Entropy(torch.autograd.Function):
         if by_formula(on):
 
             def entropy(*parts: Any) -> list[Tensor]:
-                return [_entropy_by_formula(Layer(*parts, ctx.softcap), tensors[3], ctx.max_memory)]
+                return [_entropy_by_blocks(Layer(*parts, ctx.softcap), tensors[3], ctx.max_memory)]
 
             return *differentiable(entropy, tensors[:3], [on]), None, None, None
         layer_arrays, targets = arrays_of((*tensors, None, None), ctx.softcap)
@@ -170,12 +201,12 @@ class _Loss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
         """What the way forward found, given away: a second time it is computed again."""
-        tensors, (square, divisor, softcap, *_) = ctx.saved_tensors, ctx.options
+        tensors, (square, divisor, softcap, max_memory, _) = ctx.saved_tensors, ctx.options
         if by_formula(on):
             targets, weights = Targets(*tensors[3:6]), RowWeights(tensors[6], square)
 
             def loss(*parts: Any) -> list[Tensor]:
-                rows = _statistics_by_formula(Layer(*parts, softcap), targets)
+                rows = _statistics_by_blocks(Layer(*parts, softcap), targets, max_memory)
                 return [formulas.row_loss(rows, weights).sum() / divisor]
 
             return *differentiable(loss, tensors[:3], [on]), *[None] * 9

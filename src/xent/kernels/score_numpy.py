@@ -46,7 +46,7 @@ EXACT = 2.0**-29  # from it on, 1 − p of a float32 p is not rounded in float64
 MAX_ADDED = MAX_ROWS  # for add_probability_rows
 BLOCK_NUMBERS = 1 << 19  # predictions of a block
 NATS_IN = 6  # of the scratch arrays: the others are taken by what comes before and after
-PART_ARRAYS = 4  # of the scratch arrays hold a part of it: if fewer, calls are so short that threads wait for each other
+PART_ARRAYS = 4  # of the scratch arrays hold a part of it; calls on less are so short that threads wait for each other
 PART_BYTES = PART_ARRAYS * MAX_ROWS * 8
 
 
