@@ -38,6 +38,11 @@ COLUMNS = {  # by benchmark: headings of its table, and what stands below them
         "dense": "extra_memory_mb_as_it_comes.dense: .0f MB",
         "75 % ignored": "of_time_75_ignored",
     },
+    "derivatives": {
+        "in times of dense": "of_dense",
+        "extra memory": "extra_memory_mb.xent: .0f MB",
+        "dense": "extra_memory_mb.dense: .0f MB",
+    },
     "jax": {
         "in times of optax": "time_ratio",
         "temporaries": "temp_mb_xent: .0f MB",
