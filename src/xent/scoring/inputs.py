@@ -242,11 +242,13 @@ def row_slices(
     keys: Mapping[str, pa.Array] | None = None,
 ) -> Iterator[Rows]:
     """The rows, `step` at a time."""
+    if isinstance(predictions, pa.Table) and predictions.num_columns > 1:
+        place = place._replace(predictions=columns or tuple(predictions.column_names))
     for start, block in prediction_slices(predictions, columns, step):
         yield Rows(
             block,
             slice_of(labels, start, start + step),
             None if weights is None else weights[start : start + step],
-            Place(place.source, place.first_row + start),
+            place.after(start),
             {name: column.slice(start, step) for name, column in (keys or {}).items()},
         )

@@ -78,7 +78,8 @@ class RowReader:
         for batch in read_rows(table, self.columns, also=tuple(self.keys.values())):
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
-                labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
+                labels = self._labels(part, names)
+                place = Place(part.source or "", part.first_row, self.columns.predictions, names)
                 block = partial(self._block, part, partial(reused, "predictions"))
                 keys = {name: _key(part.data, column) for name, column in self.keys.items()}
                 yield Rows(block, labels, self._weights(part), place, keys)
