@@ -103,7 +103,7 @@ def refuse_entries(kind: str, block: Floats, place: Place, slack: float = 0.0) -
         raise ProbabilityError(
             f"predictions {place.row(row)} has no finite logit: every class is impossible. Give at least one class a "
             "finite logit."
-        )
+        ).of_row(place.first_row + row)
 
 
 def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str, place: Place) -> NoReturn:
@@ -126,7 +126,7 @@ def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str,
     raise ProbabilityError(
         f"predictions {place.row(row)}{where} is {shown}, but {what} must be {allowed}; "
         f"{rows:,} of the {len(block):,} rows read with it are outside.\n{step}"
-    )
+    ).of_row(place.first_row + row)
 
 
 def _refuse_negative_logits(block: Floats, place: Place) -> None:
@@ -163,7 +163,7 @@ def _refuse_sums(kind: str, block: Floats, place: Place) -> None:
         f"off by more than {SUM_TOLERANCE:g}; the largest is row {place.first_row + worst}).\n"
         'Pass normalize=True (--normalize) to divide each row by its sum, or kind="logits" (--kind logits) if these '
         'are logits, or task="multilabel" (--task multilabel) if a row can have several labels.'
-    )
+    ).of_row(place.first_row + row)
 
 
 def refuse_empty_rows(sums: NDArray[np.float64], place: Place) -> None:
@@ -172,7 +172,7 @@ def refuse_empty_rows(sums: NDArray[np.float64], place: Place) -> None:
         row = int(np.argmax(sums <= 0.0))
         raise ProbabilityError(
             f"predictions {place.row(row)} sums to {float(sums[row]):.6g}, so normalize=True cannot divide it by its sum."
-        )
+        ).of_row(place.first_row + row)
 
 
 def refuse_label(value: Any, row: int, wrong: int, rows: int, expected: str, step: str, place: Place) -> NoReturn:
@@ -180,7 +180,7 @@ def refuse_label(value: Any, row: int, wrong: int, rows: int, expected: str, ste
     raise LabelError(
         f"labels {place.row(row)} is {value!r}, but labels must be {expected}; {wrong:,} of the {rows:,} labels read "
         f"with it are not.\n{step}"
-    )
+    ).of_row(place.first_row + row)
 
 
 def weights(values: NDArray[np.float64], place: Place) -> None:
@@ -195,7 +195,7 @@ def weights(values: NDArray[np.float64], place: Place) -> None:
         raise WeightError(
             f"sample_weight {place.row(row)} is {float(values[row]):g}, but weights must be 0, or from {1.0 / MOST:g} to {MOST:g}; "
             f"{int(bad.sum()):,} of {len(values):,} are not. Use 0 to leave a row out."
-        )
+        ).of_row(place.first_row + row)
 
 
 def _shown(row: Floats) -> str:

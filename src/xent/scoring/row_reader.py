@@ -90,9 +90,9 @@ class RowReader:
         weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
         return weights.astype(np.float64, copy=False)
 
-    def _block(self, batch: Batch, empty: Any = np.empty) -> Any:
+    def _block(self, batch: Batch, empty: Any = np.empty, stop: int | None = None) -> Any:
         block = prediction_block(
-            batch.data,
+            batch.data.slice(0, stop),
             self.columns.predictions,
             classes=self.list_size,
             source=batch.source,

@@ -33,7 +33,7 @@ def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Pla
             f"labels {place.row(row)}{named_column(place.labels, index, columns)} is {float(targets[row, index]):g}, but soft and one-hot labels "
             f"must be in [0, 1]; {int(bad.any(axis=1).sum()):,} of {len(targets):,} rows are outside.\n"
             "Divide counts by their sum, and remove the rows without labels."
-        )
+        ).of_row(place.first_row + row)
     if one_of_many:
         sums = targets.sum(axis=1)
         off = np.abs(sums - 1.0) > 1e-3
@@ -42,5 +42,5 @@ def as_targets(labels: NDArray[Any], columns: int, one_of_many: bool, place: Pla
             raise LabelError(
                 f"labels {place.row(row)} sums to {sums[row]:.6g}, not 1 ({int(off.sum()):,} of {len(sums):,} rows are "
                 'off by more than 1e-3).\nPass task="multilabel" (--task multilabel) if a row can have several labels.'
-            )
+            ).of_row(place.first_row + row)
     return targets
