@@ -138,4 +138,4 @@ def test_explore_and_progress_speak_chinese(capsys, monkeypatch):
         for rows in (3_000_000, 1_000_000):
             progress(rows)
         progress._bar.refresh()
-    assert re.search(r"4,000,000 行 每秒 [12]\.\d 百万行", shown.getvalue())
+    assert re.search(r"已读 4,000,000 行 每秒 [12]\.\d 百万行", shown.getvalue())

@@ -117,3 +117,12 @@ def test_whole_numbers_become_floats():
     cured = pd.read_parquet("cured.parquet")
     assert cured["label"].tolist() == labels.tolist()
     np.testing.assert_allclose(cured["logit_1"] - cured["logit_0"], z[:, 1] - z[:, 0], atol=0.5)
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_refused_is_named_by_row_and_column(capsys):
+    table = pd.read_parquet("new.parquet")
+    table.loc[7, "p_ant"] = -0.25
+    table.to_parquet("bad.parquet")
+    assert cli.main(["recalibrate", "bad.parquet", "--with", "report.json", "-o", "cured.parquet"]) == 2
+    assert "row 7 of bad.parquet (rows counted from 0), column 'p_ant' is -0.25, " in capsys.readouterr().err

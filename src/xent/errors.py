@@ -15,7 +15,7 @@ XentError
 A message says what, where (first index), got, allowed, and the next step.
 """
 
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "ArgumentTypeError",
@@ -37,6 +37,12 @@ class XentError(Exception):
     """Base of all errors that xent raises on purpose."""
 
     said: tuple[str, ...] = ()  # what and what to do, as sentences, where the message can be said in other languages
+    row: int | None = None  # the number, in its file or array, of the row that it names
+
+    def of_row(self, row: int) -> Self:
+        """The same, knowing its row."""
+        self.row = row
+        return self
 
 
 class ProbabilityError(XentError, ValueError):

@@ -11,6 +11,7 @@ __all__ = [
     "MOST",
     "SUM_TOLERANCE",
     "Place",
+    "named_column",
     "refuse",
     "refuse_empty_rows",
     "refuse_entries",
@@ -29,11 +30,26 @@ class Place(NamedTuple):
 
     source: str = ""  # the file's name; "" for arrays
     first_row: int = 0
+    predictions: tuple[str, ...] = ()  # the names of their columns, where these have names
+    labels: tuple[str, ...] = ()  # the same where labels have a column a class
 
     def row(self, index: int) -> str:
         """The name of the block's row `index` in a message."""
         number = self.first_row + int(index)
         return f"row {number}" + (f" of {self.source} (rows counted from 0)" if self.source else "")
+
+    def after(self, rows: int) -> "Place":
+        """Where the rows behind the first few come from."""
+        return self._replace(first_row=self.first_row + rows)
+
+
+def named_column(names: tuple[str, ...], index: int, width: int) -> str:
+    """One of `width` columns in a message, behind the row: by its name, or its position where it has none."""
+    if len(names) == width:
+        return f", column {names[index]!r}"
+    if names:
+        return f", entry {index} of column {names[0]!r}"
+    return f", column {index}" if width > 1 else ""
 
 
 def refuse(kind: str, block: Floats, place: Place) -> None:
@@ -87,16 +103,16 @@ def refuse_entries(kind: str, block: Floats, place: Place, slack: float = 0.0) -
         raise ProbabilityError(
             f"predictions {place.row(row)} has no finite logit: every class is impossible. Give at least one class a "
             "finite logit."
-        )
+        ).of_row(place.first_row + row)
 
 
 def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str, place: Place) -> NoReturn:
-    index = tuple(int(i) for i in np.argwhere(bad)[0])
-    value = float(block[index])
+    row, index = (int(i) for i in np.argwhere(bad.reshape(len(bad), -1))[0])
+    value = float(block.reshape(len(block), -1)[row, index])
     shown = f"{value:.10g}"
     if float(shown) in (0.0, 1.0):  # which are allowed, as this is not
         shown = repr(value)
-    column = f", column {index[1]}" if len(index) == 2 else ""
+    where = named_column(place.predictions, index, 1 if block.ndim == 1 else block.shape[1])
     rows = int(bad.reshape(len(bad), -1).any(axis=1).sum())
     what = "logits" if kind == "logits" else "log-probabilities" if kind == "log_probabilities" else "probabilities"
     if np.isnan(value):
@@ -108,9 +124,9 @@ def _raise_entry(kind: str, block: Floats, bad: NDArray[np.bool_], allowed: str,
     else:
         step = "Check which columns hold the predictions, and their kind."
     raise ProbabilityError(
-        f"predictions {place.row(index[0])}{column} is {shown}, but {what} must be {allowed}; "
+        f"predictions {place.row(row)}{where} is {shown}, but {what} must be {allowed}; "
         f"{rows:,} of the {len(block):,} rows read with it are outside.\n{step}"
-    )
+    ).of_row(place.first_row + row)
 
 
 def _refuse_negative_logits(block: Floats, place: Place) -> None:
@@ -147,7 +163,7 @@ def _refuse_sums(kind: str, block: Floats, place: Place) -> None:
         f"off by more than {SUM_TOLERANCE:g}; the largest is row {place.first_row + worst}).\n"
         'Pass normalize=True (--normalize) to divide each row by its sum, or kind="logits" (--kind logits) if these '
         'are logits, or task="multilabel" (--task multilabel) if a row can have several labels.'
-    )
+    ).of_row(place.first_row + row)
 
 
 def refuse_empty_rows(sums: NDArray[np.float64], place: Place) -> None:
@@ -156,7 +172,7 @@ def refuse_empty_rows(sums: NDArray[np.float64], place: Place) -> None:
         row = int(np.argmax(sums <= 0.0))
         raise ProbabilityError(
             f"predictions {place.row(row)} sums to {float(sums[row]):.6g}, so normalize=True cannot divide it by its sum."
-        )
+        ).of_row(place.first_row + row)
 
 
 def refuse_label(value: Any, row: int, wrong: int, rows: int, expected: str, step: str, place: Place) -> NoReturn:
@@ -164,7 +180,7 @@ def refuse_label(value: Any, row: int, wrong: int, rows: int, expected: str, ste
     raise LabelError(
         f"labels {place.row(row)} is {value!r}, but labels must be {expected}; {wrong:,} of the {rows:,} labels read "
         f"with it are not.\n{step}"
-    )
+    ).of_row(place.first_row + row)
 
 
 def weights(values: NDArray[np.float64], place: Place) -> None:
@@ -179,7 +195,7 @@ def weights(values: NDArray[np.float64], place: Place) -> None:
         raise WeightError(
             f"sample_weight {place.row(row)} is {float(values[row]):g}, but weights must be 0, or from {1.0 / MOST:g} to {MOST:g}; "
             f"{int(bad.sum()):,} of {len(values):,} are not. Use 0 to leave a row out."
-        )
+        ).of_row(place.first_row + row)
 
 
 def _shown(row: Floats) -> str:

@@ -10,7 +10,10 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Rows and rate on standard error after a second of work; silent where that is no terminal."""
+    """Rows and rate on standard error after a second of work; silent where that is no terminal.
+
+    Rows count as often as they are read: cures are found in a few passes, and files compared one after the other.
+    """
 
     def __init__(self, lang: str) -> None:
         self._lang = lang
@@ -42,8 +45,9 @@ class Progress:
         self._bar.update(self._task, **self._texts(self._rows / seconds / 1e6))
 
     def _texts(self, millions: float) -> dict[str, str]:
-        rate = speaker(self._lang)("progress.rate", millions=millions)
-        return {"rows": said(counted("rows", self._rows), self._lang), "rate": rate}
+        say = speaker(self._lang)
+        read = say("progress.read", rows=said(counted("rows", self._rows), self._lang))
+        return {"rows": read, "rate": say("progress.rate", millions=millions)}
 
     def _start(self) -> None:
         from rich import progress

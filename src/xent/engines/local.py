@@ -5,12 +5,13 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TypeVar
 
 from xent.engines.contract import RETRIES, attempt, named
+from xent.engines.interrupts import hear_no_interrupts, interrupts_wait, start_server
 from xent.errors import EngineError, OptionError
 from xent.kernels.pool import available_cpus
 
@@ -105,10 +106,13 @@ def _processes(size: int) -> ProcessPoolExecutor:
             # xent and has no threads forks them, where there are forks.
             way = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
             context = multiprocessing.get_context(way)
-            if way == "forkserver":
-                context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
-            pool = ProcessPoolExecutor(size, mp_context=context)
-            _prove(pool)
+            with interrupts_wait():  # else what is half started finds nobody, and says so at length
+                if way == "forkserver":
+                    context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
+                    start_server()
+                pool = ProcessPoolExecutor(size, mp_context=context, initializer=hear_no_interrupts)
+                started = pool.submit(os.getpid)
+            _prove(pool, started)
             _kept[size, os.getpid()] = pool
         return _kept[size, os.getpid()]
 
@@ -116,7 +120,7 @@ def _processes(size: int) -> ProcessPoolExecutor:
 _proven: set[int] = set()  # processes of which others could be started
 
 
-def _prove(pool: ProcessPoolExecutor) -> None:
+def _prove(pool: ProcessPoolExecutor, started: Future[int]) -> None:
     """See that a process starts: each imports the script that asks for it, which must not ask in turn.
 
     Raises:
@@ -125,7 +129,7 @@ def _prove(pool: ProcessPoolExecutor) -> None:
     if os.getpid() in _proven:
         return
     try:
-        pool.submit(os.getpid).result()
+        started.result()
     except RuntimeError as error:  # a BrokenProcessPool, or what multiprocessing says while it starts this process
         pool.shutdown()
         raise EngineError(
@@ -173,5 +177,6 @@ def _ordered(
             first, future = pending.popleft()
             yield (first,), future.result()
     finally:
-        for _, future in pending:
-            future.cancel()
+        under_way_still = [future for _, future in pending if not future.cancel()]
+        with interrupts_wait():  # that come again: processes that are left at work are waited for without end
+            wait(under_way_still)

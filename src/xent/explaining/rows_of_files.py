@@ -72,7 +72,7 @@ def _find(source: Any, row: int, options: dict[str, Any], settle: bool) -> Found
         if row < before + count:
             at = row - before
             block = rows.predictions() if callable(rows.predictions) else rows.predictions
-            place = Place(rows.place.source, rows.place.first_row + at)
+            place = rows.place.after(at)
             one = Rows(np.array(block[at : at + 1]), slice_of(rows.labels, at, at + 1), None, place)
             chunk = as_chunk(plan, Vocabulary(plan.classes), one)
             return Found(plan, chunk.predictions[0], chunk.labels[0], place, (*notes, *warnings))

@@ -114,13 +114,19 @@ def _accumulate(nats: Array, codes: Array, sums: Any) -> int:
     return accumulate_blocks(nats, codes, *sums)
 
 
+@inline
+def _left_out(v: Any) -> Any:
+    """As sums_numpy.left_out."""
+    return (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+
+
 @inner
 def _keep(nats: Array, codes: Array, odd: Array, inside: Array, inside_codes: Array) -> int:
     """Flag the odd rows, and close up the others."""
     kept = 0
     for i in range(nats.shape[0]):
         v = nats[i]
-        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+        odd[i] = _left_out(v)
         if not odd[i]:
             inside[kept], inside_codes[kept] = v, codes[i]
             kept += 1
@@ -151,7 +157,7 @@ def _take_apart(nats: Array, whole: Array, rest: Array, at: Array, squares: Arra
     first = second = np.int64(0)
     for i in range(nats.shape[0]):
         v = nats[i]
-        odd += (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+        odd += _left_out(v)
         limb, left = _square_limbs(v * v)
         first += limb
         second += left
@@ -209,7 +215,7 @@ def accumulate_keyed(nats: Array, codes: Array, sums: Array, odd: Array) -> int:
     left_out = 0
     for i in range(nats.shape[0]):
         v = nats[i]
-        odd[i] = (not ((v >= SMALLEST) & (v <= LARGEST))) & (v != 0.0)
+        odd[i] = _left_out(v)
         left_out += odd[i]
         if odd[i]:
             continue

@@ -81,7 +81,7 @@ def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: Mo
         block, codes = chunk.predictions[start : start + step], chunk.labels[start : start + step]
         legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
         if not legal:
-            checks.refuse(plan.kind, block, Place(chunk.place.source, chunk.place.first_row + start))
+            checks.refuse(plan.kind, block, chunk.place.after(start))
         if odd.any():
             scored = Outcomes(apart.nats[odd], apart.hits[odd], 0, 0, 0)
             found.append(_any_sums(scored, codes[apart.rows[odd]], None))
@@ -153,7 +153,7 @@ def pieces(chunk: Chunk, step: int) -> Iterator[Chunk]:
             predictions=chunk.predictions[rows],
             labels=chunk.labels[rows],
             weights=None if chunk.weights is None else chunk.weights[rows],
-            place=Place(chunk.place.source, chunk.place.first_row + start),
+            place=chunk.place.after(start),
             keys={name: column.slice(start, step) for name, column in chunk.keys.items()},
         )
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from xent.checks.predictions import Place
-from xent.errors import SourceError
+from xent.errors import SourceError, XentError
 from xent.kernels.choice import score_kernels, scoring_threads
 from xent.scoring.chunks import blocks
 from xent.scoring.compare_models import Model
+from xent.scoring.faults import first_fault
 from xent.scoring.inputs import Rows
 from xent.scoring.key_hash import plain_keys
 from xent.scoring.labels import Vocabulary
@@ -164,6 +165,12 @@ class _Scorer:
         self.code_of = np.argsort(model.order)  # of this model's classes, among the first model's
 
     def score(self, rows: Rows) -> _Part:
+        try:
+            return self._scored(rows)
+        except XentError as error:
+            raise first_fault(error, rows, self._scored) from error.__cause__
+
+    def _scored(self, rows: Rows) -> _Part:
         plan = self.model.prepared.plan
         chunk = as_chunk(plan, self.vocabulary, rows)
         kernels = score_kernels(chunk.predictions.size)

@@ -97,6 +97,7 @@ class InMemory:
         self.predictions = as_predictions(predictions)
         self.notes: tuple[str, ...] = _by_position(labels, predictions)
         self.label_names, labels = _named_columns(labels)
+        self.label_columns = tuple(labels.column_names) if isinstance(labels, pa.Table) else ()
         self.labels = as_labels(labels)
         rows = common_rows(self.labels, self.predictions)
         if rows == 0:
@@ -135,7 +136,8 @@ class InMemory:
         rows = rows_of(self.predictions)
         step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
         columns = columns or self.columns
-        for part in row_slices(self.labels, self.predictions, self.weights, columns, step, Place(), self.keys):
+        place = Place(labels=tuple(self.label_columns[i] for i in order.labels or range(len(self.label_columns))))
+        for part in row_slices(self.labels, self.predictions, self.weights, columns, step, place, self.keys):
             yield part if order.labels is None else part._replace(labels=part.labels[:, order.labels])
 
     def reduce(

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from xent._arrays import refuse_masked
 from xent.checks.predictions import Place
-from xent.errors import ArgumentTypeError, ShapeError
+from xent.errors import ArgumentTypeError, ShapeError, XentError
 from xent.scoring.key_columns import countable
 from xent.sources.blocks import prediction_block
 from xent.sources.frames import with_text_names
+from xent.sources.runs import without_runs
 
 __all__ = [
     "Rows",
@@ -33,7 +34,9 @@ __all__ = [
 class Rows(NamedTuple):
     """Some consecutive rows, as they come."""
 
-    predictions: Any  # (rows, columns) or (rows,), or what makes them, in the thread that scores them
+    predictions: (
+        Any  # (rows, columns) or (rows,), or what makes them (those before `stop`), in the thread that scores them
+    )
     labels: Any  # (rows,) or (rows, classes); a NumPy array or an Arrow column
     weights: NDArray[np.float64] | None
     place: Place
@@ -179,9 +182,9 @@ def _of_intervals(values: Any) -> bool:
 def as_arrow(name: str, values: Any) -> Any:
     """The Arrow table or column behind `values`; None if it is not one."""
     if isinstance(values, pa.Table | pa.ChunkedArray | pa.Array):
-        return values
+        return without_runs(values)
     if isinstance(values, pa.RecordBatch):
-        return pa.Table.from_batches([values])
+        return without_runs(pa.Table.from_batches([values]))
     if not hasattr(values, "__arrow_c_stream__"):
         return None
     if hasattr(values, "reset_index"):  # pandas would hand over its index as a column
@@ -193,7 +196,7 @@ def as_arrow(name: str, values: Any) -> Any:
             f"{name} cannot be read as an Arrow table or column: {'; '.join(map(str, error.args))}.\n"
             "Give each column values of one type, such as numbers or text."
         ) from error
-    return pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column
+    return without_runs(pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column)
 
 
 def common_rows(labels: Any, predictions: Any) -> int:
@@ -224,12 +227,19 @@ def prediction_slices(predictions: Any, columns: tuple[str, ...] | None, step: i
     """(first row, floats) of `step` rows at a time; `columns` picks and orders those of a table."""
     for start in range(0, rows_of(predictions), step):
         part = slice_of(predictions, start, start + step)
-        if isinstance(part, pa.Table):
-            batches = part.combine_chunks().to_batches()
-            block = prediction_block(batches[0], columns or tuple(part.column_names), first_row=start)
-            yield start, _without_axis(block)
-        else:
+        if not isinstance(part, pa.Table):
             yield start, part
+            continue
+        batch = _one_batch(part)
+        names = columns or tuple(part.column_names)
+        try:
+            block = prediction_block(batch, names, first_row=start)
+        except XentError as error:
+            if error.row is not None and error.row > start:  # the rows before may be at fault too
+                block = prediction_block(batch.slice(0, error.row - start), names, first_row=start)
+                yield start, _without_axis(block)
+            raise
+        yield start, _without_axis(block)
 
 
 def row_slices(
@@ -242,11 +252,13 @@ def row_slices(
     keys: Mapping[str, pa.Array] | None = None,
 ) -> Iterator[Rows]:
     """The rows, `step` at a time."""
+    if isinstance(predictions, pa.Table) and predictions.num_columns > 1:
+        place = place._replace(predictions=columns or tuple(predictions.column_names))
     for start, block in prediction_slices(predictions, columns, step):
         yield Rows(
             block,
-            slice_of(labels, start, start + step),
-            None if weights is None else weights[start : start + step],
-            Place(place.source, place.first_row + start),
-            {name: column.slice(start, step) for name, column in (keys or {}).items()},
+            slice_of(labels, start, start + len(block)),
+            None if weights is None else weights[start : start + len(block)],
+            place.after(start),
+            {name: column.slice(start, len(block)) for name, column in (keys or {}).items()},
         )

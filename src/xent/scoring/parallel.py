@@ -25,15 +25,30 @@ def ordered_map(
     items a worker are under way, so the memory does not grow with their number.
     """
     workers = available_cpus() if workers is None else workers
-    items = iter(items)
+    failed: list[Exception] = []
+    items = _until_it_fails(items, failed)
     first = list(islice(items, 2))
     if len(first) < 2 or workers == 0:
         yield from map(function, chain(first, items))
-        return
+    else:
+        yield from _side_by_side(function, chain(first, items), workers)
+    for error in failed:
+        raise error
+
+
+def _until_it_fails(items: Iterable[Item], failed: list[Exception]) -> Iterator[Item]:
+    """The items before the source gives up: an error about one of them comes first."""
+    try:
+        yield from items
+    except Exception as error:
+        failed.append(error)
+
+
+def _side_by_side(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
     work = _Work(function, max(1, workers - 1))
     pending: deque[Future[Result]] = deque()
     try:
-        for item in chain(first, items):
+        for item in items:
             pending.append(work.add(item))
             if len(pending) >= 2 * workers:
                 yield _next_result(work, pending, workers > 1)

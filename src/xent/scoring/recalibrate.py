@@ -69,7 +69,7 @@ def recalibrate_table(
         for batch in table.batches(table.schema.names):
             block = prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
             wide = block.astype(np.float64)
-            _refuse(recipe, wide, Place(batch.source or "", batch.first_row))
+            _refuse(recipe, wide, Place(batch.source or "", batch.first_row, names))
             cured = recalibrated(wide if order is None else wide[:, order], recipe)
             back = cured if order is None else cured[:, np.argsort(order)]
             writer.write(_replaced(batch.data, schema, names, back))

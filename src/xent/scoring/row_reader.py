@@ -78,7 +78,8 @@ class RowReader:
         for batch in read_rows(table, self.columns, also=tuple(self.keys.values())):
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
-                labels, place = self._labels(part, names), Place(part.source or "", part.first_row)
+                labels = self._labels(part, names)
+                place = Place(part.source or "", part.first_row, self.columns.predictions, names)
                 block = partial(self._block, part, partial(reused, "predictions"))
                 keys = {name: _key(part.data, column) for name, column in self.keys.items()}
                 yield Rows(block, labels, self._weights(part), place, keys)
@@ -89,9 +90,9 @@ class RowReader:
         weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
         return weights.astype(np.float64, copy=False)
 
-    def _block(self, batch: Batch, empty: Any = np.empty) -> Any:
+    def _block(self, batch: Batch, empty: Any = np.empty, stop: int | None = None) -> Any:
         block = prediction_block(
-            batch.data,
+            batch.data.slice(0, stop),
             self.columns.predictions,
             classes=self.list_size,
             source=batch.source,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -10,11 +11,12 @@ import pyarrow as pa
 
 from xent.checks.names import by_name, text_forms
 from xent.checks.predictions import weights
-from xent.errors import LabelError, ShapeError
+from xent.errors import LabelError, ShapeError, XentError
 from xent.kernels.choice import scoring_threads
 from xent.scoring.chunks import Chunk, score
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.faults import first_fault
 from xent.scoring.inputs import Rows
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
@@ -66,6 +68,12 @@ def total(
     tallies: list[Tally] = []  # that no thread is adding to
 
     def scored(rows: Rows) -> Sums:
+        try:
+            return added(rows)
+        except XentError as error:
+            raise first_fault(error, rows, partial(_check, plan, vocabulary)) from error.__cause__
+
+    def added(rows: Rows) -> Sums:
         chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
         try:
             tally = tallies.pop()
@@ -101,6 +109,11 @@ def total(
     finally:
         if workers != 0:  # else this thread has more to score, or ends
             forget()
+
+
+def _check(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> None:
+    """Raise about rows at fault, as when they are scored."""
+    score(replace(plan, brief=True), as_chunk(plan, vocabulary, rows), Tally(len(plan.classes), brief=True))
 
 
 def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:

@@ -45,15 +45,19 @@ def prediction_block(
     """
     names = [names] if isinstance(names, str) else list(names)
     columns = [_plain(data[name]) for name in names]
-    for name, column in zip(names, columns, strict=True):
-        if column.null_count:
-            row = first_row + int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
-            raise SourceError(f"{place(source, row, name)} is missing (null or empty).\nFill it in or remove the row.")
+    if any(column.null_count for column in columns):
+        row, at = min((_first_null(column), at) for at, column in enumerate(columns) if column.null_count)
+        where = place(source, first_row + row, names[at])
+        raise SourceError(f"{where} is missing (null or empty).\nFill it in or remove the row.").of_row(first_row + row)
     if len(columns) > 1:
         return _stacked(names, columns, empty)
     if not is_list(columns[0].type):
         return _numbers(names[0], columns[0])
     return _reshaped(names[0], columns[0], classes, source, first_row)
+
+
+def _first_null(column: pa.Array) -> int:
+    return int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
 
 
 def _stacked(
@@ -79,12 +83,12 @@ def _reshaped(
         raise SourceError(
             f"{place(source, first_row + row, name)} is a list of {lengths[row]}, but must be one of {expected}, "
             "as in the rows before.\nGive every row one prediction per class."
-        )
+        ).of_row(first_row + row)
     values = column.flatten()
     if values.null_count:
-        row = int(np.argmax(pc.is_null(values).to_numpy(zero_copy_only=False))) // expected
-        where = place(source, first_row + row, name)
-        raise SourceError(f"{where} has a missing value in its list.\nFill it in or remove the row.")
+        row = first_row + _first_null(values) // expected
+        where = place(source, row, name)
+        raise SourceError(f"{where} has a missing value in its list.\nFill it in or remove the row.").of_row(row)
     return _numbers(name, values).reshape(len(column), expected)  # (rows, classes)
 
 

@@ -1,6 +1,7 @@
 """The rows of chosen columns, with every label, prediction and weight present."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -36,11 +37,19 @@ def read_rows(
     needed = [*columns.labels, *columns.predictions, *weight]
     nested = {name for name in needed if _is_nested(table.schema.field(name).type)}
     for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
-        for name in needed:
-            column = batch.data[name]
-            if column.null_count or (name in nested and _has_missing_inside(column)):
-                raise SourceError(_missing(batch, name))
-        yield batch
+        incomplete = [
+            _missing(batch, name)
+            for name in needed
+            if batch.data[name].null_count or (name in nested and _has_missing_inside(batch.data[name]))
+        ]
+        if not incomplete:
+            yield batch
+            continue
+        first = min(incomplete, key=lambda error: error.row or 0)
+        before = (first.row or 0) - batch.first_row
+        if before:  # they may be at fault too
+            yield replace(batch, data=batch.data.slice(0, before))
+        raise first
 
 
 def _refuse_text(table: Table, name: str) -> None:
@@ -65,14 +74,16 @@ def _first_text(table: Table, name: str) -> str | None:
     return None
 
 
-def _missing(batch: Batch, name: str) -> str:
+def _missing(batch: Batch, name: str) -> SourceError:
     column = batch.data[name]
     missing = pc.is_null(column)
     if not column.null_count:
         missing = pa.array([value is None or None in value for value in column.to_pylist()])
     row = batch.first_row + int(np.argmax(missing.to_numpy(zero_copy_only=False)))
     where = place(batch.source, row, name)
-    return f"{where} is missing (null or empty).\nFill it in or remove the row; xent does not guess."
+    return SourceError(
+        f"{where} is missing (null or empty).\nFill it in or remove the row; xent does not guess."
+    ).of_row(row)
 
 
 def _is_nested(kind: pa.DataType) -> bool:

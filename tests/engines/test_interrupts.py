@@ -1,0 +1,78 @@
+"""Ctrl-C while processes start, wait and work: it ends them all, and one line says so."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xent.engines.interrupts import interrupts_wait
+
+in_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    found = tmp_path_factory.mktemp("interrupted")
+    random = np.random.default_rng(0)
+    for name in "abc":
+        p = random.uniform(0.01, 0.99, 300_000)
+        pd.DataFrame({"label": (random.random(len(p)) < p).astype(int), "p": p}).to_csv(
+            found / f"{name}.csv", index=False
+        )
+    return found
+
+
+def children(pid):
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@in_proc
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+@pytest.mark.parametrize("later", [0.0, 0.05, 0.2, 0.5, 1.0, 1.5])
+def test_processes_end_without_a_word(folder, later, again):
+    command = "import sys, xent.cli; sys.exit(xent.cli.main())"
+    started = subprocess.Popen(
+        [sys.executable, "-c", command, "score", "a.csv", "b.csv", "c.csv", "--engine", "processes", "--workers", "3"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    while started.poll() is None and len(children(started.pid)) < 2:  # the server, and who cleans up behind all
+        time.sleep(0.002)
+    time.sleep(later)
+    os.killpg(started.pid, signal.SIGINT)
+    if again:
+        time.sleep(0.1)
+        os.killpg(started.pid, signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+    if again:  # it may come while Python itself ends, which then does not wait for anything
+        assert started.returncode in (130, -signal.SIGINT, 0)
+    else:
+        assert (started.returncode, said) in [(130, "xent: interrupted\n"), (0, "")]
+
+
+def test_an_interrupt_that_waits_is_heard_in_the_end():
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts_wait():  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        done.append("all")
+    assert done == ["all"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_threads_leave_signals_alone():
+    heard = []
+
+    def look():
+        with interrupts_wait():
+            heard.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert heard == [signal.default_int_handler]
