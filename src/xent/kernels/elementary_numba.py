@@ -11,7 +11,7 @@ from xent.kernels.scalars_numba import bits_of, called_by_loops, float_of
 
 __all__ = ["compiled", "exp", "inner", "neg_log", "neg_log1p"]
 
-compiled = numba.njit(nogil=True, error_model="numpy", cache=True)
+compiled = numba.njit(nogil=True, error_model="numpy", cache=True, _nrt=False)
 inner = called_by_loops({"error_model": "numpy"})
 _formula = numba.njit(error_model="numpy", inline="always")
 _neg_log_of_parts = _formula(el.neg_log_of_parts)

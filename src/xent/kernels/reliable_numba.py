@@ -68,9 +68,13 @@ def count(
             whole[i] = np.int64(np.uint32(p[i] * SCALE)) + ONE_ROW
         for i in range(codes.shape[0]):
             own[np.uint64(place[i])] += whole[i]
-    for i in range(codes.shape[0]):
-        label = np.uint64(codes[i])
-        if first <= label < asked:
+    if asked == 2:
+        place, true = at[1], truth[1]
+        for i in range(codes.shape[0]):
+            true[np.uint64(place[i])] += codes[i]
+    elif asked:
+        for i in range(codes.shape[0]):
+            label = np.uint64(codes[i])
             truth[label, np.uint64(at[label, i])] += 1
     place, own, true = at[0], counts[asked], truth[asked]
     for i in range(codes.shape[0]):

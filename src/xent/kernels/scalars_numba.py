@@ -34,7 +34,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def called_by_loops(options: Any) -> Callable[[Function], Function]:
     """Compiled for other compiled functions, and so without wrappers for Python, which take time."""
-    return numba.njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload,no-any-return]
+    return numba.njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)  # type: ignore[call-overload,no-any-return]
 
 
 exact = called_by_loops(EXACT)

@@ -12,7 +12,7 @@ from xent.kernels import reliable_numba as reliable_odds
 from xent.kernels.costs_numba import TOGETHER, costs
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
-from xent.kernels.temper_numba import WIDTH, temper
+from xent.kernels.temper_numba import SPAN, WIDTH, temper
 from xent.kernels.temper_numpy import TEMPERED
 
 __all__ = ["cure_sums", "survey"]
@@ -20,7 +20,7 @@ __all__ = ["cure_sums", "survey"]
 Array = Any
 NUMBERS = 1 << 14  # of a block, so that its arrays stay in the second-level cache
 LINE = 64  # bytes
-LEAST, MOST = 112, 496  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
+LEAST, MOST = 128, 512  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
 
 
 def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array) -> None:
@@ -74,8 +74,8 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         ((rows,), np.dtype(np.int32)),
         ((rows,), wide),
         ((4, rows), single),
-        ((TEMPERED * WIDTH,), single),
-        ((TEMPERED * WIDTH,), np.dtype(np.float64)),
+        ((TEMPERED * SPAN,), single),
+        ((TEMPERED * SPAN,), np.dtype(np.float64)),
         ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
         ((min(numbers, 3 + 2 * classes), rows), single),
         ((TOGETHER, rows), np.dtype(np.int64)),

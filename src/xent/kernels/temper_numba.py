@@ -9,13 +9,12 @@ from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numba import exp, halves, inline, joined, log1p
 from xent.kernels.ladder_numpy import NOTHING
 from xent.kernels.temper_numpy import BETAS, BETWEEN, FEW, SIXTEENTH, SUMMED, TEMPERED
-from xent.kernels.tiles_numba import add_powers
+from xent.kernels.tiles_numba import SPAN, WIDTH, add_powers
 
-__all__ = ["WIDTH", "temper"]
+__all__ = ["SPAN", "WIDTH", "temper"]
 
 Array = Any
-WIDTH = 16  # rows taken at a time: a vector of them
-BETA_OF = np.repeat(np.array(BETAS, np.float32), WIDTH)
+BETA_OF = np.repeat(np.array(BETAS, np.float32), SPAN)
 cumulants = inline(spec.cumulants)
 
 
@@ -61,38 +60,38 @@ def _temper(
     grid: Array,
 ) -> None:
     classes, rows = z.shape
-    size = TEMPERED * WIDTH
+    size = TEMPERED * SPAN
     for j in range(classes):
         given, root = z[j], roots[j]
         for i in range(rows):
             root[i] = exp(given[i] * SIXTEENTH)
     coarse, fine = whole[0], whole[1]
-    for k in range(size):
+    for k in range(TEMPERED * WIDTH):
         coarse[k] = fine[k] = 0
-    for start in range(0, rows, WIDTH):
-        add_powers(z, v, roots, top, start, 0, min(classes, SUMMED), sums)
+    for start in range(0, rows, SPAN):
+        last = min(start + SPAN, rows)
+        for row in range(start, last, WIDTH):
+            add_powers(z, v, roots, top, row, 0, min(classes, SUMMED), sums[row - start :])
         if classes > SUMMED:
             for k in range(size):
                 totals[k] = np.float64(sums[k])
             for first in range(SUMMED, classes, SUMMED):
-                add_powers(z, v, roots, top, start, first, min(first + SUMMED, classes), sums)
+                for row in range(start, last, WIDTH):
+                    add_powers(z, v, roots, top, row, first, min(first + SUMMED, classes), sums[row - start :])
                 for k in range(size):
                     totals[k] += np.float64(sums[k])
             for k in range(size):
                 sums[k] = np.float32(totals[k])
+        if any_skip or rows - start < SPAN:
+            _leave_out(skip[start:last], sums)
         _finish(sums)
-        if any_skip or rows - start < WIDTH:
-            _leave_out(skip[start : min(start + WIDTH, rows)], sums)
-        for k in range(size):
-            more, rest = halves(sums[k])
-            coarse[k] += more
-            fine[k] += rest
-    blocks = (rows + WIDTH - 1) // WIDTH
+        _add_up(sums, coarse, fine)
+    spans = (rows + SPAN - 1) // SPAN
     for number in range(TEMPERED):
-        total = np.int64(0)
-        for i in range(WIDTH):
-            total += joined(coarse[number * WIDTH + i], fine[number * WIDTH + i], blocks)
-        grid[number] += total
+        more, rest = np.int32(0), np.int32(0)
+        for i in range(number * WIDTH, (number + 1) * WIDTH):
+            more, rest = np.int32(more + coarse[i]), np.int32(rest + fine[i])
+        grid[number] += joined(more, rest, spans * SPAN)
 
 
 @compiled
@@ -108,9 +107,23 @@ def _finish(sums: Array) -> None:
 
 
 @compiled
-def _leave_out(skip: Array, sums: Array) -> None:
-    """Rows to skip, and those that are none."""
+def _add_up(values: Array, coarse: Array, fine: Array) -> None:
+    """Add halves of SPAN rows, number by number."""
     for number in range(TEMPERED):
+        first, at = number * SPAN, number * WIDTH
         for i in range(WIDTH):
+            more, rest = halves(values[first + i])
+            more_1, rest_1 = halves(values[first + i + WIDTH])
+            more_2, rest_2 = halves(values[first + i + 2 * WIDTH])
+            more_3, rest_3 = halves(values[first + i + 3 * WIDTH])
+            coarse[at + i] += (more + more_1) + (more_2 + more_3)
+            fine[at + i] += (rest + rest_1) + (rest_2 + rest_3)
+
+
+@compiled
+def _leave_out(skip: Array, sums: Array) -> None:
+    """Rows to skip, and those that are none: where all sums are 0, so is what becomes of them."""
+    for number in range(TEMPERED):
+        for i in range(SPAN):
             if i >= skip.shape[0] or skip[i]:
-                sums[number * WIDTH + i] = NOTHING
+                sums[number * SPAN + i] = NOTHING
