@@ -85,12 +85,13 @@ def costs(z: Array, log_whole: Array, suspect: bool, codes: Array, impossible: A
                 _count(z, first + j, codes, impossible)
             found |= none
         square = rows // TOGETHER * TOGETHER if some > FEW else 0
+        left = codes[square:]
         for i in range(0, square, TOGETHER):
             _add_square(nats, codes, i, own)
-        for i in range(square, rows):
-            mine = own[np.uint64(codes[i])]
-            for j in range(some):
-                mine[np.uint64(j)] += nats[np.uint64(j), i]
+        for j in range(some):
+            whole, lane = nats[j, square:rows], np.uint64(j)
+            for i in range(whole.shape[0]):
+                own[np.uint64(left[i]), lane] += whole[i]
     return bool(found)
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from xent.kernels import ladder_numba as ladder
 from xent.kernels import reliable_numba as reliable_odds
+from xent.kernels import temper_numba as temper
 from xent.kernels.costs_numba import TOGETHER, costs
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
-from xent.kernels.temper_numba import SPAN, WIDTH, temper
-from xent.kernels.temper_numpy import TEMPERED
+from xent.kernels.temper_numpy import TEMPERED, tempered
 
 __all__ = ["cure_sums", "survey"]
 
@@ -74,9 +74,9 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         ((rows,), np.dtype(np.int32)),
         ((rows,), wide),
         ((4, rows), single),
-        ((TEMPERED * SPAN,), single),
-        ((TEMPERED * SPAN,), np.dtype(np.float64)),
-        ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
+        ((TEMPERED * temper.SPAN,), single),
+        ((TEMPERED * temper.SPAN,), np.dtype(np.float64)),
+        ((2, tempered(classes) * temper.WIDTH), np.dtype(np.int32)),
         ((min(numbers, 3 + 2 * classes), rows), single),
         ((TOGETHER, rows), np.dtype(np.int64)),
         ((classes, rows), np.dtype(np.int32)),
@@ -121,27 +121,29 @@ def _survey_blocks(
     at: Array,
 ) -> None:
     rows = top.shape[0]
-    counted = 0
+    blocks = 0  # that are counted but not yet counted up
     reliable_odds.empty(counts)
+    temper.empty(fixed)
     for start in range(0, codes.shape[0], rows):
         ladder.widen(numbers, classes, steps, start, logs, wide)
         own = codes[start : start + rows]
-        if counted + rows > reliable_odds.MOST_ROWS:
+        if (blocks + 1) * rows > reliable_odds.MOST_ROWS:
             reliable_odds.count_up(counts, reliable)
-            counted = 0
-        counted += rows
+            temper.count_up(fixed, blocks, rows, grid)
+            blocks = 0
+        blocks += 1
         _survey(
-            logs, own, grid, moments, impossible, by_label, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
+            logs, own, moments, impossible, by_label, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
             out, whole, at,
         )  # fmt: skip
     reliable_odds.count_up(counts, reliable)
+    temper.count_up(fixed, blocks, rows, grid)
 
 
 @compiled
 def _survey(
     logs: bool,
     codes: Array,
-    grid: Array,
     moments: Array,
     impossible: Array,
     by_label: Array,
@@ -177,7 +179,7 @@ def _survey(
         for i in range(codes.shape[0]):
             skip[i] = z[codes[i], i] <= LOWEST
             left_out += skip[i]
-    temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed, grid)
+    temper.temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed)
     if left_out:
         for k in range(out.shape[0]):
             for i in range(codes.shape[0]):

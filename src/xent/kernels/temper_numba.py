@@ -1,4 +1,7 @@
-"""Losses at several temperatures, compiled: `temper_numpy.temper` and its sums at once. No fastmath, as in `ladder_numba`."""
+"""Losses at several temperatures, compiled: `temper_numpy.temper` and its sums at once. No fastmath, as in `ladder_numba`.
+
+Sums are of halves, by the lanes of a vector, until `count_up` adds up the lanes.
+"""
 
 from typing import Any
 
@@ -11,11 +14,31 @@ from xent.kernels.ladder_numpy import NOTHING
 from xent.kernels.temper_numpy import BETAS, BETWEEN, FEW, SIXTEENTH, SUMMED, TEMPERED
 from xent.kernels.tiles_numba import SPAN, WIDTH, add_powers
 
-__all__ = ["SPAN", "WIDTH", "temper"]
+__all__ = ["SPAN", "WIDTH", "count_up", "empty", "temper"]
 
 Array = Any
 BETA_OF = np.repeat(np.array(BETAS, np.float32), SPAN)
 cumulants = inline(spec.cumulants)
+
+
+@compiled
+def empty(lanes: Array) -> None:
+    """Begin to count."""
+    for half in range(2):
+        for k in range(lanes.shape[1]):
+            lanes[half, k] = 0
+
+
+@compiled
+def count_up(lanes: Array, blocks: int, rows: int, grid: Array) -> None:
+    """Add what is in the lanes, of so many blocks of so many rows, 8192 at most, to grid, and begin again."""
+    count = blocks * ((rows + SPAN - 1) // SPAN * SPAN)
+    for number in range(grid.shape[0]):
+        coarse, fine = np.int32(0), np.int32(0)
+        for k in range(number * WIDTH, (number + 1) * WIDTH):
+            coarse, fine = np.int32(coarse + lanes[0, k]), np.int32(fine + lanes[1, k])
+            lanes[0, k] = lanes[1, k] = 0
+        grid[number] += joined(coarse, fine, count)
 
 
 @compiled
@@ -28,22 +51,23 @@ def temper(
     roots: Array,
     sums: Array,
     totals: Array,
-    whole: Array,
-    grid: Array,
+    lanes: Array,
 ) -> None:
-    """Add what temper_numpy.temper gives of all rows but those to `skip`, rounded as in `fixed_sums`, to grid.
+    """Add what temper_numpy.temper gives of all rows but those to `skip`, rounded as in `fixed_sums`, to the lanes.
 
-    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. z and v of many classes are changed. roots, like
-    z, and sums, totals and whole (2, ·), float32, float64 and int32, of TEMPERED · WIDTH numbers, are scratch.
+    Behind z, v, roots and top lie WIDTH numbers more, whatever they are. z and v of many classes are changed. lanes:
+    (2, tempered(classes) · WIDTH), int32. roots, like z, and sums and totals, float32 and float64, of TEMPERED · SPAN
+    numbers, are scratch.
     """
-    _temper(z, v, top, skip, any_skip, roots, sums, totals, whole, grid)
+    _temper(z, v, top, skip, any_skip, roots, sums, totals, lanes[0], lanes[1])
     if z.shape[0] > FEW:
         for j in range(z.shape[0]):
             logit, power = z[j], v[j]
             for i in range(z.shape[1]):
                 logit[i] *= BETWEEN
                 power[i] = exp(logit[i])
-        _temper(z, v, top, skip, any_skip, roots, sums, totals, whole, grid[TEMPERED:])
+        half = TEMPERED * WIDTH
+        _temper(z, v, top, skip, any_skip, roots, sums, totals, lanes[0, half:], lanes[1, half:])
 
 
 @compiled
@@ -56,8 +80,8 @@ def _temper(
     roots: Array,
     sums: Array,
     totals: Array,
-    whole: Array,
-    grid: Array,
+    coarse: Array,
+    fine: Array,
 ) -> None:
     classes, rows = z.shape
     size = TEMPERED * SPAN
@@ -65,9 +89,6 @@ def _temper(
         given, root = z[j], roots[j]
         for i in range(rows):
             root[i] = exp(given[i] * SIXTEENTH)
-    coarse, fine = whole[0], whole[1]
-    for k in range(TEMPERED * WIDTH):
-        coarse[k] = fine[k] = 0
     for start in range(0, rows, SPAN):
         last = min(start + SPAN, rows)
         for row in range(start, last, WIDTH):
@@ -86,12 +107,6 @@ def _temper(
             _leave_out(skip[start:last], sums)
         _finish(sums)
         _add_up(sums, coarse, fine)
-    spans = (rows + SPAN - 1) // SPAN
-    for number in range(TEMPERED):
-        more, rest = np.int32(0), np.int32(0)
-        for i in range(number * WIDTH, (number + 1) * WIDTH):
-            more, rest = np.int32(more + coarse[i]), np.int32(rest + fine[i])
-        grid[number] += joined(more, rest, spans * SPAN)
 
 
 @compiled
