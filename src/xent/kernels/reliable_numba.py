@@ -60,9 +60,9 @@ def count(
     asked = counts.shape[0] - 1
     first = 1 if asked == 2 else 0
     for j in range(first, asked):
-        share, p, place, own = v[j], q[j], at[j], counts[j]
+        share, p, place, own, here = v[j], q[j], at[j], counts[j], np.int32(j)
         for i in range(codes.shape[0]):
-            others = rest[i] if top[i] == j else (rest[i] + NUMBER_ONE) - share[i]
+            others = rest[i] if top[i] == here else (rest[i] + NUMBER_ONE) - share[i]
             place[i] = _bin(share[i] / others)
         for i in range(codes.shape[0]):
             whole[i] = np.int64(np.uint32(p[i] * SCALE)) + ONE_ROW

@@ -44,8 +44,9 @@ def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Ar
 
 
 def _numbers(block: Array) -> tuple[Array, int, tuple[int, int]]:
-    """A block as `ladder.widen` takes it, which so knows that columns lie together in memory, where they do."""
+    """A block as `_columns` takes it."""
     block = block[:, None] if block.ndim == 1 else block
+    block = block if block.dtype == np.float32 else block.astype(np.float64, copy=False)
     if min(block.strides) < 0 or any(step % block.itemsize for step in block.strides):
         block = np.ascontiguousarray(block)
     rows, classes = (step // block.itemsize for step in block.strides)
@@ -96,6 +97,30 @@ def _by_lines(*arrays: tuple[tuple[int, ...], np.dtype[Any]]) -> tuple[Array, ..
 
 
 @compiled
+def _columns(
+    numbers: Array, classes: int, steps: tuple[int, int], start: int, logs: bool, wide: Array
+) -> tuple[Array, int, int]:
+    """Rows from `start` on as `ladder.centre` takes them: where they are, if a class's lie side by side, or copied to `wide`.
+
+    numbers: those of the rows, `steps` apart from row to row and from class to class; of one class, the second of two.
+    """
+    if steps[0] == 1 and classes == wide.shape[0]:
+        return numbers, start, steps[1]
+    one, zero = wide.dtype.type(1), wide.dtype.type(0)
+    rows = wide.shape[1]
+    for j in range(classes):
+        first = start * steps[0] + j * steps[1]
+        for i in range(rows):
+            wide[j, i] = numbers[np.uint64(first + i * steps[0])]
+    if classes < wide.shape[0]:
+        for i in range(rows):
+            v = wide[0, i]
+            wide[1, i] = v
+            wide[0, i] = zero if logs else one - v
+    return wide.reshape(-1), 0, rows
+
+
+@compiled
 def _survey_blocks(
     numbers: Array,
     classes: int,
@@ -125,7 +150,7 @@ def _survey_blocks(
     reliable_odds.empty(counts)
     temper.empty(fixed)
     for start in range(0, codes.shape[0], rows):
-        ladder.widen(numbers, classes, steps, start, logs, wide)
+        given, first, step = _columns(numbers, classes, steps, start, logs, wide)
         own = codes[start : start + rows]
         if (blocks + 1) * rows > reliable_odds.MOST_ROWS:
             reliable_odds.count_up(counts, reliable)
@@ -133,7 +158,7 @@ def _survey_blocks(
             blocks = 0
         blocks += 1
         _survey(
-            logs, own, moments, impossible, by_label, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
+            given, first, step, logs, own, moments, impossible, by_label, reliable, counts, by_class, top, largest, by_row, sums, totals, fixed,
             out, whole, at,
         )  # fmt: skip
     reliable_odds.count_up(counts, reliable)
@@ -142,6 +167,9 @@ def _survey_blocks(
 
 @compiled
 def _survey(
+    given: Array,
+    first: int,
+    step: int,
     logs: bool,
     codes: Array,
     moments: Array,
@@ -149,7 +177,6 @@ def _survey(
     by_label: Array,
     reliable: Array,
     counts: Array,
-    wide: Array,
     by_class: Array,
     top: Array,
     largest: Array,
@@ -163,7 +190,7 @@ def _survey(
 ) -> None:
     z, v = by_class[0], by_class[1]
     rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
-    suspect = ladder.centre(wide, logs, z, v, top, largest, log_largest)
+    suspect = ladder.centre(given, first, step, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
     for i in range(codes.shape[0]):
         nothing[i] = NOTHING
@@ -214,8 +241,8 @@ def _cure_blocks(
     rest, highest = by_row[0], by_row[1]
     rows = top.shape[0]
     for start in range(0, last, rows):
-        ladder.widen(numbers, classes, steps, start, logs, wide)
-        ladder.centre(wide, logs, z, v, top, largest, highest)
+        given, first, step = _columns(numbers, classes, steps, start, logs, wide)
+        ladder.centre(given, first, step, logs, z, v, top, largest, highest)
         ladder.cured(z, beta, offsets, w, v, top, highest)
         ladder.rest_of(v, top, rest)
         ladder.moments(z, v, rest, highest, out)

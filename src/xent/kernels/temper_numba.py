@@ -9,7 +9,7 @@ import numpy as np
 
 from xent.kernels import temper_numpy as spec
 from xent.kernels.elementary_numba import compiled
-from xent.kernels.ladder_numba import exp, halves, inline, joined, log1p
+from xent.kernels.ladder_numba import exp, exp_or_tiny, halves, inline, joined, log1p
 from xent.kernels.ladder_numpy import NOTHING
 from xent.kernels.temper_numpy import BETAS, BETWEEN, FEW, SIXTEENTH, SUMMED, TEMPERED
 from xent.kernels.tiles_numba import SPAN, WIDTH, add_powers
@@ -88,7 +88,7 @@ def _temper(
     for j in range(classes):
         given, root = z[j], roots[j]
         for i in range(rows):
-            root[i] = exp(given[i] * SIXTEENTH)
+            root[i] = exp_or_tiny(given[i] * SIXTEENTH)  # what is tiny is NEGLIGIBLE
     for start in range(0, rows, SPAN):
         last = min(start + SPAN, rows)
         for row in range(start, last, WIDTH):
