@@ -20,7 +20,7 @@ __all__ = ["cure_sums", "survey"]
 Array = Any
 NUMBERS = 1 << 14  # of a block, so that its arrays stay in the second-level cache
 LINE = 64  # bytes
-LEAST, MOST = 128, 512  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
+LEAST, MOST = 128, 512  # rows of a block, of which SPAN are a round of every loop
 
 
 def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array) -> None:
@@ -66,7 +66,7 @@ def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[A
 def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     """How many rows make a block, and arrays for them."""
     classes = 2 if block.ndim == 1 else block.shape[1]
-    rows = min(max(LEAST, min(MOST, NUMBERS // classes)), len(block))
+    rows = min(max(LEAST, min(MOST, NUMBERS // classes // temper.SPAN * temper.SPAN)), len(block))
     single = np.dtype(np.float32)
     wide = single if block.dtype == single else np.dtype(np.float64)
     return rows, _by_lines(
