@@ -53,8 +53,11 @@ exp_parts = inline(spec.exp_parts)
 OFFSET, SHORT_OFFSET = np.int64(ONE - SQRT_HALF), np.int32(SHORT_ONE - SHORT_SQRT_HALF)
 FIXED = 2.0**spec.FIXED_BITS
 LEAST, SHORT_LEAST = ((2 << 52) - OFFSET).view(np.float64), ((2 << 23) - SHORT_OFFSET).view(np.float32)
-FINE_PER_COARSE = np.int64(23)
-COARSE, FINE = np.float32(1.5 * 2.0**14), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-9 and 2^-32
+FINE_PER_COARSE = np.int64(22)
+COARSE, FINE = (
+    np.float32(1.5 * 2.0**13),
+    np.float32(1.5 * 2.0**-9),
+)  # adding them rounds to multiples of 2^-10 and 2^-32
 COARSE_BITS, FINE_BITS = np.int64(COARSE.view(np.int32)), np.int64(FINE.view(np.int32))
 
 
@@ -87,7 +90,7 @@ def log1p(r: Any) -> Any:
 
 @inline
 def halves(x: Any) -> Any:
-    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions.
+    """A number between -2^12 and 2^12 as ladder_numpy.rounded, in whole 2^-10 and 2^-32, with nothing but additions.
 
     Each is too large by what `joined` takes away again.
     """
@@ -97,7 +100,7 @@ def halves(x: Any) -> Any:
 
 @inline
 def joined(coarse: Any, fine: Any, count: Any) -> Any:
-    """The sum of `count` numbers from sums of their halves, of int32 that may have wrapped."""
+    """The sum of `count` numbers, at most 512, from sums of their halves, of int32 that may have wrapped."""
     coarse, fine = np.int32(coarse - count * COARSE_BITS), np.int32(fine - count * FINE_BITS)
     return (np.int64(coarse) << FINE_PER_COARSE) + np.int64(fine)
 
@@ -274,7 +277,7 @@ def pair_sums(q: Array, sums: Array) -> None:
 
 @compiled
 def small_sums(values: Array, sums: Array) -> None:
-    """As `fixed_sums`, of up to 512 rows of numbers between -2^13 and 2^13."""
+    """As `fixed_sums`, of up to 512 rows of numbers between -2^12 and 2^12."""
     for k in range(values.shape[0]):
         row = values[k]
         coarse, fine = np.int32(0), np.int32(0)

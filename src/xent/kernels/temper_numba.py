@@ -31,14 +31,17 @@ def empty(lanes: Array) -> None:
 
 @compiled
 def count_up(lanes: Array, blocks: int, rows: int, grid: Array) -> None:
-    """Add what is in the lanes, of so many blocks of so many rows, 8192 at most, to grid, and begin again."""
-    count = blocks * ((rows + SPAN - 1) // SPAN * SPAN)
+    """Add what is in the lanes, of so many blocks of so many rows, to grid, and begin again.
+
+    A lane holds 512 numbers, as many as may all be rounded the same way.
+    """
+    count = blocks * ((rows + SPAN - 1) // SPAN * SPAN // WIDTH)
     for number in range(grid.shape[0]):
-        coarse, fine = np.int32(0), np.int32(0)
+        total = np.int64(0)
         for k in range(number * WIDTH, (number + 1) * WIDTH):
-            coarse, fine = np.int32(coarse + lanes[0, k]), np.int32(fine + lanes[1, k])
+            total += joined(lanes[0, k], lanes[1, k], count)
             lanes[0, k] = lanes[1, k] = 0
-        grid[number] += joined(coarse, fine, count)
+        grid[number] += total
 
 
 @compiled
