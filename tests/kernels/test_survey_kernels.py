@@ -79,6 +79,26 @@ def test_twins_give_the_same_bits_where_nothing_is_impossible(classes):
         assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("classes", [2, 10, 65])
+@pytest.mark.parametrize("n", [63, 5000])
+def test_rows_that_are_all_alike_are_all_rounded_the_same_way(classes, n):
+    """Errors that do not cancel: sums of what is rounded are as large as they can be."""
+    for share in (0.3, 0.9, 0.9999, 1 - 2.0**-10, 1 - 2.0**-11, 2.0**-10):
+        p = np.full((n, classes), (1.0 - share) / (classes - 1), np.float32)
+        p[:, 1] = share
+        found = []
+        for kernels in (survey_numpy, survey_numba):
+            sums = empty_sums(classes)
+            kernels.survey(p, False, np.arange(n) % classes, *sums)
+            found.append(sums)
+        one = empty_sums(classes)
+        survey_numpy.survey(p[:1], False, np.zeros(1, np.int64), *one)
+        for there, here, single in zip(*found, one, strict=True):
+            assert there.tobytes() == here.tobytes()
+            if single.ndim == 1:
+                assert (here == n * single).all()
+
+
 @each_twin
 def test_sums_do_not_depend_on_the_blocks(kernels):
     block, codes = rows(10, False, "float64")

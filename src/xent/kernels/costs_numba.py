@@ -20,6 +20,7 @@ __all__ = ["TOGETHER", "costs"]
 Array = Any
 COST = np.float32(2.0**COST_BITS)
 TOGETHER = 8  # classes, and rows, whose costs are a square of vectors; what lanes without a class add is no one's
+FEW = 4  # classes that are sooner added one by one
 _64 = ir.IntType(64)
 TURNING = (  # lanes of a pair of vectors that become one; pairs lie 1, 2, 4 vectors apart
     ([0, 8, 2, 10, 4, 12, 6, 14], [1, 9, 3, 11, 5, 13, 7, 15]),
@@ -83,13 +84,14 @@ def costs(z: Array, log_whole: Array, suspect: bool, codes: Array, impossible: A
             if none:
                 _count(z, first + j, codes, impossible)
             found |= none
-        square = rows // TOGETHER * TOGETHER
+        square = rows // TOGETHER * TOGETHER if some > FEW else 0
+        left = codes[square:]
         for i in range(0, square, TOGETHER):
             _add_square(nats, codes, i, own)
         for j in range(some):
-            whole = nats[j]
-            for i in range(square, rows):
-                own[np.uint64(codes[i]), j] += whole[i]
+            whole, lane = nats[j, square:rows], np.uint64(j)
+            for i in range(whole.shape[0]):
+                own[np.uint64(left[i]), lane] += whole[i]
     return bool(found)
 
 

@@ -7,11 +7,16 @@ import numpy as np
 
 from xent.kernels import elementary as el
 from xent.kernels.elementary_numpy import COUNTED, DIGITS
-from xent.kernels.scalars_numba import bits_of, called_by_loops, float_of
+from xent.kernels.scalars_numba import UNCOUNTED, Function, bits_of, called_by_loops, float_of
 
 __all__ = ["compiled", "exp", "inner", "neg_log", "neg_log1p"]
 
-compiled = numba.njit(nogil=True, error_model="numpy", cache=True)
+
+def compiled(function: Function) -> Function:
+    """Compiled for Python, which may call it on several threads."""
+    return numba.njit(nogil=True, error_model="numpy", cache=True, **UNCOUNTED)(function)  # type: ignore[no-any-return]
+
+
 inner = called_by_loops({"error_model": "numpy"})
 _formula = numba.njit(error_model="numpy", inline="always")
 _neg_log_of_parts = _formula(el.neg_log_of_parts)

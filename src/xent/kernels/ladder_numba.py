@@ -34,6 +34,7 @@ __all__ = [
     "centre",
     "cured",
     "exp",
+    "exp_or_tiny",
     "fixed_sums",
     "halves",
     "inline",
@@ -43,7 +44,6 @@ __all__ = [
     "pair_sums",
     "rest_of",
     "small_sums",
-    "widen",
 ]
 
 Array = Any
@@ -53,19 +53,28 @@ exp_parts = inline(spec.exp_parts)
 OFFSET, SHORT_OFFSET = np.int64(ONE - SQRT_HALF), np.int32(SHORT_ONE - SHORT_SQRT_HALF)
 FIXED = 2.0**spec.FIXED_BITS
 LEAST, SHORT_LEAST = ((2 << 52) - OFFSET).view(np.float64), ((2 << 23) - SHORT_OFFSET).view(np.float32)
-FINE_PER_COARSE = np.int64(23)
-COARSE, FINE = np.float32(1.5 * 2.0**14), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-9 and 2^-32
+FINE_PER_COARSE = np.int64(22)
+COARSE, FINE = (
+    np.float32(1.5 * 2.0**13),
+    np.float32(1.5 * 2.0**-9),
+)  # adding them rounds to multiples of 2^-10 and 2^-32
 COARSE_BITS, FINE_BITS = np.int64(COARSE.view(np.int32)), np.int64(FINE.view(np.int32))
 
 
 @inline
 def exp(x: Any) -> Any:
     """As ladder_numpy.exp32, of one number."""
+    return NOTHING if x < UNDERFLOW else exp_or_tiny(x)
+
+
+@inline
+def exp_or_tiny(x: Any) -> Any:
+    """As `exp`, but below UNDERFLOW 1e-38."""
     v = UNDERFLOW if x < UNDERFLOW else x
-    k = (v * INVERSE_LN2 + ROUND) - ROUND
+    rounded = v * INVERSE_LN2 + ROUND
+    k = rounded - ROUND
     y = exp_parts((v - k * LN2_HIGH) - k * LN2_LOW)
-    power = float_of(np.int32((np.int32(k) + np.int32(127)) << np.int32(23)))
-    return NOTHING if x < UNDERFLOW else y * power
+    return y * float_of(np.int32(np.int32(bits_of(rounded) + np.int32(127)) << np.int32(23)))
 
 
 @inline
@@ -81,7 +90,7 @@ def log1p(r: Any) -> Any:
 
 @inline
 def halves(x: Any) -> Any:
-    """A number between -2^13 and 2^13 as ladder_numpy.rounded, in whole 2^-9 and 2^-32, with nothing but additions.
+    """A number between -2^12 and 2^12 as ladder_numpy.rounded, in whole 2^-10 and 2^-32, with nothing but additions.
 
     Each is too large by what `joined` takes away again.
     """
@@ -91,7 +100,7 @@ def halves(x: Any) -> Any:
 
 @inline
 def joined(coarse: Any, fine: Any, count: Any) -> Any:
-    """The sum of `count` numbers from sums of their halves, of int32 that may have wrapped."""
+    """The sum of `count` numbers, at most 512, from sums of their halves, of int32 that may have wrapped."""
     coarse, fine = np.int32(coarse - count * COARSE_BITS), np.int32(fine - count * FINE_BITS)
     return (np.int64(coarse) << FINE_PER_COARSE) + np.int64(fine)
 
@@ -135,40 +144,17 @@ def _odd_log(v: Any, y: Any, subtracted: Any) -> Any:
 
 
 @compiled
-def widen(numbers: Array, classes: int, steps: tuple[int, int], first: int, logs: bool, wide: Array) -> None:
-    """Rows from `first` on as (classes, rows), of the dtype of `wide`; of one class, the second of two, as both.
-
-    numbers: those of the rows, `steps` apart from row to row and from class to class.
-    """
-    one, zero = wide.dtype.type(1), wide.dtype.type(0)
-    rows = wide.shape[1]
-    for j in range(classes):
-        start = first * steps[0] + j * steps[1]
-        if steps[0] == 1:
-            column = numbers[start : start + rows]
-            for i in range(rows):
-                wide[j, i] = column[i]
-        else:
-            for i in range(rows):
-                wide[j, i] = numbers[np.uint64(start + i * steps[0])]
-    if classes < wide.shape[0]:
-        for i in range(rows):
-            v = wide[0, i]
-            wide[1, i] = v
-            wide[0, i] = zero if logs else one - v
-
-
-@compiled
-def _find_largest(rows: Array, top: Array, largest: Array) -> None:
+def _find_largest(numbers: Array, first: int, step: int, classes: int, top: Array, largest: Array) -> None:
     """All is read before the choice: what is read in one branch only keeps the loop from vectorising."""
-    first = rows[0]
-    for i in range(top.shape[0]):
-        largest[i] = first[i]
-    for i in range(top.shape[0]):
+    rows = top.shape[0]
+    row = numbers[first : first + rows]
+    for i in range(rows):
+        largest[i] = row[i]
+    for i in range(rows):
         top[i] = np.int32(0)
-    for j in range(1, rows.shape[0]):
-        row, here = rows[j], np.int32(j)
-        for i in range(top.shape[0]):
+    for j in range(1, classes):
+        row, here = numbers[first + j * step : first + j * step + rows], np.int32(j)
+        for i in range(rows):
             given, best, place = row[i], largest[i], top[i]
             higher = given > best
             top[i] = here if higher else place
@@ -176,15 +162,28 @@ def _find_largest(rows: Array, top: Array, largest: Array) -> None:
 
 
 @compiled
-def centre(wide: Array, logs: bool, z: Array, v: Array, top: Array, largest: Array, log_largest: Array) -> bool:
-    """As ladder_numpy.centre, of what `widen` made; returns False where it is known that no class is impossible."""
+def centre(
+    numbers: Array,
+    first: int,
+    step: int,
+    logs: bool,
+    z: Array,
+    v: Array,
+    top: Array,
+    largest: Array,
+    log_largest: Array,
+) -> bool:
+    """As ladder_numpy.centre; returns False where it is known that no class is impossible.
+
+    numbers: a class's lie side by side, from `first` on those of the first, and `step` behind them those of the next.
+    """
     rows, suspect = top.shape[0], logs
-    tiny, zero, far = wide.dtype.type(1e-30), wide.dtype.type(0), wide.dtype.type(NEAR_LOWEST)
-    _find_largest(wide, top, largest)
+    tiny, zero, far = numbers.dtype.type(1e-30), numbers.dtype.type(0), numbers.dtype.type(NEAR_LOWEST)
+    _find_largest(numbers, first, step, z.shape[0], top, largest)
     for i in range(rows):
         log_largest[i] = NOTHING if logs else _odd_log(largest[i], _log(largest[i]), NOTHING)
-    for j in range(wide.shape[0]):
-        column, below, share = wide[j], z[j], v[j]
+    for j in range(z.shape[0]):
+        column, below, share = numbers[first + j * step : first + j * step + rows], z[j], v[j]
         if logs:
             for i in range(rows):
                 gap = column[i] - largest[i]
@@ -216,7 +215,7 @@ def cured(z: Array, beta: Any, offsets: Array, w: Array, v: Array, top: Array, l
         row, given, offset = w[j], z[j], offsets[j]
         for i in range(rows):
             row[i] = given[i] * beta + offset
-    _find_largest(w, top, largest)
+    _find_largest(w.reshape(-1), 0, rows, z.shape[0], top, largest)
     for j in range(z.shape[0]):
         row, share = w[j], v[j]
         for i in range(rows):
@@ -232,9 +231,9 @@ def rest_of(v: Array, top: Array, rest: Array) -> None:
     for i in range(top.shape[0]):
         rest[i] = NOTHING
     for j in range(v.shape[0]):
-        share = v[j]
+        share, here = v[j], np.int32(j)
         for i in range(top.shape[0]):
-            rest[i] += NOTHING if top[i] == j else share[i]
+            rest[i] += NOTHING if top[i] == here else share[i]
 
 
 @compiled
@@ -278,7 +277,7 @@ def pair_sums(q: Array, sums: Array) -> None:
 
 @compiled
 def small_sums(values: Array, sums: Array) -> None:
-    """As `fixed_sums`, of up to 512 rows of numbers between -2^13 and 2^13."""
+    """As `fixed_sums`, of up to 512 rows of numbers between -2^12 and 2^12."""
     for k in range(values.shape[0]):
         row = values[k]
         coarse, fine = np.int32(0), np.int32(0)

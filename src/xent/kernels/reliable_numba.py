@@ -60,17 +60,21 @@ def count(
     asked = counts.shape[0] - 1
     first = 1 if asked == 2 else 0
     for j in range(first, asked):
-        share, p, place, own = v[j], q[j], at[j], counts[j]
+        share, p, place, own, here = v[j], q[j], at[j], counts[j], np.int32(j)
         for i in range(codes.shape[0]):
-            others = rest[i] if top[i] == j else (rest[i] + NUMBER_ONE) - share[i]
+            others = rest[i] if top[i] == here else (rest[i] + NUMBER_ONE) - share[i]
             place[i] = _bin(share[i] / others)
         for i in range(codes.shape[0]):
             whole[i] = np.int64(np.uint32(p[i] * SCALE)) + ONE_ROW
         for i in range(codes.shape[0]):
             own[np.uint64(place[i])] += whole[i]
-    for i in range(codes.shape[0]):
-        label = np.uint64(codes[i])
-        if first <= label < asked:
+    if asked == 2:
+        place, true = at[1], truth[1]
+        for i in range(codes.shape[0]):
+            true[np.uint64(place[i])] += codes[i]
+    elif asked:
+        for i in range(codes.shape[0]):
+            label = np.uint64(codes[i])
             truth[label, np.uint64(at[label, i])] += 1
     place, own, true = at[0], counts[asked], truth[asked]
     for i in range(codes.shape[0]):

@@ -15,6 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic, overload
 
 __all__ = [
+    "UNCOUNTED",
     "bits_of",
     "called_by_loops",
     "exp",
@@ -32,9 +33,13 @@ EXACT: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+# Without the counting of references to arrays: their memory is the callers', and a count is a wait for the other threads.
+UNCOUNTED: Any = {"_nrt": False}
+
+
 def called_by_loops(options: Any) -> Callable[[Function], Function]:
     """Compiled for other compiled functions, and so without wrappers for Python, which take time."""
-    return numba.njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # type: ignore[call-overload,no-any-return]
+    return numba.njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True, **UNCOUNTED)  # type: ignore[call-overload,no-any-return]
 
 
 exact = called_by_loops(EXACT)

@@ -9,18 +9,18 @@ import numpy as np
 
 from xent.kernels import ladder_numba as ladder
 from xent.kernels import reliable_numba as reliable_odds
+from xent.kernels import temper_numba as temper
 from xent.kernels.costs_numba import TOGETHER, costs
 from xent.kernels.elementary_numba import compiled
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
-from xent.kernels.temper_numba import WIDTH, temper
-from xent.kernels.temper_numpy import TEMPERED
+from xent.kernels.temper_numpy import TEMPERED, tempered
 
 __all__ = ["cure_sums", "survey"]
 
 Array = Any
 NUMBERS = 1 << 14  # of a block, so that its arrays stay in the second-level cache
 LINE = 64  # bytes
-LEAST, MOST = 112, 496  # rows of a block; no power of two, or all its arrays would meet in the same cache lines
+LEAST, MOST = 128, 512  # rows of a block, of which SPAN are a round of every loop
 
 
 def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, cost: Array, reliable: Array) -> None:
@@ -44,8 +44,9 @@ def cure_sums(block: Array, logs: bool, beta: float, offsets: Array, moments: Ar
 
 
 def _numbers(block: Array) -> tuple[Array, int, tuple[int, int]]:
-    """A block as `ladder.widen` takes it, which so knows that columns lie together in memory, where they do."""
+    """A block as `_columns` takes it."""
     block = block[:, None] if block.ndim == 1 else block
+    block = block if block.dtype == np.float32 else block.astype(np.float64, copy=False)
     if min(block.strides) < 0 or any(step % block.itemsize for step in block.strides):
         block = np.ascontiguousarray(block)
     rows, classes = (step // block.itemsize for step in block.strides)
@@ -65,7 +66,7 @@ def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[A
 def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
     """How many rows make a block, and arrays for them."""
     classes = 2 if block.ndim == 1 else block.shape[1]
-    rows = min(max(LEAST, min(MOST, NUMBERS // classes)), len(block))
+    rows = min(max(LEAST, min(MOST, NUMBERS // classes // temper.SPAN * temper.SPAN)), len(block))
     single = np.dtype(np.float32)
     wide = single if block.dtype == single else np.dtype(np.float64)
     return rows, _by_lines(
@@ -74,9 +75,9 @@ def _scratch(block: Array, numbers: int) -> tuple[int, tuple[Array, ...]]:
         ((rows,), np.dtype(np.int32)),
         ((rows,), wide),
         ((4, rows), single),
-        ((TEMPERED * WIDTH,), single),
-        ((TEMPERED * WIDTH,), np.dtype(np.float64)),
-        ((2, TEMPERED * WIDTH), np.dtype(np.int32)),
+        ((TEMPERED * temper.SPAN,), single),
+        ((TEMPERED * temper.SPAN,), np.dtype(np.float64)),
+        ((2, tempered(classes) * temper.WIDTH), np.dtype(np.int32)),
         ((min(numbers, 3 + 2 * classes), rows), single),
         ((TOGETHER, rows), np.dtype(np.int64)),
         ((classes, rows), np.dtype(np.int32)),
@@ -93,6 +94,30 @@ def _by_lines(*arrays: tuple[tuple[int, ...], np.dtype[Any]]) -> tuple[Array, ..
         memory[start + end : start + end + size].view(dtype).reshape(shape)
         for end, size, (shape, dtype) in zip([0, *ends], sizes, arrays, strict=False)
     )
+
+
+@compiled
+def _columns(
+    numbers: Array, classes: int, steps: tuple[int, int], start: int, logs: bool, wide: Array
+) -> tuple[Array, int, int]:
+    """Rows from `start` on as `ladder.centre` takes them: where they are, if a class's lie side by side, or copied to `wide`.
+
+    numbers: those of the rows, `steps` apart from row to row and from class to class; of one class, the second of two.
+    """
+    if steps[0] == 1 and classes == wide.shape[0]:
+        return numbers, start, steps[1]
+    one, zero = wide.dtype.type(1), wide.dtype.type(0)
+    rows = wide.shape[1]
+    for j in range(classes):
+        first = start * steps[0] + j * steps[1]
+        for i in range(rows):
+            wide[j, i] = numbers[np.uint64(first + i * steps[0])]
+    if classes < wide.shape[0]:
+        for i in range(rows):
+            v = wide[0, i]
+            wide[1, i] = v
+            wide[0, i] = zero if logs else one - v
+    return wide.reshape(-1), 0, rows
 
 
 @compiled
@@ -121,33 +146,37 @@ def _survey_blocks(
     at: Array,
 ) -> None:
     rows = top.shape[0]
-    counted = 0
+    blocks = 0  # that are counted but not yet counted up
     reliable_odds.empty(counts)
+    temper.empty(fixed)
     for start in range(0, codes.shape[0], rows):
-        ladder.widen(numbers, classes, steps, start, logs, wide)
+        given, first, step = _columns(numbers, classes, steps, start, logs, wide)
         own = codes[start : start + rows]
-        if counted + rows > reliable_odds.MOST_ROWS:
+        if (blocks + 1) * rows > reliable_odds.MOST_ROWS:
             reliable_odds.count_up(counts, reliable)
-            counted = 0
-        counted += rows
+            temper.count_up(fixed, blocks, rows, grid)
+            blocks = 0
+        blocks += 1
         _survey(
-            logs, own, grid, moments, impossible, by_label, reliable, counts, wide, by_class, top, largest, by_row, sums, totals, fixed,
+            given, first, step, logs, own, moments, impossible, by_label, reliable, counts, by_class, top, largest, by_row, sums, totals, fixed,
             out, whole, at,
         )  # fmt: skip
     reliable_odds.count_up(counts, reliable)
+    temper.count_up(fixed, blocks, rows, grid)
 
 
 @compiled
 def _survey(
+    given: Array,
+    first: int,
+    step: int,
     logs: bool,
     codes: Array,
-    grid: Array,
     moments: Array,
     impossible: Array,
     by_label: Array,
     reliable: Array,
     counts: Array,
-    wide: Array,
     by_class: Array,
     top: Array,
     largest: Array,
@@ -161,7 +190,7 @@ def _survey(
 ) -> None:
     z, v = by_class[0], by_class[1]
     rest, log_largest, nothing = by_row[0], by_row[1], by_row[3]
-    suspect = ladder.centre(wide, logs, z, v, top, largest, log_largest)
+    suspect = ladder.centre(given, first, step, logs, z, v, top, largest, log_largest)
     ladder.rest_of(v, top, rest)
     for i in range(codes.shape[0]):
         nothing[i] = NOTHING
@@ -177,7 +206,7 @@ def _survey(
         for i in range(codes.shape[0]):
             skip[i] = z[codes[i], i] <= LOWEST
             left_out += skip[i]
-    temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed, grid)
+    temper.temper(z, v, top, skip, left_out > 0, by_class[2], sums, totals, fixed)
     if left_out:
         for k in range(out.shape[0]):
             for i in range(codes.shape[0]):
@@ -212,8 +241,8 @@ def _cure_blocks(
     rest, highest = by_row[0], by_row[1]
     rows = top.shape[0]
     for start in range(0, last, rows):
-        ladder.widen(numbers, classes, steps, start, logs, wide)
-        ladder.centre(wide, logs, z, v, top, largest, highest)
+        given, first, step = _columns(numbers, classes, steps, start, logs, wide)
+        ladder.centre(given, first, step, logs, z, v, top, largest, highest)
         ladder.cured(z, beta, offsets, w, v, top, highest)
         ladder.rest_of(v, top, rest)
         ladder.moments(z, v, rest, highest, out)

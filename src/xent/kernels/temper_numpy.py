@@ -78,11 +78,12 @@ def _temper(z: Float32, v: Float32, top: NDArray[np.int32], out: Float32) -> Non
 
 def cumulants(whole: Any, first: Any, second: Any, third: Any, beta: Any) -> tuple[Any, Any, Any]:
     """Mean, variance and third cumulant of β·z, from Σ exp(β·z)·z^m over all classes but the likeliest, where z is 0."""
-    share = NUMBER_ONE / (whole + NUMBER_ONE)
-    mean = first * share * beta
-    square = second * share * (beta * beta)
+    once = beta / (whole + NUMBER_ONE)
+    twice = once * beta
+    mean = first * once
+    square = second * twice
     variance = square - mean * mean
-    return mean, variance, third * share * (beta * beta * beta) - mean * (square + (variance + variance))
+    return mean, variance, third * (twice * beta) - mean * (square + (variance + variance))
 
 
 def _powers(z: Float32, v: Float32, other: NDArray[np.bool_]) -> tuple[Float32, ...]:

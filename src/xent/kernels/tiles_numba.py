@@ -12,11 +12,15 @@ from numba.extending import intrinsic
 from xent.kernels.score_numpy import SUM_TOLERANCE
 from xent.kernels.temper_numpy import BETAS, CUMULANTS, NEGLIGIBLE, UNTEMPERED
 
-__all__ = ["LANES", "MOST_CLASSES", "Lanes", "add_powers", "look_at_columns", "look_at_rows", "opened"]
+__all__ = ["LANES", "MOST_CLASSES", "SPAN", "WIDTH", "Lanes", "add_powers", "look_at_columns", "look_at_rows", "opened"]
 
 MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
 LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
+WIDTH = LANES[4]
+SPAN = (
+    4 * WIDTH
+)  # rows whose powers are summed before anything is made of them: processors stall between loops so short
 NEAR_1 = 1.0 - SUM_TOLERANCE, 1.0 + SUM_TOLERANCE
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 
@@ -233,7 +237,10 @@ def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any
 def _powers(
     lanes: Lanes, z: Any, v: Any, roots: Any, top: Any, row: Value, first: Value, last: Value, sums: Any
 ) -> None:
-    """A few temperatures at a time, whose sums stay in registers from class to class."""
+    """A few temperatures at a time, whose sums stay in registers from class to class.
+
+    A class's powers are taken while those of the one before are added: each step of both has to wait for the one before.
+    """
     builder, node = lanes.builder, 0
     rows = cgutils.unpack_tuple(builder, z.shape)[1]
     likeliest = lanes.load(top.data, row, ir.VectorType(_32, lanes.count))
@@ -241,17 +248,28 @@ def _powers(
         found = [cgutils.alloca_once(builder, lanes.vector) for _ in range(CUMULANTS * count)]
         for total in found:
             builder.store(lanes.zero, total)
-        with cgutils.for_range_slice(builder, first, last, _64(1)) as (j, _):
+
+        def of_class(j: Value, given: Any = given, count: int = count) -> list[Value]:
             at = builder.add(builder.mul(j, rows), row)
-            logit = lanes.load(z.data, at)
             other = builder.icmp_signed("!=", likeliest, lanes.everywhere(builder.trunc(j, _32)))
-            powers = _squares(lanes, builder.select(other, lanes.load(given.data, at), lanes.zero), count)
+            power = builder.select(other, lanes.load(given.data, at), lanes.zero)
+            return [lanes.load(z.data, at), *_squares(lanes, power, count)]
+
+        ahead = [cgutils.alloca_once(builder, lanes.vector) for _ in range(1 + count)]
+        for place, value in zip(ahead, of_class(first), strict=True):
+            builder.store(value, place)
+        with cgutils.for_range_slice(builder, first, last, _64(1)) as (j, _):
+            logit, *powers = [builder.load(place) for place in ahead]
+            following = builder.add(j, _64(1))
+            following = builder.select(builder.icmp_signed("<", following, last), following, j)
+            for place, value in zip(ahead, of_class(following), strict=True):
+                builder.store(value, place)
             for k, power in enumerate(powers):
                 for total in found[k::count]:
                     builder.store(builder.fadd(builder.load(total), power), total)
                     power = builder.fmul(power, logit)
         for k, total in enumerate(found):
-            place = (k // count * len(BETAS) + node + k % count) * lanes.count
+            place = (k // count * len(BETAS) + node + k % count) * SPAN
             lanes.store(builder.load(total), sums.data, _64(place))
         node += count
 
