@@ -84,7 +84,7 @@ def test_other_formats():
         (["new.parquet", "--with", "report.json", "-o", "x.doc"], "names no format that can be written"),
         (["new.parquet", "--with", "report.json", "-o", "new.parquet"], "would overwrite"),
         (["new.parquet", "--with", "nothing.json", "-o", "x.parquet"], "nothing.json cannot be read"),
-        (["new.parquet", "--with", "other.json", "-o", "x.parquet"], "the text is no report that xent wrote"),
+        (["new.parquet", "--with", "other.json", "-o", "x.parquet"], "other.json is no report that xent wrote"),
         (
             ["lists.parquet", "--with", "report.json", "-o", "x.csv"],
             "column 'probability' has a list in each row, and CSV",

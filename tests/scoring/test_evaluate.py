@@ -467,3 +467,13 @@ def test_rows_are_matched_by_position_and_where_pandas_names_them_otherwise_it_i
     assert xent.evaluate(shuffled, frame).loss == xent.evaluate(shuffled.to_numpy(), p).loss
     for one, other in ((named, frame), (shuffled, frame.loc[shuffled.index]), (shuffled, p), (labels, frame)):
         assert said not in xent.evaluate(one, other).notes
+
+
+@pytest.mark.parametrize("low", [2**53, 2**62, 2**64 - 2], ids=["2^53", "2^62", "2^64 - 2"])
+def test_classes_that_differ_by_less_than_a_float_can_hold_are_told_apart(low):
+    labels = np.array([low, low + 1, low + 1], np.uint64 if low >= 2**63 else np.int64)
+    p = np.array([0.9, 0.2, 0.25])
+    table = pa.table({f"p_{low + 1}": 1.0 - p, f"p_{low}": p})
+    report = xent.evaluate(labels, table)
+    assert report.loss == pytest.approx(-np.log([0.9, 0.8, 0.75]).mean(), rel=1e-12)
+    assert [str(one.label) for one in report.by_class] == [str(low), str(low + 1)]

@@ -141,3 +141,14 @@ def test_missing_values_inside_lists_and_dictionaries_are_found():
         t = open_frame(table)
         with pytest.raises(SourceError, match=message):
             list(read_rows(t, choose_columns(t.schema), batch_bytes=16))
+
+
+@pytest.mark.parametrize(
+    ("written", "step"),
+    [("0,5", "Write numbers with a decimal point"), ("-1,5e-3", "Write numbers with a decimal point"),
+     ("1,000.5", "Correct the row"), ("half", "Correct the row"), (",", "Correct the row")],
+)  # fmt: skip
+def test_decimal_commas_are_recognized(written, step):
+    table = open_frame({"label": np.array([0, 1]), "p": np.array(["0.5", written])})
+    with pytest.raises(SourceError, match=f"row 1 .* is '{written}', which is no number(.|\n)*{step}"):
+        next(read_rows(table, choose_columns(table.schema)))

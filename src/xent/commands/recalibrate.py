@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         reading(options.report, "Write it with xent score FILE --json > report.json."),
         open(options.report, encoding="utf-8") as file,
     ):
-        recipe = Recipe.from_json(file.read())
+        recipe = Recipe.from_json(file.read(), options.report)
     with Progress(language(options)) as progress:
         rows = recalibrate_table(
             options.files, recipe, options.output, prediction=options.prediction, progress=progress

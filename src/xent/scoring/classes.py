@@ -157,7 +157,7 @@ def _named(names: tuple[str, ...], order: tuple[int, ...], first: Any, all_label
 
 def _whole_numbers(names: tuple[str, ...]) -> list[int] | None:
     numbers = map(as_number, names)
-    whole = [int(number) for number in numbers if number is not None and number.is_integer()]
+    whole = [int(number) for number in numbers if number is not None and number == int(number)]
     return whole if len(set(whole)) == len(names) else None
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -118,12 +119,13 @@ def _sorting(label: Any) -> tuple[bool, float, str]:
 
 
 def as_number(label: Label) -> float | None:
-    """A label that is a finite number, or text that reads as one; "nan" and "inf" are names."""
-    try:
-        number = float(label)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    """A label that is a finite number, or text that reads as one, whole ones exactly; "nan" and "inf" are names."""
+    with suppress(ValueError):
+        if not isinstance(label, float):
+            return int(label)  # beyond 2^53 several have one float
+    with suppress(ValueError):
+        return float(label) if math.isfinite(float(label)) else None
+    return None
 
 
 def _as_numbers(classes: tuple[Label, ...]) -> list[float] | None:
@@ -145,9 +147,8 @@ class Vocabulary:
         self.classes = classes
         self.by_text = {form: code for code, label in reversed(list(enumerate(classes))) for form in text_forms(label)}
         numbers = _as_numbers(classes)
-        whole = all(type(label) is int for label in classes)  # beyond 2^53 several have one float
         self.positions = numbers is None
-        self._values: Sequence[Any] = range(len(classes)) if numbers is None else classes if whole else numbers
+        self._values: Sequence[Any] = range(len(classes)) if numbers is None else numbers
         self.is_range = list(self._values) == list(range(len(classes)))
 
     @cached_property

@@ -34,8 +34,8 @@ class Recipe(NamedTuple):
     cure: Cure | None
 
     @classmethod
-    def from_json(cls, text: str) -> "Recipe":
-        """Of a report's JSON.
+    def from_json(cls, text: str, name: str) -> "Recipe":
+        """Of a report's JSON; `name` is what messages call it.
 
         Raises:
             StateError: the text is no such report.
@@ -47,7 +47,7 @@ class Recipe(NamedTuple):
             return cls(tuple(found["classes"]), found["kind"], found["task"], found["clip"], found["normalize"], cured)
         except (ValueError, KeyError, TypeError) as error:
             raise StateError(
-                f"the text is no report that xent wrote: {error!r}. Write one with xent score FILE --json > report.json."
+                f"{name} is no report that xent wrote: {error!r}.\nWrite one with xent score FILE --json > report.json."
             ) from error
 
 

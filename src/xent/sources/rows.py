@@ -1,5 +1,6 @@
 """The rows of chosen columns, with every label, prediction and weight present."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from xent.sources.table import BATCH_BYTES, Batch, Table
 from xent.sources.types import first_uncastable, is_list, is_numeric, is_text, value_type
 
 __all__ = ["read_rows"]
+
+_COMMA = re.compile(r" is '[-+]?\d*,\d+(e[-+]?\d+)?'$", re.IGNORECASE)  # 0,5
 
 
 def read_rows(
@@ -59,9 +62,10 @@ def _refuse_text(table: Table, name: str) -> None:
         return  # a column of nulls alone has no rows, or missing values, which is said as such
     found = _first_text(table, name) if is_text(kind) else None
     where = f"{found}, which is no number" if found else f"column {name!r} is not numeric"
+    step = "Write numbers with a decimal point, not a comma" if found and _COMMA.search(found) else "Correct the row"
     raise SourceError(
         f"{where}; the column's type is {kind}, and predictions and weights must be numbers.\n"
-        "Correct the row, or choose another column with --prediction (prediction=) or --weight (sample_weight=)."
+        f"{step}, or choose another column with --prediction (prediction=) or --weight (sample_weight=)."
     )
 
 
