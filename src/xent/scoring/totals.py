@@ -58,11 +58,8 @@ def total(
 ) -> Sums:
     """The sums over batches of up to MOST_ROWS rows, scored side by side; those by cluster go to a store, if there is one."""
     vocabulary = Vocabulary(plan.classes)
-    batches = iter(batches)
-    first = tuple(islice(batches, 1))
     if workers is None:
-        few = len(plan.classes) == 2 or not any(callable(rows.predictions) for rows in first)  # columns to read
-        workers = scoring_threads(long_calls=plan.brief and few)
+        workers, batches = _threads(plan, iter(batches))
     floor = 0.0
     worst: tuple[Worst, ...] = ()
     tallies: list[Tally] = []  # that no thread is adding to
@@ -95,7 +92,7 @@ def total(
         nonlocal floor, worst
         few = 0
         yield Sums(top=plan.top)
-        for part in ordered_map(scored, chain(first, batches), workers):
+        for part in ordered_map(scored, batches, workers):
             worst = merge_worst(worst + part.worst, plan.top)
             floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
@@ -109,6 +106,13 @@ def total(
     finally:
         if workers != 0:  # else this thread has more to score, or ends
             forget()
+
+
+def _threads(plan: Plan, batches: Iterator[Rows]) -> tuple[int, Iterator[Rows]]:
+    """How many score, and the batches: NumPy's threads pay where not much is read beside them."""
+    first = tuple(islice(batches, 1))
+    reads = len(plan.classes) > 2 and any(callable(rows.predictions) for rows in first)
+    return scoring_threads(long_calls=plan.brief and not reads), chain(first, batches)
 
 
 def _check(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> None:
