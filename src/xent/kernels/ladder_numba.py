@@ -54,10 +54,7 @@ OFFSET, SHORT_OFFSET = np.int64(ONE - SQRT_HALF), np.int32(SHORT_ONE - SHORT_SQR
 FIXED = 2.0**spec.FIXED_BITS
 LEAST, SHORT_LEAST = ((2 << 52) - OFFSET).view(np.float64), ((2 << 23) - SHORT_OFFSET).view(np.float32)
 FINE_PER_COARSE = np.int64(22)
-COARSE, FINE = (
-    np.float32(1.5 * 2.0**13),
-    np.float32(1.5 * 2.0**-9),
-)  # adding them rounds to multiples of 2^-10 and 2^-32
+COARSE, FINE = np.float32(1.5 * 2.0**13), np.float32(1.5 * 2.0**-9)  # adding them rounds to multiples of 2^-10, 2^-32
 COARSE_BITS, FINE_BITS = np.int64(COARSE.view(np.int32)), np.int64(FINE.view(np.int32))
 
 

@@ -18,9 +18,7 @@ MOST_CLASSES = 16  # of rows that lie one after another
 BITS = 512
 LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a number
 WIDTH = LANES[4]
-SPAN = (
-    4 * WIDTH
-)  # rows whose powers are summed before anything is made of them: processors stall between loops so short
+SPAN = 4 * WIDTH  # rows whose powers are summed before anything is made of them: between shorter loops processors stall
 NEAR_1 = 1.0 - SUM_TOLERANCE, 1.0 + SUM_TOLERANCE
 AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
 

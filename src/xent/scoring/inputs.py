@@ -34,9 +34,7 @@ __all__ = [
 class Rows(NamedTuple):
     """Some consecutive rows, as they come."""
 
-    predictions: (
-        Any  # (rows, columns) or (rows,), or what makes them (those before `stop`), in the thread that scores them
-    )
+    predictions: Any  # (rows, columns) or (rows,), or what makes them, or those before `stop`, where they are scored
     labels: Any  # (rows,) or (rows, classes); a NumPy array or an Arrow column
     weights: NDArray[np.float64] | None
     place: Place
