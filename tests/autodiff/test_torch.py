@@ -383,6 +383,27 @@ def test_no_derivative_holds_the_logits_of_all_rows(monkeypatch, of_weights):
     close(hessian_times, dense)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("way", ["create_graph", "torch.func", "class_weight"])
+def test_16_bit_gradients_are_summed_over_blocks_in_float32(dtype, way):
+    """A thousand rows, each a block: what is rounded once is off by half a digit, a sum in 16 bits by much more."""
+    features, weight = leaf(1000, 8, dtype=dtype), leaf(6, 8, dtype=dtype, seed=1)
+    labels, slopes = torch.arange(1000) % 6, torch.ones(6, dtype=torch.float32, requires_grad=way == "class_weight")
+
+    def loss(w, f=features, labels=labels):
+        return xent.linear_cross_entropy(f, w, labels, class_weight=slopes, label_smoothing=0.1, max_memory=1)
+
+    if way == "torch.func":
+        found = torch.func.grad(lambda w: loss(w, features.detach()))(weight.detach())
+    else:
+        (found,) = torch.autograd.grad(loss(weight), weight, create_graph=way == "create_graph")
+    wide = weight.detach().double().requires_grad_()
+    logits = features.detach().double() @ wide.T
+    (exact,) = torch.autograd.grad(functional.cross_entropy(logits, labels, label_smoothing=0.1), wide)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), exact, rtol=torch.finfo(dtype).eps, atol=1e-6)
+
+
 def test_vmap_over_labels():
     logits, labels = draw(3, ROWS, CLASSES), torch.stack([LABELS, LABELS.flip(0), LABELS.roll(1)])
     ours = torch.func.vmap(xent.softmax_cross_entropy)(logits, labels)

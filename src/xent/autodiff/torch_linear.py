@@ -92,7 +92,10 @@ def _by_blocks(
             return of_block(layer, targets)
     shared_soft = targets.soft is not None and len(targets.soft) != rows
     by_row = (True, False, False, True, not shared_soft, True)
-    parts = (features, weight, bias, *targets)
+    parts = [
+        part if part is None or of_rows else widen(part)  # whose gradients are sums over the blocks
+        for part, of_rows in zip((features, weight, bias, *targets), by_row, strict=True)
+    ]
     there = [i for i, part in enumerate(parts) if part is not None]
 
     def function(*tensors: Tensor) -> tuple[Tensor, ...]:
