@@ -70,7 +70,7 @@ BROKEN = {
         rf"(row {LATER} \(counted from 0\).*changed from number to string)",
     ),
     "single.npy": (b"\x93NUMPY\1\0", "numpy.savez"),
-    "short.csv": (GOOD_CSV.encode() + b"1\n", r"row 10 \(counted from 0\) has 1 fields where the header has 2"),
+    "short.csv": (GOOD_CSV.encode() + b"1\n", r"row 10 \(counted from 0\) has 1 field where the header has 2"),
     "quote.csv": (GOOD_CSV.encode() + b'"1,0.5\n' + b"1,0.5\n" * LATER, "quote"),
     "open.csv": (b'y,p,note\n1,0.5,"as seen\n0,0.25,x\n', "a quote that is never closed: .* 2 lines .* only 1 rows"),
     "open.csv.gz": (gzip.compress(b'y,p,note\n1,0.5,"as seen\n0,0.25,x\n'), "a quote that is never closed"),

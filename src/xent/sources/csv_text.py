@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources.detect import File
-from xent.sources.failures import place, reading
+from xent.sources.failures import named, place, reading
 from xent.sources.places import Address, streamed
 from xent.sources.table import resized
 from xent.sources.types import narrowest_type, wider_type
@@ -165,7 +165,7 @@ def _refuse_open_quote(part: CsvPart, rows: int) -> None:
         lines = sum(bool(line.strip()) for line in io.BufferedReader(stream)) - 1
     if lines > rows:
         raise SourceError(
-            f"{part.name} has a quote that is never closed: it has {lines:,} lines behind the header, and only {rows:,} rows.\n"
+            f"{named(part.name)} has a quote that is never closed: it has {lines:,} lines behind the header, and only {rows:,} rows.\n"
             "Close it, or remove it."
         )
 
@@ -202,7 +202,7 @@ def _translating(part: CsvPart) -> Iterator[None]:
         yield
     except pa.ArrowInvalid as error:
         if part.span is not None or not part.settled:  # where exactly, and whether at all, all rows in order will tell
-            raise UnsettledError(f"{part.name} is not as it began: {error}.") from error
+            raise UnsettledError(f"{named(part.name)} is not as it began: {error}.") from error
         raise SourceError(_explained(part, str(error))) from error
 
 
@@ -215,13 +215,17 @@ def _explained(part: CsvPart, text: str) -> str:
             return f"{where} is not UTF-8 text.\nWrite the file again as UTF-8."
         return f"{where} is {cell[4]}, not a {_spoken(cell[3])}.\nCorrect or remove the row."
     if line := _LINE.search(text):
-        counts = f"row {int(line[1]) - 2} (counted from 0) has {line[3]} fields where the header has {line[2]}"
-        return f"{part.name}, {counts}.\nCorrect the row, or check the quotes before it."
+        counts = f"row {int(line[1]) - 2} (counted from 0) has {_fields(line[3])} where the header has {line[2]}"
+        return f"{named(part.name)}, {counts}.\nCorrect the row, or check the quotes before it."
     if "straddling" in text:
-        return f"{part.name} has a row too long to read.\nCheck for a quote that is never closed."
+        return f"{named(part.name)} has a row too long to read.\nCheck for a quote that is never closed."
     if "Empty CSV" in text:
-        return f"{part.name} has no row below its first line.\nA file needs a header line and at least one row."
-    return f"{part.name} cannot be read as CSV: {' '.join(text.split())[:300]}.\nCheck the file."
+        return f"{named(part.name)} has no row below its first line.\nA file needs a header line and at least one row."
+    return f"{named(part.name)} cannot be read as CSV: {' '.join(text.split())[:300]}.\nCheck the file."
+
+
+def _fields(count: str) -> str:
+    return "1 field" if count == "1" else f"{count} fields"
 
 
 def _spoken(kind: str) -> str:

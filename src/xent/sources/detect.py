@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from xent.errors import SourceError
-from xent.sources.failures import reading, shown
+from xent.sources.failures import named, reading, shown
 from xent.sources.left_behind import OwnedFolder
 from xent.sources.places import (
     Address,
@@ -171,7 +171,7 @@ def _detected_elsewhere(place: Remote) -> File:
 def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
     if not head:
         what = "a header line and one row" if Path(name).suffix.lower() not in _SUFFIXES else "one row"
-        raise SourceError(f"{name} is empty.\nA file needs at least {what}.")
+        raise SourceError(f"{named(name)} is empty.\nA file needs at least {what}.")
     compression = next((kind for magic, kind in _COMPRESSIONS.items() if head.startswith(magic)), None)
     if compression:
         with reading(name), streamed(path, compression) as stream:
@@ -183,7 +183,9 @@ def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
 
 def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> str:
     if not head:
-        raise SourceError(f"{name} is empty once decompressed.\nA file needs at least a header line and one row.")
+        raise SourceError(
+            f"{named(name)} is empty once decompressed.\nA file needs at least a header line and one row."
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for magic, reason in _REFUSED.items():
         if head.startswith(magic) or (magic == b"[" and text.startswith(magic) and suffix.startswith(".json")):

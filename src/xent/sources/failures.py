@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 
-__all__ = ["place", "reading", "shown", "without_secrets"]
+__all__ = ["named", "place", "reading", "shown", "without_secrets"]
 
 _DAMAGED = "The file may be damaged or cut short: write or fetch it again."
 _ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+")
@@ -23,15 +23,15 @@ def reading(name: str | None, next_step: str = _DAMAGED, done: str = "read") -> 
     try:
         yield
     except MemoryError as error:  # pyarrow's ArrowMemoryError; a damaged file may ask for any amount
-        raise SourceError(f"{_named(name)} needs more memory than there is: {_line(error)}.\n{next_step}") from error
+        raise SourceError(f"{named(name)} needs more memory than there is: {_line(error)}.\n{next_step}") from error
     except _FAILURES as error:
         cause = error if without_secrets(str(error)) == str(error) else None
-        raise SourceError(f"{_named(name)} cannot be {done}: {_line(error)}.\n{next_step}") from cause
+        raise SourceError(f"{named(name)} cannot be {done}: {_line(error)}.\n{next_step}") from cause
 
 
 def place(source: str | None, row: int, column: str) -> str:
     """Name one cell; rows count from 0 within their file, without a header line."""
-    return f"{_named(source)}, row {row} (counted from 0), column {column!r}"
+    return f"{named(source)}, row {row} (counted from 0), column {column!r}"
 
 
 def shown(address: str) -> str:
@@ -51,7 +51,8 @@ def without_secrets(text: str) -> str:
     return _ADDRESS.sub(lambda found: shown(found[0]), text)
 
 
-def _named(source: str | None) -> str:
+def named(source: str | None) -> str:
+    """What a message calls a source of rows."""
     return {None: "the table", "-": "standard input"}.get(source, str(source))
 
 
