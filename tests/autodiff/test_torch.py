@@ -6,6 +6,8 @@ Truth is PyTorch's own code in float64, or finite differences.
 import itertools
 import os
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -381,6 +383,31 @@ def test_no_derivative_holds_the_logits_of_all_rows(monkeypatch, of_weights):
     close(found, torch.autograd.grad(squares(features, 1 << 20), asked))
     dense = torch.func.jvp(torch.func.grad(lambda f: loss(f, 1 << 20)), (features.detach(),), (along,))[1]
     close(hessian_times, dense)
+
+
+TWICE = """
+import resource, torch, xent
+features, weight = torch.randn(512, 64, requires_grad=True), torch.randn(8000, 64, requires_grad=True)
+
+def twice(rows):
+    loss = xent.linear_cross_entropy(features[:rows], weight, torch.arange(rows), max_memory=1)
+    (slope,) = torch.autograd.grad(loss, features, create_graph=True)
+    torch.autograd.grad((slope**2).sum(), (features, weight))
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+twice(16)
+before = peak()
+twice(512)
+print(peak() - before)
+"""
+
+
+def test_many_blocks_take_no_more_memory_than_few():
+    """As the system counts it: free memory with something small in it here and there is as good as taken."""
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=True, timeout=120)
+    assert int(done.stdout) < 64  # MiB; what is kept of each row is 1 MiB in all
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

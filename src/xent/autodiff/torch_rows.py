@@ -82,12 +82,17 @@ def over_rows(plan: ByRows, *tensors: Tensor) -> tuple[Tensor, ...]:
     return found
 
 
-def _take_in(parts: list[Tensor], part: Tensor, by_row: bool, own: bool) -> None:
+def _whole_of(part: Tensor, by_row: bool, rows: int) -> Tensor:
+    """Where the parts go, of which this is the first: small ones kept until the end would hold much memory between them."""
+    return part.new_empty((rows, *part.shape[1:])) if by_row else part
+
+
+def _with_part(whole: Tensor, part: Tensor, by_row: bool, start: int, step: int) -> Tensor:
     """One more part of a tensor that is made; a sum is written over once it is no part itself."""
-    if by_row or not parts:
-        parts.append(part)
-    else:
-        parts[0] = parts[0].add_(part) if own else parts[0] + part
+    if by_row:
+        whole[start : start + step].copy_(part)
+        return whole
+    return part if start == 0 else whole + part if start == step else whole.add_(part)
 
 
 class _OverRows(torch.autograd.Function):
@@ -97,16 +102,17 @@ class _OverRows(torch.autograd.Function):
     def forward(plan: ByRows, *tensors: Tensor) -> tuple[Tensor, ...]:
         rows = next(len(tensor) for tensor, by_row in zip(tensors, plan.given, strict=True) if by_row)
         step = max(1, int(plan.rows))
-        whole: list[list[Tensor]] = [[] for _ in plan.made]
+        whole: list[Tensor] = []
         with torch.autocast(tensors[0].device.type, enabled=False):  # whose products in bfloat16 are not asked for
             for start in range(0, max(rows, 1), step):
                 some = (
                     tensor[start : start + step] if by_row else tensor
                     for tensor, by_row in zip(tensors, plan.given, strict=True)
                 )
-                for parts, part, by_row in zip(whole, plan.function(*some), plan.made, strict=True):
-                    _take_in(parts, part, by_row, start > step)
-        return tuple(torch.cat(parts) if by_row else parts[0] for parts, by_row in zip(whole, plan.made, strict=True))
+                parts = plan.function(*some)
+                whole = whole or [_whole_of(*each, rows) for each in zip(parts, plan.made, strict=True)]
+                whole = [_with_part(*each, start, step) for each in zip(whole, parts, plan.made, strict=True)]
+        return tuple(whole)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
