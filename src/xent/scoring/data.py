@@ -134,7 +134,7 @@ class InMemory:
             else tuple(self.columns[i] for i in order.predictions)
         )
         rows = rows_of(self.predictions)
-        step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // (2 * available_cpus()))))  # enough for all threads
+        step = min(MOST_ROWS, max(FIRST_ROWS, -(-rows // available_cpus())))  # one for each thread at least
         columns = columns or self.columns
         place = Place(labels=tuple(self.label_columns[i] for i in order.labels or range(len(self.label_columns))))
         for part in row_slices(self.labels, self.predictions, self.weights, columns, step, place, self.keys):
