@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings(  # PyTorch's own, when it loads its for
 ROWS, CLASSES, DIM = 5, 4, 3
 LABELS = torch.tensor([0, 3, 1, 1, 2])
 SKIPPING = torch.tensor([0, -1, 1, 7, 2])  # 7 marks rows to skip below
+SKIPPED = torch.tensor([0, 7, 1, 7, 2])
 FLOAT64 = torch.float64
 
 
@@ -834,7 +835,7 @@ def test_others_compiled_whole():
 
 
 @pytest.mark.parametrize("reduction", ["mean", "none"])
-@pytest.mark.parametrize("name", ["weights", "soft", "denominator"])
+@pytest.mark.parametrize("name", ["weights", "smoothed", "soft", "denominator"])
 def test_compiled_gradients_of_all_that_asks_for_one(name, reduction):
     """An operator that returns no gradient for an argument makes it silently zero."""
     torch.compiler.reset()
@@ -845,6 +846,13 @@ def test_compiled_gradients_of_all_that_asks_for_one(name, reduction):
             lambda f, w, c, s: xent.linear_cross_entropy(f, w, LABELS, class_weight=c, sample_weight=s, **options),
             lambda f, w, c, s: truth_linear(f, w, LABELS, class_weight=c, sample_weight=s, **options),
             (leaf(ROWS, DIM), leaf(CLASSES, DIM, seed=1), positive(CLASSES), positive(ROWS, seed=1)),
+        ),
+        "smoothed": (  # two rows at a time, of which one is skipped
+            lambda f, w, c: xent.linear_cross_entropy(
+                f, w, SKIPPED, class_weight=c, label_smoothing=0.1, ignore_index=7, max_memory=256, **options
+            ),
+            lambda f, w, c: truth_linear(f, w, SKIPPED, class_weight=c, label_smoothing=0.1, ignore_index=7, **options),
+            (leaf(ROWS, DIM), leaf(CLASSES, DIM, seed=1), positive(CLASSES)),
         ),
         "soft": (
             lambda f, w, t: xent.linear_cross_entropy(f, w, normalised(t), **options),
@@ -860,6 +868,21 @@ def test_compiled_gradients_of_all_that_asks_for_one(name, reduction):
     loss, exact = torch.compile(linear, fullgraph=True, backend="aot_eager")(*leaves), truth(*leaves)
     close(loss, exact)
     close(torch.autograd.grad(scalar(loss), leaves), torch.autograd.grad(scalar(exact), leaves))
+
+
+def test_compiled_functions_hold_no_logits_of_all_rows(monkeypatch):
+    """Their operators are the kernels: no formula on all rows is traced."""
+    torch.compiler.reset()
+    monkeypatch.setattr(formulas, "row_statistics", None)
+    monkeypatch.setattr(formulas, "entropy", None)
+    features, weight, slopes = leaf(ROWS, DIM), leaf(CLASSES, DIM, seed=1), positive(CLASSES)
+
+    def loss(f, w, c):
+        smoothed = xent.linear_cross_entropy(f, w, LABELS, class_weight=c, label_smoothing=0.1)
+        return smoothed + xent.linear_row_statistics(f, w, LABELS, entropy=True).entropy.sum()
+
+    found = torch.compile(loss, fullgraph=True, backend="aot_eager")(features, weight, slopes)
+    assert all(part.abs().sum() > 0.0 for part in torch.autograd.grad(found, (features, weight, slopes)))
 
 
 def operators():
@@ -882,7 +905,8 @@ def test_operators_keep_the_rules_for_operators(name, dtype):
         "on_logsumexp": torch.linspace(0.5, 1.5, ROWS, dtype=wide),
         "divisor": torch.tensor(5.0, dtype=FLOAT64),
         "max_memory": 1 << 20,
-        "wanted": [True, True, False],
+        "on": torch.linspace(0.5, 1.5, ROWS, dtype=wide),
+        "wanted": [True, True, False] + [False] * 2 * (name == "linear_statistics_gradient"),
     }
     operator = getattr(torch.ops.xent, name).default
     torch.library.opcheck(operator, tuple(known.get(each.name) for each in operator._schema.arguments))

@@ -34,7 +34,7 @@ COPIES = 6  # of a block's logits that the formulas make, as was found by lookin
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
     """Row statistics of a linear layer's logits, each (rows,); the way back computes the logits again."""
-    if torch.compiler.is_compiling() and not needs_gradient(*targets[1:]):
+    if _compiled(layer):
         return torch_compiled.linear_statistics(layer, targets, max_memory)
     if not kernels_serve(*layer[:3], *targets) or needs_gradient(*targets[1:]):
         return _statistics_by_blocks(layer, targets, max_memory)
@@ -43,6 +43,8 @@ def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowSta
 
 def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
     """Entropy of each row's softmax, 0 for rows whose label is below 0: (rows,)."""
+    if _compiled(layer):
+        return torch_compiled.linear_entropy(layer, labels, max_memory)
     if not kernels_serve(*layer[:3], labels):
         return _entropy_by_blocks(layer, labels, max_memory)
     entropy: Tensor = _Entropy.apply(*layer[:3], labels, layer.softcap, max_memory)
@@ -52,13 +54,18 @@ def linear_entropy(layer: Layer, labels: Tensor | None, max_memory: int) -> Tens
 def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: Any, max_memory: int) -> Tensor:
     """Σ of the rows' losses over the divisor; where gradients can be asked for, they are computed on the way forward."""
     given = (*targets[1:], weights.nll, *(value for value in (weights.square, divisor) if isinstance(value, Tensor)))
-    if torch.compiler.is_compiling() and not needs_gradient(*given):
+    if _compiled(layer) and not needs_gradient(*given):
         return torch_compiled.linear_loss(layer, targets, weights, divisor, max_memory)
     if not kernels_serve(*layer[:3], targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(linear_statistics(layer, targets, max_memory), weights).sum() / divisor
     wanted = Wanted(*(needs_gradient(part) for part in layer[:3]))
     loss: Tensor = _Loss.apply(*layer[:3], *targets, *weights, float(divisor), layer.softcap, max_memory, wanted)
     return loss
+
+
+def _compiled(layer: Layer) -> bool:
+    """Whether torch.compile takes the layer in, on the CPU."""
+    return torch.compiler.is_compiling() and layer.features.device.type == "cpu"
 
 
 def _statistics_by_blocks(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
