@@ -92,7 +92,9 @@ def test_vectors_of_spark_ml_are_lists(spark_sessions, judge):
 
 def test_what_is_wrong_is_said_with_its_partition(session, judge):
     frame = session.range(0, 1000, 1, 4).selectExpr("id % 2 as label", "if(id = 777, 1.5, 0.5) as p")
-    with pytest.raises(ProbabilityError, match=r"row 27, column 'p' is 1\.5(.|\n)*from 0 in partition 3 of the DataFrame"):
+    with pytest.raises(
+        ProbabilityError, match=r"row 27, column 'p' is 1\.5(.|\n)*from 0 in partition 3 of the DataFrame"
+    ):
         judge(frame)
     with pytest.raises(LabelError):
         judge(session.range(0, 100, 1, 4).selectExpr("id as label", "0.5 as p"))
