@@ -19,7 +19,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 import xent
-from xent.autodiff.torch_linear import COPIES
+from xent.autodiff.torch_blocks import COPIES
 from xent.formulas import rows as formulas
 
 pytestmark = pytest.mark.filterwarnings(  # PyTorch's own, when it loads its forward derivatives or its compiler

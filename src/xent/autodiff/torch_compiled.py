@@ -1,24 +1,23 @@
 """The linear layer's losses as operators that `torch.compile` takes as they are, without looking into the blocks."""
 
-import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xent._arrays import widen
-from xent.autodiff import linear_arrays
+from xent.autodiff import linear_arrays, plain
 from xent.autodiff.linear_arrays import Wanted
+from xent.autodiff.torch_blocks import by_blocks
 from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine, storage
 from xent.autodiff.torch_views import tensor_of, viewed
 from xent.errors import OptionError
 from xent.formulas.linear import Layer, logits_of
-from xent.formulas.rows import RowStatistics, RowWeights, Targets, nats_of_classes, weighted
+from xent.formulas.rows import RowStatistics, RowWeights, Targets, nats_of_classes, picked, weighted
 
 __all__ = ["linear_entropy", "linear_loss", "linear_statistics"]
 
-COPIES = 4  # of a block's logits, where gradients by targets are asked for
 PARTS = (0, 1, 2, 4, 5)  # of what statistics are given, those that have gradients: all but labels
 
 
@@ -66,8 +65,8 @@ def _loss(
     layer, targets = arrays_of(tensors, softcap)
     weights = RowWeights(viewed(on_nll), viewed(square))
     total, gradients = loss_and_gradients(layer, targets, weights, float(divisor), max_memory, Wanted(*wanted))
-    found = [features.new_empty(0) if gradient is None else gradient for gradient in as_tensors(gradients, tensors)]
-    return torch.tensor(total, dtype=_wide(weight)), found[0], found[1], found[2]
+    found: tuple[Tensor, Tensor, Tensor] = _or_empty(features, as_tensors(gradients, tensors))
+    return torch.tensor(total, dtype=_wide(weight)), *found
 
 
 @_loss.register_fake
@@ -153,42 +152,33 @@ def _statistics_gradient(
         on = (np.ascontiguousarray(viewed(on_nll)), np.ascontiguousarray(viewed(on_logsumexp)))
         some = linear_arrays.statistics_gradient(layer, targets, found, *on, engine, Wanted(*wanted[:3]))
         gradients = cast(some, tensors)
-    if any(wanted[3:]):
-        gradients += _by_targets(Layer(features, weight, bias, softcap), Targets(*tensors[3:]), on_nll, max_memory)
-    made = [
-        gradient if want and gradient is not None else features.new_empty(0)
-        for gradient, want in itertools.zip_longest(gradients, wanted)
-    ]
-    return made[0], made[1], made[2], made[3], made[4]
+    asked = Targets(labels, soft if wanted[3] else None, on_label if wanted[4] else None)
+    gradients += _by_targets(Layer(features, weight, bias, softcap), asked, on_nll, max_memory)
+    made: tuple[Tensor, Tensor, Tensor, Tensor, Tensor] = _or_empty(features, gradients)
+    return made
 
 
 def _by_targets(layer: Layer, targets: Targets, on: Tensor, max_memory: int) -> list[Tensor | None]:
-    """∂ Σ on·nll by soft and on_label: the nats of each class, or of the label, some rows at a time."""
-    labels, soft, on_label = targets
-    weight, bias = widen(layer.weight), None if layer.bias is None else widen(layer.bias)
-    on = on if labels is None else torch.where(labels < 0, 0.0, on)
-    by_soft, by_label = (None if part is None else torch.zeros_like(part) for part in (soft, on_label))
-    step = max(1, max_memory // (COPIES * len(weight) * weight.element_size()))
-    for rows in (slice(start, start + step) for start in range(0, len(layer.features), step)):
-        features = widen(layer.features[rows])
-        features = features if labels is None else torch.where(labels[rows, None] < 0, 0.0, features)
-        nats = nats_of_classes(logits_of(Layer(features, weight, bias, layer.softcap)))
-        if by_label is not None and labels is not None:
-            at = labels[rows].long()
-            of_label = nats.gather(1, at.clamp(0, len(weight) - 1)[:, None])[:, 0]
-            by_label[rows] = weighted(on[rows], torch.where(at < len(weight), of_label, torch.nan))
-        if by_soft is not None and len(by_soft) == len(on):
-            by_soft[rows] = weighted(on[rows, None], nats)
-        elif by_soft is not None:
-            by_soft += weighted(on[rows, None], nats).sum(0)
-    return [by_soft, by_label]
+    """∂ Σ on·nll by soft and on_label, those that there are: the nats of each class, or of the label."""
+    asked = [part for part in targets[1:] if part is not None]
+    by_row = [len(part) == len(on) for part in asked]  # else soft targets are the same for all rows
+
+    def of_block(layer: Layer, targets: Targets, on: Tensor) -> tuple[Tensor, ...]:
+        labels, soft, on_label = targets
+        on = on if labels is None else torch.where(labels < 0, 0.0, on)
+        nats = nats_of_classes(logits_of(plain.without_skipped(layer, labels)))
+        by_soft = None if soft is None else weighted(on[:, None], nats)
+        by_label = None if on_label is None or labels is None else weighted(on, picked(nats, labels))
+        parts = [part for part in (by_soft, by_label) if part is not None]
+        return tuple(part if own else part.sum(0, keepdim=True) for part, own in zip(parts, by_row, strict=True))
+
+    found = iter(by_blocks(of_block, layer, targets, tuple(by_row), max_memory, on) if asked else ())
+    return [None if part is None else next(found).to(part.dtype) for part in targets[1:]]
 
 
 @_statistics_gradient.register_fake
 def _(features: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-    given = (features, *rest[:5])
-    parts = zip((given[i] for i in PARTS), rest[-1], strict=True)
-    return tuple(features.new_empty(0) if part is None or not want else torch.empty_like(part) for part, want in parts)
+    return _shapes(features, [(features, *rest)[i] for i in PARTS], rest[-1])
 
 
 def _keep_inputs(ctx: Any, inputs: Any, output: Any) -> None:
@@ -196,17 +186,20 @@ def _keep_inputs(ctx: Any, inputs: Any, output: Any) -> None:
     ctx.save_for_backward(*tensors)
 
 
-def _recompute(ctx: Any, *on: Tensor) -> tuple[Any, ...]:
-    _refuse_second_order()
-    wanted = [ctx.needs_input_grad[i] for i in PARTS]
-    found = _statistics_gradient(*ctx.saved_tensors, ctx.softcap, ctx.max_memory, *on, wanted)
-    gradients: list[Tensor | None] = [None] * 8
-    for i, gradient, want in zip(PARTS, found, wanted, strict=True):
-        gradients[i] = gradient if want else None
-    return tuple(gradients)
+def _recomputed(operator: Callable[..., Any], places: tuple[int, ...]) -> Callable[..., Any]:
+    """The way back of an operator that keeps its inputs: another one gives the gradients of those at the places."""
+
+    def backward(ctx: Any, *on: Tensor) -> tuple[Any, ...]:
+        _refuse_second_order()
+        wanted = [ctx.needs_input_grad[i] for i in places]
+        found = operator(*ctx.saved_tensors, ctx.softcap, ctx.max_memory, *on, wanted)
+        at = dict(zip(places, found, strict=True))
+        return tuple(at[i] if needed else None for i, needed in enumerate(ctx.needs_input_grad))
+
+    return backward
 
 
-_statistics.register_autograd(_recompute, setup_context=_keep_inputs)
+_statistics.register_autograd(_recomputed(_statistics_gradient, PARTS), setup_context=_keep_inputs)
 
 
 @torch.library.custom_op("xent::linear_entropy", mutates_args=())
@@ -246,24 +239,27 @@ def _entropy_gradient(
     found = linear_arrays.entropy(layer, targets.labels, engine)[1:]
     on_rows = np.ascontiguousarray(viewed(on))
     some = linear_arrays.entropy_gradient(layer, targets.labels, *found, on_rows, engine, Wanted(*wanted))
-    made = [features.new_empty(0) if gradient is None else gradient for gradient in cast(some, tensors)]
-    return made[0], made[1], made[2]
+    made: tuple[Tensor, Tensor, Tensor] = _or_empty(features, cast(some, tensors))
+    return made
 
 
 @_entropy_gradient.register_fake
 def _(features: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any) -> tuple[Tensor, ...]:
-    parts = zip((features, weight, bias), rest[-1], strict=True)
-    return tuple(features.new_empty(0) if part is None or not want else torch.empty_like(part) for part, want in parts)
+    return _shapes(features, (features, weight, bias), rest[-1])
 
 
-def _recompute_entropy(ctx: Any, on: Tensor) -> tuple[Any, ...]:
-    _refuse_second_order()
-    wanted = list(ctx.needs_input_grad[:3])
-    found = _entropy_gradient(*ctx.saved_tensors, ctx.softcap, ctx.max_memory, on, wanted)
-    return *(gradient if want else None for gradient, want in zip(found, wanted, strict=True)), *[None] * 3
+_entropy.register_autograd(_recomputed(_entropy_gradient, PARTS[:3]), setup_context=_keep_inputs)
 
 
-_entropy.register_autograd(_recompute_entropy, setup_context=_keep_inputs)
+def _or_empty(features: Tensor, gradients: Sequence[Tensor | None]) -> Any:
+    """As operators give them, which must be tensors."""
+    return tuple(features.new_empty(0) if gradient is None else gradient for gradient in gradients)
+
+
+def _shapes(features: Tensor, parts: Sequence[Tensor | None], wanted: Sequence[bool]) -> tuple[Tensor, ...]:
+    """What `_or_empty` gives of the gradients wanted, without values."""
+    pairs = zip(parts, wanted, strict=True)
+    return _or_empty(features, [None if part is None or not want else torch.empty_like(part) for part, want in pairs])
 
 
 def _wide(tensor: Tensor) -> torch.dtype:

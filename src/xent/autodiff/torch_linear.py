@@ -1,18 +1,15 @@
 """The linear layer's losses on PyTorch tensors: blocks of logits by the kernels, products by PyTorch."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from xent._arrays import widen
 from xent.autodiff import arrays, linear_arrays, plain, torch_compiled
 from xent.autodiff.linear_arrays import Wanted
+from xent.autodiff.torch_blocks import by_blocks
 from xent.autodiff.torch_machine import arrays_of, as_tensors, cast, loss_and_gradients, machine
-from xent.autodiff.torch_rows import ByRows, over_rows
 from xent.autodiff.torch_views import (
     by_formula,
     differentiable,
@@ -28,8 +25,6 @@ from xent.formulas.rows import RowStatistics, RowWeights, Targets
 from xent.kernels.blockwise import LinearArrays
 
 __all__ = ["linear_entropy", "linear_loss", "linear_statistics"]
-
-COPIES = 6  # of a block's logits that the formulas make, as was found by looking
 
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
@@ -72,54 +67,16 @@ def _statistics_by_blocks(layer: Layer, targets: Targets, max_memory: int) -> Ro
     """Differentiable in every way, some rows at a time."""
 
     def statistics(layer: Layer, targets: Targets) -> tuple[Tensor, ...]:
-        return tuple(formulas.row_statistics(logits_of(plain.without_skipped(_wide(layer), targets.labels)), targets))
+        return tuple(formulas.row_statistics(logits_of(plain.without_skipped(layer, targets.labels)), targets))
 
-    return RowStatistics(*_by_blocks(statistics, layer, targets, 2, max_memory))
+    return RowStatistics(*by_blocks(statistics, layer, targets, (True, True), max_memory))
 
 
 def _entropy_by_blocks(layer: Layer, labels: Tensor | None, max_memory: int) -> Tensor:
     def entropy(layer: Layer, targets: Targets) -> tuple[Tensor, ...]:
-        return (plain.linear_entropy(_wide(layer), targets.labels, max_memory),)
+        return (plain.linear_entropy(layer, targets.labels, max_memory),)
 
-    return _by_blocks(entropy, layer, Targets(labels), 1, max_memory)[0]
-
-
-def _by_blocks(
-    of_block: Callable[[Layer, Targets], tuple[Tensor, ...]],
-    layer: Layer,
-    targets: Targets,
-    outputs: int,
-    max_memory: int,
-) -> tuple[Tensor, ...]:
-    """What `of_block` makes of each row, (rows,) each; all rows are one block where there are no values to save."""
-    features, weight, bias, softcap = layer
-    device, rows = features.device.type, len(features)
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or device == "meta":
-        with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):  # as in `over_rows`
-            return of_block(layer, targets)
-    shared_soft = targets.soft is not None and len(targets.soft) != rows
-    by_row = (True, False, False, True, not shared_soft, True)
-    parts = [
-        part if part is None or of_rows else widen(part)  # whose gradients are sums over the blocks
-        for part, of_rows in zip((features, weight, bias, *targets), by_row, strict=True)
-    ]
-    there = [i for i, part in enumerate(parts) if part is not None]
-
-    def function(*tensors: Tensor) -> tuple[Tensor, ...]:
-        given: list[Any] = [None] * len(parts)
-        for i, tensor in zip(there, tensors, strict=True):
-            given[i] = tensor
-        return of_block(Layer(*given[:3], softcap), Targets(*given[3:]))
-
-    size = COPIES * len(weight) * torch.promote_types(weight.dtype, torch.float32).itemsize
-    plan = ByRows(function, tuple(by_row[i] for i in there), (True,) * outputs, max_memory / size)
-    return over_rows(plan, *(part for part in parts if part is not None))
-
-
-def _wide(layer: Layer) -> Layer:
-    """The layer in float32 at least."""
-    features, weight, bias, softcap = layer
-    return Layer(widen(features), widen(weight), None if bias is None else widen(bias), softcap)
+    return by_blocks(entropy, layer, Targets(labels), (True,), max_memory)[0]
 
 
 def _or_zeros(on: Tensor | None, layer: LinearArrays) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
     "merge",
     "nats_of_classes",
     "on_nll",
+    "picked",
     "row_loss",
     "row_loss_gradient",
     "row_statistics",
@@ -97,7 +98,7 @@ def row_statistics(logits: Array, targets: Targets) -> RowStatistics:
     gaps, log_sum, peak = _gaps(logits)
     nll = xp.zeros_like(peak) if soft is None else xp.sum(weighted(soft, gaps), axis=-1)
     if labels is not None and (soft is None or on_label is not None):
-        at_label = _pick(gaps, labels)
+        at_label = picked(gaps, labels)
         nll = nll + (at_label if on_label is None else weighted(on_label, at_label))
     return RowStatistics(_counted(nll, labels), _counted(peak + log_sum, labels))
 
@@ -213,7 +214,7 @@ def weighted(weight: Array, values: Array) -> Array:
     return weight * xp.where((weight == 0) & xp.isinf(values), xp.zeros_like(values), values)
 
 
-def _pick(gaps: Array, labels: Array) -> Array:
+def picked(gaps: Array, labels: Array) -> Array:
     """Each row's entry at its label, NaN at one that names no class."""
     xp = namespace_of(gaps)
     known = labels < gaps.shape[-1]

@@ -147,7 +147,10 @@ def _memory(block: Floats) -> tuple[Floats, Int64, Floats, Bools]:
         at, mine = np.empty((2, rows))
     else:
         kept = scratch(SCRATCH, MAX_ROWS)
-        by_class, equal = kept[:PART_ARRAYS].reshape(-1).view(block.dtype)[:size], kept[7].view(np.bool_)[:size]
+        by_class, equal = (
+            kept[:PART_ARRAYS].reshape(-1).view(block.dtype)[:size],
+            kept[NATS_IN + 1].view(np.bool_)[:size],
+        )
         at, mine = kept[PART_ARRAYS : PART_ARRAYS + 2, :rows]
     return by_class.reshape(-1, rows), at.view(np.int64), mine.view(block.dtype)[:rows], equal.reshape(-1, rows)
 

@@ -16,7 +16,7 @@ from xent.checks.predictions import Place, refuse_label
 from xent.errors import LabelError
 from xent.scoring.plan import Label
 from xent.scoring.text_labels import codes_of, few_distinct
-from xent.sources.arrays import numpy_array
+from xent.sources.arrays import first_null, numpy_array
 
 __all__ = ["Vocabulary", "as_number", "chunks_of", "distinct", "in_order", "kind_of"]
 
@@ -198,8 +198,7 @@ class Vocabulary:
         if isinstance(labels, pa.ChunkedArray):
             labels = labels.combine_chunks() if labels.num_chunks != 1 else labels.chunk(0)
         if labels.null_count:
-            row = int(np.argmax(labels.is_null().to_numpy(zero_copy_only=False)))
-            self._refuse(None, row, labels.null_count, len(labels), place)
+            self._refuse(None, first_null(labels), labels.null_count, len(labels), place)
         if pa.types.is_dictionary(labels.type):
             values = labels.dictionary
             values = values.cast(pa.string()) if pa.types.is_string_view(values.type) else values

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 
-__all__ = ["arrow_array", "arrow_type", "numpy_array"]
+__all__ = ["arrow_array", "arrow_type", "first_null", "numpy_array"]
 
 
 def arrow_type(name: str, dtype: np.dtype, shape: tuple[int, ...]) -> pa.DataType:
@@ -44,3 +44,8 @@ def numpy_array(column: pa.Array) -> np.ndarray:
     if pa.types.is_boolean(column.type):
         return np.from_dlpack(column.cast(pa.uint8())).view(np.bool_)
     return np.from_dlpack(column)
+
+
+def first_null(column: pa.Array) -> int:
+    """The first row where a column has no value; it has one."""
+    return int(np.argmax(numpy_array(column.is_null())))

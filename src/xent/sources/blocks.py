@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xent.errors import SourceError
-from xent.sources.arrays import numpy_array
+from xent.sources.arrays import first_null, numpy_array
 from xent.sources.failures import place
 from xent.sources.types import is_list, is_numeric
 
@@ -46,7 +46,7 @@ def prediction_block(
     names = [names] if isinstance(names, str) else list(names)
     columns = [_plain(data[name]) for name in names]
     if any(column.null_count for column in columns):
-        row, at = min((_first_null(column), at) for at, column in enumerate(columns) if column.null_count)
+        row, at = min((first_null(column), at) for at, column in enumerate(columns) if column.null_count)
         where = place(source, first_row + row, names[at])
         raise SourceError(f"{where} is missing (null or empty).\nFill it in or remove the row.").of_row(first_row + row)
     if len(columns) > 1:
@@ -54,10 +54,6 @@ def prediction_block(
     if not is_list(columns[0].type):
         return _numbers(names[0], columns[0])
     return _reshaped(names[0], columns[0], classes, source, first_row)
-
-
-def _first_null(column: pa.Array) -> int:
-    return int(np.argmax(pc.is_null(column).to_numpy(zero_copy_only=False)))
 
 
 def _stacked(
@@ -86,7 +82,7 @@ def _reshaped(
         ).of_row(first_row + row)
     values = column.flatten()
     if values.null_count:
-        row = first_row + _first_null(values) // expected
+        row = first_row + first_null(values) // expected
         where = place(source, row, name)
         raise SourceError(f"{where} has a missing value in its list.\nFill it in or remove the row.").of_row(row)
     return _numbers(name, values).reshape(len(column), expected)  # (rows, classes)

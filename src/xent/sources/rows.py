@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from xent.errors import SourceError
+from xent.sources.arrays import first_null
 from xent.sources.columns import Columns
 from xent.sources.failures import place
 from xent.sources.table import BATCH_BYTES, Batch, Table
@@ -80,10 +80,11 @@ def _first_text(table: Table, name: str) -> str | None:
 
 def _missing(batch: Batch, name: str) -> SourceError:
     column = batch.data[name]
-    missing = pc.is_null(column)
-    if not column.null_count:
-        missing = pa.array([value is None or None in value for value in column.to_pylist()])
-    row = batch.first_row + int(np.argmax(missing.to_numpy(zero_copy_only=False)))
+    if column.null_count:
+        index = first_null(column)
+    else:
+        index = next(i for i, value in enumerate(column.to_pylist()) if value is None or None in value)
+    row = batch.first_row + index
     where = place(batch.source, row, name)
     return SourceError(
         f"{where} is missing (null or empty).\nFill it in or remove the row; xent does not guess."

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from xent.errors import SourceError
+from xent.sources.arrays import first_null
 from xent.sources.blocks import prediction_block
 from xent.sources.failures import place
 from xent.sources.names import find_column
@@ -139,7 +140,7 @@ def _text(batch: Batch, name: str | None, *, required: bool = True) -> pa.Array 
         return None
     column = batch.data[name]
     if required and column.null_count:
-        row = int(np.argmax(_mask(pc.is_null(column))))
+        row = first_null(column)
         where = place(batch.source, batch.first_row + row, name)
         raise SourceError(f"{where} is missing (null or empty).\nFill it in or remove the row; xent does not guess.")
     column = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
