@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, settings
 for name in ("LC_ALL", "LC_MESSAGES"):  # commands speak the language of the environment; the tests read English
     os.environ.pop(name, None)
 os.environ["LANG"] = "C.UTF-8"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has what it runs in the background, and that its own
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; its default is TensorFlow
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test has compiled is there for all, in whatever process

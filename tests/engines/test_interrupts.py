@@ -17,14 +17,6 @@ from xent.engines.interrupts import interrupts_wait
 in_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 
 
-@pytest.fixture(autouse=True)
-def interrupts_are_heard():
-    """Whoever runs the tests in the background of a shell has them ignore Ctrl-C, and what they start."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     found = tmp_path_factory.mktemp("interrupted")
