@@ -211,7 +211,11 @@ def test_only_what_is_wanted(number):
 
 
 def test_tiles_are_whole_panels():
-    assert linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS == 0
+    assert (
+        linear_tiles_numba.CLASSES % linear_tiles_numba.ROWS
+        == linear_tiles_numba.GATHERED % linear_tiles_numba.ROWS
+        == 0
+    )
     assert linear_tiles_numba.CLASSES % linear_tiles_numba.COLUMNS == 0
     assert (
         linear_tiles_numba.CLASSES % linear_tiles_numba.HEIGHT

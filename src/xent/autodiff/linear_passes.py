@@ -228,13 +228,11 @@ class Way(NamedTuple):
         if on_weight is None or first >= last:
             return
         out = on_weight[first:last].reshape(-1)
-        with block.memory(0 if out.dtype == np.float32 else len(out)) as memory:
-            sums, kept = out if out.dtype == np.float32 else memory[: len(out)], 0 if self.whole else 1
-            kernels.multiply(left, self.line, 1, self.by_columns, steps, sums, dim, last - first, dim, kept)
-            some = np.searchsorted(self.in_order, (first, last))
-            kernels.add_rows(sums, dim, self.in_order, first, self.entry, block.features, self.order, *some)
-            if sums is not out:
-                kernels.store(sums, out)
+        own = self.in_order, first, self.entry, block.features, self.order, np.searchsorted(self.in_order, first)
+        rounded = out.dtype != np.float32
+        with block.memory(kernels.GATHERED * dim if rounded else 0) as memory:
+            sums, kept = memory if rounded else out, 0 if self.whole else 1
+            kernels.gather(left, self.line, self.by_columns, steps, dim, *own, sums, kept, out)
 
 
 def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradients, whole: bool) -> None:

@@ -68,8 +68,7 @@ def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, w
     """Add to the gradients, where `whole` does not count what is in the weight's."""
     known = np.minimum(block.labels, len(block.bias) - 1)
     if gradients.features is not None:
-        count, out = len(known), gradients.features.reshape(-1)
-        choice.tiles().add_rows(out, block.dim, np.arange(count), 0, slope.entry, block.weight, known, 0, count)
+        choice.tiles().add_rows(gradients.features.reshape(-1), block.dim, slope.entry, block.weight, known)
     slopes_of_all(block, peak, slope, gradients, whole)
     if gradients.bias is not None:
         gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))

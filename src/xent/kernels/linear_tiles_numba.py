@@ -22,6 +22,7 @@ __all__ = [
     "WIDE",
     "add_rows",
     "fold",
+    "gather",
     "multiply",
     "pack_columns",
     "pack_rows",
@@ -38,6 +39,7 @@ WIDE = 384  # rows whose logits are, at most: a tile of theirs fits the cache
 NONE: Any = np.int64(0)  # not literals, for which `product` would be compiled once more
 ONE: Any = np.int64(1)
 PART = 60  # classes summed in float32 before the sum goes to float64
+GATHERED = 60  # classes whose gradient is finished while its sums are in the cache: a multiple of ROWS
 IMPOSSIBLE: Any = np.float32(-np.inf)
 
 # Sums in the order in which they are written: no bit depends on the one that LLVM prefers.
@@ -154,14 +156,50 @@ def slopes(
 
 
 @loop
-def add_rows(
-    out: Array, dim: int, to: Array, first: int, times: Array, rows: Array, taken: Array, start: int, stop: int
+def gather(
+    left: Array,
+    line: int,
+    right: Array,
+    steps: int,
+    dim: int,
+    labels: Array,
+    first: int,
+    entry: Array,
+    features: Array,
+    order: Array,
+    begin: int,
+    sums: Array,
+    kept: int,
+    out: Array,
 ) -> None:
-    """Add times[i]·rows[taken[i]] to row to[i] − first of out, for i from `start` to `stop`; rows have `dim` numbers."""
-    for i in range(start, stop):
-        row, line = at(rows, taken[i] * dim), at(out, (to[i] - first) * dim)
+    """The weight's gradient of the classes from `first` on: left·right, and entry[i]·features[order[i]] for `labels`, sorted.
+
+    `begin` is the first label of these classes. `sums` is `out`, to be added to if `kept` is 1, or memory for GATHERED
+    classes, which are rounded into `out`.
+    """
+    rounded, classes, i = sums.itemsize != out.itemsize, out.shape[0] // dim, begin
+    for behind in range(0, classes, GATHERED):
+        count = min(GATHERED, classes - behind)
+        to = at(sums, 0 if rounded else behind * dim)
+        product(at(left, behind * line), line, ONE, at(right, 0), steps, to, dim, count, dim, kept)
+        while i < labels.shape[0] and labels[i] < first + behind + count:
+            row, sum_of = at(features, order[i] * dim), at(to, (labels[i] - first - behind) * dim)
+            for j in range(dim):
+                sum_of[j] += entry[i] * widened(row[j])
+            i += 1
+        if rounded:
+            here = at(out, behind * dim)
+            for j in range(count * dim):
+                here[j] = narrowed(to[j], out[0])
+
+
+@loop
+def add_rows(out: Array, dim: int, times: Array, rows: Array, taken: Array) -> None:
+    """Add times[i]·rows[taken[i]] to row i of out; rows have `dim` numbers."""
+    for i in range(taken.shape[0]):
+        row, sum_of = at(rows, taken[i] * dim), at(out, i * dim)
         for j in range(dim):
-            line[j] += times[i] * widened(row[j])
+            sum_of[j] += times[i] * widened(row[j])
 
 
 @loop
