@@ -198,6 +198,16 @@ def test_classes_weights_and_units(capsys, tmp_path):
     assert json.loads(out)["loss"] == pytest.approx(truth, rel=1e-14)
 
 
+@pytest.mark.parametrize(("classes", "place"), [("", 1), ("a,,b", 2), ("a,b, ", 3)])
+def test_a_class_without_a_name_is_refused(capsys, tmp_path, classes, place):
+    path = tmp_path / "w.csv"
+    path.write_text("y,p_a,p_b\na,0.9,0.1\nb,0.2,0.8\n")
+    for command in (["score", path], ["check", path]):
+        code, _, err = run(capsys, *command, "--classes", classes)
+        assert code == 2
+        assert f"--classes is {classes!r}, in which entry {place} is empty." in err
+
+
 def test_top_rows(capsys, ten):
     _, out, _ = run(capsys, "score", ten, "--top", "2", "--json")
     assert len(json.loads(out)["worst"]) == 2

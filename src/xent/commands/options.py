@@ -103,10 +103,19 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def class_list(text: str | None) -> list[str | int] | None:
-    """Classes given on the command line; a whole number is one."""
+    """Classes given on the command line; a whole number is one.
+
+    Raises:
+        OptionError: one has no name.
+    """
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise OptionError(
+            f"--classes is {text!r}, in which entry {names.index('') + 1} is empty.\n"
+            "Write every label, with one comma between two; or leave the option out, and xent finds them."
+        )
     return [int(name) if name.lstrip("-").isdigit() else name for name in names]
 
 
