@@ -255,7 +255,7 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     way = Way(
         block=block,
         tiles=tiles,
-        piece=min(kernels.HEIGHT, up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS)),
+        piece=up(kernels.CLASSES // max(1, block.threads // 2), kernels.ROWS),
         parts=[[part(i) for i in some] for some in block.parts(block.threads)],
         order=order,
         in_order=block.labels[order],
