@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from xent.report import plot_fonts
+
 for name in ("LC_ALL", "LC_MESSAGES"):  # commands speak the language of the environment; the tests read English
     os.environ.pop(name, None)
 os.environ["LANG"] = "C.UTF-8"
@@ -36,9 +38,10 @@ CPU = Path("/proc/cpuinfo").read_text() if os.path.exists("/proc/cpuinfo") else 
 
 # The reasons to skip a test, and whether each holds here.
 HOLDS = {
-    "no chromium": shutil.which("chromium") is None,
-    "no java is installed": shutil.which("java") is None,
-    "no PostgreSQL server": not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
+    "no chromium": lambda: shutil.which("chromium") is None,
+    "no java is installed": lambda: shutil.which("java") is None,
+    "no PostgreSQL server": lambda: not (shutil.which("initdb") or glob.glob("/usr/lib/postgresql/*/bin/initdb")),
+    "no font with Chinese is installed": lambda: not plot_fonts.chinese_fonts(),
 }
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -88,7 +91,7 @@ def pytest_sessionfinish(session):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
-    holding = [reason for reason, holds in HOLDS.items() if holds]
+    holding = [reason for reason, holds in HOLDS.items() if holds()]
     unexpected = [text for text in skipped if not any(reason in text for reason in holding)]
     if unexpected:
         reporter.write_line(f"{len(unexpected)} tests were skipped and should not be: {unexpected}", red=True)
