@@ -23,10 +23,9 @@ Array = Any  # of the shape and dtype that score_numpy gives
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
     smallest = np.ones(LANES[block.itemsize], block.dtype)
-    if block.strides[0] == block.itemsize and len(block) > 1:
-        own = np.empty(ROWS, block.dtype)
-        legal = _columns(block.T, codes, nats, hits, own, smallest, np.empty(ROWS))
-        return bool(legal and smallest.min() >= 0.0)
+    if _by_column(block):
+        _columns(_begin(block), codes, nats, hits, smallest, _room(smallest))
+        return bool(smallest.min() >= 0.0)
     if block.shape[1] > MOST_CLASSES:
         return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
@@ -36,6 +35,21 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
         for part in parts(block, codes, nats, hits, rows=rows)
     ]
     return bool(all(legal_parts) and smallest.min() >= 0.0)
+
+
+def _by_column(block: Array) -> bool:
+    """Whether there are enough rows, and those of a column lie side by side."""
+    return bool(block.strides[0] == block.itemsize and len(block) >= LANES[block.itemsize])
+
+
+def _begin(block: Array) -> Array:
+    """Where its columns begin."""
+    return block.ctypes.data + block.strides[1] * np.arange(block.shape[1])
+
+
+def _room(smallest: Array) -> Array:
+    """For the numbers of the labels of a block of rows."""
+    return np.empty(len(smallest) + ROWS)
 
 
 def parts(*arrays: Array, rows: int = ROWS) -> Iterator[tuple[Array, ...]]:
@@ -56,18 +70,18 @@ def add_probability_rows(
     nats: Array,
 ) -> tuple[bool, int]:
     """As score_numpy.add_probability_rows."""
-    by_column = block.strides[0] == block.itemsize and len(block) > 1
+    by_column = _by_column(block)
     if not by_column and not (block.flags.c_contiguous and block.shape[1] <= MOST_CLASSES):
         every, odd = np.empty(len(codes)), np.empty(len(codes), np.bool_)
         legal = probability_rows(block, codes, every, hits)
         accumulate(every, codes, class_sums, bins, squares, odd)
         return legal, apart(every, odd, border, rows, nats)
     smallest = np.ones(LANES[block.itemsize], block.dtype)
-    u, out, odd = np.empty(ROWS), np.empty(STEP), np.empty(STEP, np.bool_)
+    u, out, odd = _room(smallest), np.empty(STEP), np.empty(STEP, np.bool_)
     sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
     if by_column:
-        own = np.empty(ROWS, block.dtype)
-        legal, found = _add_columns(block.T, codes, out, hits, own, smallest, u, border, rows, nats, odd, sums)
+        legal = True
+        found = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     else:
         legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     return bool(legal and smallest.min() >= 0.0), int(found)
@@ -143,37 +157,26 @@ def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, sma
 
 
 @compiled
-def _columns(p: Array, codes: Array, nats: Array, hits: Array, own: Array, smallest: Array, u: Array) -> bool:
-    return _probability_columns(p, codes, nats, hits, own, smallest, u)
+def _columns(columns: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> None:
+    _probability_columns(columns, 0, codes, nats, hits, smallest, u)
 
 
 @inner
 def _probability_columns(
-    p: Array,
-    codes: Array,
-    nats: Array,
-    hits: Array,
-    own: Array,
-    smallest: Array,
-    u: Array,
-) -> bool:
-    """`_probability_rows` for (classes, rows)."""
-    legal = 0
+    columns: Array, first: int, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array
+) -> None:
+    """Rows from `first` on, as many as nats, of columns that begin at these addresses; at least a tile is before their end.
+
+    u: room for a tile before that of ROWS numbers: the last tile of a block reaches back to where there are enough rows.
+    """
     lanes = smallest.shape[0]
     for start in range(0, nats.shape[0], ROWS):
-        column, code, hit, out = p[:, start:], codes[start:], hits[start:], nats[start : start + ROWS]
+        out = nats[start : start + ROWS]
         rows = out.shape[0]
-        for i in range(rows):
-            own[i] = column[code[i], i]
-        for i in range(rows):
-            u[i] = min(np.float64(own[i]), 1.0)
-        seen = rows // lanes * lanes
-        for i in range(0, seen, lanes):
-            look_at_columns(column, code, i, own, hit, smallest)
-        legal += seen + _look_at_rows(column.T[seen:], code[seen:], u[seen:rows], hit[seen:])
-        _first_of_equal(column.T[seen:], code[seen:], hit[seen:], rows - seen)
-        neg_log(u[:rows], out)
-    return legal == nats.shape[0]
+        for i in range(0, rows, lanes):
+            to = min(i, rows - lanes)
+            look_at_columns(columns, codes, first + start + to, u, lanes + to, hits, smallest)
+        neg_log(u[lanes : lanes + rows], out)
 
 
 @compiled
@@ -202,11 +205,10 @@ def _add_few(
 
 @compiled
 def _add_columns(
-    p: Array,
+    columns: Array,
     codes: Array,
     out: Array,
     hits: Array,
-    own: Array,
     smallest: Array,
     u: Array,
     border: float,
@@ -214,15 +216,15 @@ def _add_columns(
     nats: Array,
     odd: Array,
     sums: Any,
-) -> tuple[bool, Any]:
-    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
+) -> Any:
+    found = np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
-        legal &= _probability_columns(p[:, start:], code, given, hits[start:], own, smallest, u)
+        _probability_columns(columns, start, codes, given, hits, smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return legal, found
+    return found
 
 
 @inner

@@ -44,12 +44,16 @@ def look_at_rows(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, sm
 
 
 @intrinsic
-def look_at_columns(_: Any, p: Any, codes: Any, first: Any, own: Any, hits: Any, smallest: Any) -> Any:
-    """`look_at_rows` for p (classes, rows), whose rows lie side by side; here `own` is given, in the dtype of p."""
-    signature = types.void(p, codes, first, own, hits, smallest)
+def look_at_columns(_: Any, columns: Any, codes: Any, first: Any, own: Any, to: Any, hits: Any, smallest: Any) -> Any:
+    """`look_at_rows` for columns anywhere in memory.
+
+    columns: (classes,) int64: where each begins; their dtype is that of `smallest`.
+    own: the numbers of the labels, from `to` on.
+    """
+    signature = types.void(columns, codes, first, own, to, hits, smallest)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _columns(Lanes(context, builder, p.dtype), *opened(context, builder, signature, args))
+        _columns(Lanes(context, builder, smallest.dtype), *opened(context, builder, signature, args))
         return context.get_dummy_value()
 
     return signature, code
@@ -117,6 +121,13 @@ class Lanes:
             self.builder.fcmp_ordered(">=", sums, low), self.builder.fcmp_ordered("<=", sums, high)
         )
         return self.builder.select(near, least, ir.Constant(self.vector, [self.number(-1.0)] * self.count))
+
+    def at_most_1(self, x: Value) -> Value:
+        """Lane by lane, as float64."""
+        kind = ir.VectorType(ir.DoubleType(), self.count)
+        wide = x if self.size == 64 else self.builder.fpext(x, kind)
+        one = ir.Constant(kind, [ir.DoubleType()(1.0)] * self.count)
+        return self.builder.select(self.builder.fcmp_ordered("<", wide, one), wide, one)
 
     def load(self, data: Value, at: Value, kind: Any = None) -> Value:
         """A vector from the number at `at` on."""
@@ -206,30 +217,31 @@ def _where(lanes: Lanes, comparison: str, pieces: list[Value], other: Value) -> 
     return found
 
 
-def _columns(lanes: Lanes, p: Any, codes: Any, first: Value, own: Any, hits: Any, smallest: Any) -> None:
+def _columns(lanes: Lanes, columns: Any, codes: Any, first: Value, own: Any, to: Value, hits: Any, smallest: Any) -> None:
     builder = lanes.builder
-    classes = cgutils.unpack_tuple(builder, p.shape)[0]
-    stride = builder.sdiv(cgutils.unpack_tuple(builder, p.strides)[0], _64(lanes.size // 8))
-    mine = lanes.load(own.data, first)
-    code = lanes.load(codes.data, first, ir.VectorType(_64, lanes.count))
-    nowhere = ir.Constant(ir.VectorType(_1, lanes.count), [_1(0)] * lanes.count)
-    total, least, beaten = (cgutils.alloca_once(builder, vector.type) for vector in (mine, mine, nowhere))
-    builder.store(lanes.zero, total)
-    builder.store(lanes.load(smallest.data, _64(0)), least)
-    builder.store(nowhere, beaten)
+    classes = cgutils.unpack_tuple(builder, columns.shape)[0]
+    code = builder.trunc(lanes.load(codes.data, first, ir.VectorType(_64, lanes.count)), lanes.numbers_from(0).type)
+    nowhere = ir.Constant(code.type, [_32(-1)] * lanes.count)
+    lowest = ir.Constant(lanes.vector, [lanes.number(float("-inf"))] * lanes.count)
+    values = (lanes.zero, lanes.load(smallest.data, _64(0)), lanes.zero, lowest, nowhere)
+    total, least, mine, largest, at = places = [cgutils.alloca_once(builder, value.type) for value in values]
+    for value, place in zip(values, places, strict=True):
+        builder.store(value, place)
     with cgutils.for_range(builder, classes) as loop:
-        at = builder.add(builder.mul(loop.index, stride), first)
-        lanes.fetch(p.data, at)
-        vector = lanes.load(p.data, at)
+        address = builder.load(builder.gep(columns.data, [loop.index]))
+        column = builder.inttoptr(address, lanes.number.as_pointer())
+        lanes.fetch(column, first)
+        vector, j = lanes.load(column, first), lanes.everywhere(builder.trunc(loop.index, _32))
         builder.store(builder.fadd(builder.load(total), vector), total)
         builder.store(lanes.smaller(vector, builder.load(least)), least)
-        before = builder.icmp_signed("<", lanes.everywhere(loop.index), code)
-        as_large = builder.and_(builder.fcmp_ordered(">=", vector, mine), before)
-        larger = builder.or_(builder.fcmp_ordered(">", vector, mine), as_large)
-        builder.store(builder.or_(builder.load(beaten), larger), beaten)
+        builder.store(builder.select(builder.icmp_signed("==", code, j), vector, builder.load(mine)), mine)
+        larger = builder.fcmp_ordered(">", vector, builder.load(largest))
+        builder.store(builder.select(larger, vector, builder.load(largest)), largest)
+        builder.store(builder.select(larger, j, builder.load(at)), at)
     lanes.store(lanes.below_0_unless_near_1(builder.load(least), builder.load(total)), smallest.data, _64(0))
-    hit = builder.zext(builder.not_(builder.load(beaten)), ir.VectorType(_8, lanes.count))
-    lanes.store(hit, hits.data, first)
+    lanes.store(lanes.at_most_1(builder.load(mine)), own.data, to)
+    hit = builder.icmp_signed("==", builder.load(at), code)
+    lanes.store(builder.zext(hit, ir.VectorType(_8, lanes.count)), hits.data, first)
 
 
 def _powers(
