@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from xent.kernels import score_numba, score_numpy, sums_numpy
+from xent.kernels.by_column import ByColumn
 from xent.kernels.sums_numba import ROWS
 
 mpmath.mp.dps = 50
@@ -266,26 +267,34 @@ def some_of_each(rows, classes, dtype):
     return p, random.integers(0, classes, rows)
 
 
+def by_column(p):
+    """Columns at odd places of memory, the last of which is its end."""
+    return ByColumn([np.append(p[:1, j], p[:, j])[1:] for j in range(p.shape[1])])
+
+
+LAYOUTS = (np.ascontiguousarray, np.asfortranarray, lambda p: np.repeat(p, 2, axis=0)[::2], by_column)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("classes", [2, 10, 17])
-@pytest.mark.parametrize("rows", [1, 5, 3 * ROWS, 3 * ROWS + 1, 8 * ROWS + 77])
+@pytest.mark.parametrize("rows", [1, 5, 17, 3 * ROWS, 3 * ROWS + 1, 8 * ROWS + 77])
 @pytest.mark.parametrize("border", [-1.0, 3.0, np.inf])
 def test_adding_rows_in_one_go_is_scoring_and_then_adding_them(border, rows, classes, dtype):
     p, codes = some_of_each(rows, classes, dtype)
     legal, nats, hits = run(score_numpy, "probability_rows", p, codes)
     by_class, bins, squares, odd, _ = accumulated(score_numpy, nats, codes, classes)
     set_apart = np.flatnonzero(odd | (nats > border))
+    one_wrong = p.copy()
+    one_wrong[rows // 2, 0] = np.nan
     for kernels in (score_numpy, score_numba):
-        for layout in (p, np.asfortranarray(p), np.repeat(p, 2, axis=0)[::2]):
+        for layout in LAYOUTS:
             sums = np.zeros_like(by_class), np.zeros_like(bins), np.zeros_like(squares)
             found_hits, found_rows, found_nats = np.zeros(rows, np.bool_), np.full(rows, -1), np.full(rows, UNTOUCHED)
-            given = (layout, codes, found_hits, *sums, border, found_rows, found_nats)
+            given = (layout(p), codes, found_hits, *sums, border, found_rows, found_nats)
             assert kernels.add_probability_rows(*given) == (legal, len(set_apart))
             for truth, found in zip((by_class, bins, squares, hits), (*sums, found_hits), strict=True):
                 np.testing.assert_array_equal(truth, found)
             np.testing.assert_array_equal(found_rows[: len(set_apart)], set_apart)
             assert found_nats[: len(set_apart)].tobytes() == nats[set_apart].tobytes()
-            layout = layout.copy(order="K")
-            layout[rows // 2, 0] = np.nan
             with np.errstate(all="ignore"):
-                assert not kernels.add_probability_rows(layout, *given[1:])[0]
+                assert not kernels.add_probability_rows(layout(one_wrong), *given[1:])[0]

@@ -177,3 +177,24 @@ def test_row_groups_together_are_the_file(tmp_path):
     for target in (1, 1_000, 5_000, 1 << 20):
         found = list(rows_of(t.fragments(["y", "p"], target), t.schema))
         assert found == list(enumerate(truth.to_pylist()))
+
+
+def test_the_footer_is_parsed_once_for_all_fragments_and_anew_for_each_look(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    for seed in range(2):
+        truth = pa.table({"y": np.arange(1000) + seed, "p": np.linspace(0, 1, 1000)})
+        pa.parquet.write_table(truth, path, row_group_size=100 * (seed + 1))
+        t = open_files([path])
+        parsed = []
+        whole = pa.parquet.ParquetFile
+
+        def counted(source, metadata=None, whole=whole, parsed=parsed, **options):
+            parsed.append(metadata is None)
+            return whole(source, metadata=metadata, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("pyarrow.parquet.ParquetFile", counted)
+            fragments = [pickle.loads(pickle.dumps(fragment)) for fragment in t.fragments(["y", "p"], 1)]
+            assert list(rows_of(fragments, t.schema)) == list(enumerate(truth.to_pylist()))
+        assert sum(parsed) == 1
+        assert len(parsed) == 1 + 10 // (seed + 1)

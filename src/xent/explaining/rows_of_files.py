@@ -13,7 +13,7 @@ from xent.explaining.labels import explain_label, explain_questions
 from xent.explaining.logits import explain_logits
 from xent.formulas import steps as arithmetic
 from xent.report.explanation import Explanation
-from xent.scoring.inputs import Rows, rows_of, slice_of
+from xent.scoring.inputs import Rows, block_of, rows_of, slice_of
 from xent.scoring.labels import Vocabulary
 from xent.scoring.outcomes import Place, target_outcomes
 from xent.scoring.plan import Plan
@@ -71,7 +71,7 @@ def _find(source: Any, row: int, options: dict[str, Any], settle: bool) -> Found
         count = rows_of(rows.labels)
         if row < before + count:
             at = row - before
-            block = rows.predictions() if callable(rows.predictions) else rows.predictions
+            block = block_of(rows)
             place = rows.place.after(at)
             one = Rows(np.array(block[at : at + 1]), slice_of(rows.labels, at, at + 1), None, place)
             chunk = as_chunk(plan, Vocabulary(plan.classes), one)

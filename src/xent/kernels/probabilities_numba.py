@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from xent.kernels.by_column import ByColumn
 from xent.kernels.elementary_numba import compiled, inner, neg_log
 from xent.kernels.scalars_numba import called_by_loops
 from xent.kernels.score_numpy import SUM_TOLERANCE, apart
@@ -39,11 +40,15 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
 
 def _by_column(block: Array) -> bool:
     """Whether there are enough rows, and those of a column lie side by side."""
-    return bool(block.strides[0] == block.itemsize and len(block) >= LANES[block.itemsize])
+    if len(block) < LANES[block.itemsize]:
+        return False
+    return isinstance(block, ByColumn) or bool(block.strides[0] == block.itemsize)
 
 
 def _begin(block: Array) -> Array:
     """Where its columns begin."""
+    if isinstance(block, ByColumn):
+        return np.array([column.ctypes.data for column in block.columns])
     return block.ctypes.data + block.strides[1] * np.arange(block.shape[1])
 
 
@@ -71,6 +76,7 @@ def add_probability_rows(
 ) -> tuple[bool, int]:
     """As score_numpy.add_probability_rows."""
     by_column = _by_column(block)
+    block = block if by_column else np.asarray(block)
     if not by_column and not (block.flags.c_contiguous and block.shape[1] <= MOST_CLASSES):
         every, odd = np.empty(len(codes)), np.empty(len(codes), np.bool_)
         legal = probability_rows(block, codes, every, hits)

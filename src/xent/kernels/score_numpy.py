@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import elementary as el
+from xent.kernels.by_column import ByColumn
 from xent.kernels.elementary_numpy import MAX_ROWS, SCRATCH, exp, neg_log1p, neg_log_in_place, scratch
 from xent.kernels.sums_numpy import accumulate
 from xent.kernels.text_numpy import text_codes
@@ -68,7 +69,7 @@ def probability_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) ->
 
 
 def add_probability_rows(
-    block: Floats,
+    block: Floats | ByColumn,
     codes: Int64,
     hits: Bools,
     class_sums: Int64,
@@ -80,12 +81,13 @@ def add_probability_rows(
 ) -> tuple[bool, int]:
     """`probability_rows` and `accumulate` in one go, which leaves nats only of some rows.
 
+    block: (rows, classes), or a ByColumn.
     rows, nats (rows,): which have more nats than the border or are left out of the sums, in their order, and their nats.
     Returns whether each row is a legal prediction, and how many are set apart.
     """
     every = scratch(NATS_IN + 1, len(codes))[NATS_IN]
     odd = np.empty(len(codes), np.bool_)
-    legal = probability_rows(block, codes, every, hits)
+    legal = probability_rows(np.asarray(block), codes, every, hits)
     accumulate(every, codes, class_sums, bins, squares, odd)
     return legal, apart(every, odd, border, rows, nats)
 

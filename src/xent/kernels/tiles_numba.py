@@ -217,7 +217,9 @@ def _where(lanes: Lanes, comparison: str, pieces: list[Value], other: Value) -> 
     return found
 
 
-def _columns(lanes: Lanes, columns: Any, codes: Any, first: Value, own: Any, to: Value, hits: Any, smallest: Any) -> None:
+def _columns(
+    lanes: Lanes, columns: Any, codes: Any, first: Value, own: Any, to: Value, hits: Any, smallest: Any
+) -> None:
     builder = lanes.builder
     classes = cgutils.unpack_tuple(builder, columns.shape)[0]
     code = builder.trunc(lanes.load(codes.data, first, ir.VectorType(_64, lanes.count)), lanes.numbers_from(0).type)

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from xent.checks import predictions as checks
 from xent.kernels import sums_numpy as spec
+from xent.kernels.by_column import ByColumn
 from xent.kernels.choice import score_kernels, survey_kernels
 from xent.scoring import exact
 from xent.scoring.breakdown import Survey, survey
 from xent.scoring.keyed import keyed_sums
+from xent.scoring.memory import joined
 from xent.scoring.outcomes import Outcomes, Place, index_outcomes, target_outcomes
 from xent.scoring.plan import Plan
 from xent.scoring.squares import squares
@@ -35,7 +37,7 @@ _Found = tuple[list[Sums], list[int], list[tuple[float, float]]]
 class Chunk(NamedTuple):
     """Up to MOST_ROWS rows, ready to be scored."""
 
-    predictions: NDArray[np.floating[Any]]  # (rows, classes), or (rows,) for one column of a binary task
+    predictions: Any  # floats or a ByColumn (rows, classes), or floats (rows,) for one column of a binary task
     labels: NDArray[Any]  # (rows,) int64 codes, or (rows, classes) float64 targets
     weights: Float64 | None = None
     place: Place = Place()
@@ -51,8 +53,11 @@ def score(plan: Plan, chunk: Chunk, tally: Tally) -> Sums:
         ProbabilityError: a row is no legal prediction.
     """
     kernels = score_kernels(chunk.predictions.size)
+    plain = _is_plain(plan, chunk)
+    if isinstance(chunk.predictions, ByColumn) and not (plain and plan.brief):
+        chunk = chunk._replace(predictions=joined(chunk.predictions))
     worst = WorstRows(plan.top, chunk.numbered, chunk.floor)
-    scored = _plain if _is_plain(plan, chunk) else _of_any_kind
+    scored = _plain if plain else _of_any_kind
     found, changed, few = scored(plan, chunk, tally, worst, kernels)
     clipped, normalized, alike = changed
     named = worst.named(plan, chunk)
@@ -81,7 +86,7 @@ def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: Mo
         block, codes = chunk.predictions[start : start + step], chunk.labels[start : start + step]
         legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
         if not legal:
-            checks.refuse(plan.kind, block, chunk.place.after(start))
+            checks.refuse(plan.kind, np.asarray(block), chunk.place.after(start))
         if odd.any():
             scored = Outcomes(apart.nats[odd], apart.hits[odd], 0, 0, 0)
             found.append(_any_sums(scored, codes[apart.rows[odd]], None))

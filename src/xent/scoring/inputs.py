@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from xent._arrays import refuse_masked
 from xent.checks.predictions import Place
 from xent.errors import ArgumentTypeError, ShapeError, XentError
+from xent.kernels.by_column import ByColumn
 from xent.scoring.key_columns import countable
+from xent.scoring.memory import joined
 from xent.sources.blocks import prediction_block
 from xent.sources.frames import with_text_names
 from xent.sources.runs import without_runs
@@ -23,6 +25,7 @@ __all__ = [
     "as_labels",
     "as_predictions",
     "as_weights",
+    "block_of",
     "common_rows",
     "prediction_slices",
     "row_slices",
@@ -34,11 +37,17 @@ __all__ = [
 class Rows(NamedTuple):
     """Some consecutive rows, as they come."""
 
-    predictions: Any  # (rows, columns) or (rows,), or what makes them, or those before `stop`, where they are scored
+    predictions: Any  # (rows, columns) or (rows,), or what makes them, or those before `stop`, for `block_of`
     labels: Any  # (rows,) or (rows, classes); a NumPy array or an Arrow column
     weights: NDArray[np.float64] | None
     place: Place
     keys: Mapping[str, pa.Array] = {}
+
+
+def block_of(rows: Rows, apart: bool = False) -> Any:
+    """The predictions, which may be memory that this thread uses again for the next; `apart` allows a `ByColumn`."""
+    block = rows.predictions() if callable(rows.predictions) else rows.predictions
+    return block if apart or not isinstance(block, ByColumn) else joined(block)
 
 
 def as_array(name: str, values: Any) -> NDArray[Any]:

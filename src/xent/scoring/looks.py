@@ -18,7 +18,7 @@ from xent.scoring import exact
 from xent.scoring.breakdown import column_of, logits_of, slopes_of, survey, weighted_sums
 from xent.scoring.chunks import MOST_ROWS, Chunk, blocks, of_weight
 from xent.scoring.cluster_sums import key_texts
-from xent.scoring.inputs import Rows
+from xent.scoring.inputs import Rows, block_of
 from xent.scoring.keyed_columns import floats_in, limb_columns, summed
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
@@ -93,7 +93,7 @@ class _MomentsAfter(NamedTuple):
         return found
 
     def _looked(self, rows: Rows) -> list[Moments]:
-        block = rows.predictions() if callable(rows.predictions) else rows.predictions
+        block = block_of(rows)
         weights = rows.weights
         if weights is not None:
             block, weights = block[weights > 0.0], weights[weights > 0.0]

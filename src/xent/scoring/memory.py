@@ -2,12 +2,15 @@
 
 import math
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["forget", "reused"]
+from xent.kernels.by_column import ByColumn, stacked
+
+__all__ = ["forget", "joined", "reused"]
 
 _kept = threading.local()
 
@@ -20,6 +23,11 @@ def reused(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         kept[name] = np.empty(size, np.uint8)
     array: NDArray[Any] = kept[name][:size].view(dtype).reshape(shape)
     return array
+
+
+def joined(block: ByColumn) -> NDArray[Any]:
+    """The same as one array to read; it holds until this thread asks for the next."""
+    return stacked(block.columns, partial(reused, "predictions"))
 
 
 def forget() -> None:

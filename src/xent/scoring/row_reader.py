@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xent.checks.predictions import Place
+from xent.kernels.by_column import ByColumn, stacked
 from xent.scoring.chunks import MOST_ROWS
 from xent.scoring.inputs import Rows
 from xent.scoring.key_columns import countable
-from xent.scoring.memory import reused
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
 from xent.sources.rows import read_rows
@@ -80,7 +80,7 @@ class RowReader:
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels = self._labels(part, names)
                 place = Place(part.source or "", part.first_row, self.columns.predictions, names)
-                block = partial(self._block, part, partial(reused, "predictions"))
+                block = partial(self._block, part, ByColumn)
                 keys = {name: _key(part.data, column) for name, column in self.keys.items()}
                 yield Rows(block, labels, self._weights(part), place, keys)
 
@@ -90,14 +90,14 @@ class RowReader:
         weights = prediction_block(batch.data, self.columns.weight, source=batch.source, first_row=batch.first_row)
         return weights.astype(np.float64, copy=False)
 
-    def _block(self, batch: Batch, empty: Any = np.empty, stop: int | None = None) -> Any:
+    def _block(self, batch: Batch, join: Any = stacked, stop: int | None = None) -> Any:
         block = prediction_block(
             batch.data.slice(0, stop),
             self.columns.predictions,
             classes=self.list_size,
             source=batch.source,
             first_row=batch.first_row,
-            empty=empty,
+            join=join,
         )
         return block[:, 0] if block.shape[1:] == (1,) else block
 

@@ -17,7 +17,7 @@ from xent.scoring.chunks import Chunk, score
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.faults import first_fault
-from xent.scoring.inputs import Rows
+from xent.scoring.inputs import Rows, block_of
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.parallel import ordered_map
@@ -71,7 +71,7 @@ def total(
             raise first_fault(error, rows, partial(_check, plan, vocabulary)) from error.__cause__
 
     def added(rows: Rows) -> Sums:
-        chunk = as_chunk(plan, vocabulary, rows)._replace(numbered=numbered, floor=floor)
+        chunk = as_chunk(plan, vocabulary, rows, apart=True)._replace(numbered=numbered, floor=floor)
         try:
             tally = tallies.pop()
         except IndexError:
@@ -120,15 +120,14 @@ def _check(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> None:
     score(replace(plan, brief=True), as_chunk(plan, vocabulary, rows), Tally(len(plan.classes), brief=True))
 
 
-def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows) -> Chunk:
-    """Rows with their labels as codes or targets.
+def as_chunk(plan: Plan, vocabulary: Vocabulary, rows: Rows, apart: bool = False) -> Chunk:
+    """Rows with their labels as codes or targets; `apart` allows predictions to be a `ByColumn`.
 
     Raises:
         ShapeError, LabelError, WeightError: they do not fit the plan.
     """
-    predictions, labels, sample_weight, place, keys = rows
-    if callable(predictions):
-        predictions = predictions()
+    _, labels, sample_weight, place, keys = rows
+    predictions = block_of(rows, apart)
     columns = 1 if predictions.ndim == 1 else predictions.shape[1]
     if columns != len(plan.classes) and not (columns == 1 and len(plan.classes) == 2 and plan.task != "multilabel"):
         raise ShapeError(

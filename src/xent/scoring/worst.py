@@ -84,7 +84,7 @@ class WorstRows:
         if self.numbered:
             order = order[: self.top]
         nats, rows = nats[order], rows[order]
-        labels, predicted = _labels(plan, chunk.labels[rows]), _predicted(plan, chunk.predictions[rows])
+        labels, predicted = _labels(plan, chunk.labels[rows]), _predicted(plan, np.asarray(chunk.predictions[rows]))
         numbers = rows + chunk.place.first_row if self.numbered else np.full(len(rows), -1)
         source = chunk.place.source
         found = zip(nats.tolist(), numbers.tolist(), labels, predicted, strict=True)

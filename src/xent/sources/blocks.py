@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xent.errors import SourceError
+from xent.kernels.by_column import stacked
 from xent.sources.arrays import first_null, numpy_array
 from xent.sources.failures import place
 from xent.sources.types import is_list, is_numeric
@@ -24,8 +25,8 @@ def prediction_block(
     classes: int | None = None,
     source: str | None = None,
     first_row: int = 0,
-    empty: Callable[[tuple[int, ...], Any], np.ndarray[Any, Any]] = np.empty,
-) -> np.ndarray[Any, Any]:
+    join: Callable[[list[np.ndarray[Any, Any]]], Any] = stacked,
+) -> Any:
     """Give predictions as one array of float32, where every column is float32 or float16, or else float64.
 
     Args:
@@ -34,10 +35,10 @@ def prediction_block(
         classes: how long a list must be; None takes the length of the first.
         source: the batch's `source`, for error texts.
         first_row: the batch's `first_row`, for error texts.
-        empty: gives the memory for what is copied, by shape and dtype.
+        join: makes one of the arrays of several columns, all of one dtype.
 
     Returns:
-        (rows, classes) of several columns (each contiguous) or of lists (each row contiguous); (rows,) of one column of numbers. Lists and
+        (rows, classes) of several columns (as `join` makes it) or of lists (each row contiguous); (rows,) of one column of numbers. Lists and
         single columns of float32 or float64 are not copied (and then not writable).
 
     Raises:
@@ -50,22 +51,16 @@ def prediction_block(
         where = place(source, first_row + row, names[at])
         raise SourceError(f"{where} is missing (null or empty).\nFill it in or remove the row.").of_row(first_row + row)
     if len(columns) > 1:
-        return _stacked(names, columns, empty)
+        return join(_alike([_numbers(name, column) for name, column in zip(names, columns, strict=True)]))
     if not is_list(columns[0].type):
         return _numbers(names[0], columns[0])
     return _reshaped(names[0], columns[0], classes, source, first_row)
 
 
-def _stacked(
-    names: Sequence[str], columns: Sequence[pa.Array], empty: Callable[[tuple[int, ...], Any], np.ndarray[Any, Any]]
-) -> np.ndarray[Any, Any]:
-    """Column after column in memory: each is copied as a whole, and the kernels like to sum along them."""
-    parts = [_numbers(name, column) for name, column in zip(names, columns, strict=True)]
+def _alike(parts: list[np.ndarray[Any, Any]]) -> list[np.ndarray[Any, Any]]:
+    """All of one dtype."""
     dtype = np.float32 if all(part.dtype == np.float32 for part in parts) else np.float64
-    block = empty((len(columns), len(columns[0])), dtype)
-    for index, part in enumerate(parts):
-        block[index] = part
-    return block.T  # (rows, classes)
+    return [part.astype(dtype, copy=False) for part in parts]
 
 
 def _reshaped(

@@ -1,5 +1,7 @@
 """Parquet files."""
 
+import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,6 +35,7 @@ class ParquetPart:
     bytes: int
     format: str = "parquet"
     row_groups: tuple[int, ...] | None = None  # None: all
+    look: str = ""  # at the footer, in which these row groups were found
 
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order."""
@@ -43,7 +46,8 @@ class ParquetPart:
                 raise error
 
     def _batches(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-        with _parquet_file(self.path, len(schema)) as file:
+        footer = _footer(self.path, self.look) if self.look else None
+        with _parquet_file(self.path, len(schema), footer) as file:
             size = sum(_bytes_per_row(file.metadata, field) for field in schema)
             rows = rows_per_batch(size, batch_bytes)
             some = {} if self.row_groups is None else {"row_groups": self.row_groups}
@@ -84,9 +88,11 @@ def row_group_fragments(part: ParquetPart, columns: Sequence[str], target: int) 
     if part.bytes < target // _MOST_COMPRESSED:
         yield Fragment(replace(part, schema=_NOTHING))
         return
-    with reading(part.name), _parquet_file(part.path) as file:
-        rows = [file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups)]
-        width = sum(_bytes_per_row(file.metadata, part.schema.field(name)) for name in columns)
+    look = os.urandom(8).hex()
+    with reading(part.name):
+        footer = _footer(part.path, look)
+        rows = [footer.row_group(index).num_rows for index in range(footer.num_row_groups)]
+        width = sum(_bytes_per_row(footer, part.schema.field(name)) for name in columns)
     first_row, first, wanted = 0, 0, 0
     for last, count in enumerate(rows):
         wanted += count
@@ -94,13 +100,20 @@ def row_group_fragments(part: ParquetPart, columns: Sequence[str], target: int) 
             continue
         whole = (first, last + 1) == (0, len(rows))
         groups = None if whole else tuple(range(first, last + 1))
-        piece = replace(part, schema=_NOTHING, row_groups=groups, rows=wanted)
+        piece = replace(part, schema=_NOTHING, row_groups=groups, rows=wanted, look=look)
         yield Fragment(piece, first_row, "" if whole else f"row groups {first} to {last}")
         first_row, first, wanted = first_row + wanted, last + 1, 0
 
 
-def _parquet_file(path: Address, columns: int = 1) -> Any:
-    """A file of which so many columns are read at a time, each through a buffer of its own."""
+@functools.lru_cache(maxsize=2)
+def _footer(path: Address, look: str) -> Any:  # noqa: ARG001  (a later look may find another file there)
+    """A footer, parsed once for all fragments that a process reads: its size grows with their number."""
+    with _parquet_file(path) as file:
+        return file.metadata
+
+
+def _parquet_file(path: Address, columns: int = 1, footer: Any = None) -> Any:
+    """A file of which so many columns are read at a time, each through a buffer of its own; its footer if it is known."""
     import pyarrow.parquet  # heavy, and needed for this format only
 
     local = isinstance(path, str)
@@ -108,7 +121,9 @@ def _parquet_file(path: Address, columns: int = 1) -> Any:
     buffer = min(largest, max(buffers // max(columns, 1), _SMALLEST_BUFFER))
     # Without these two settings whole row groups are held in memory.
     source = path if local else opened(path)
-    return pyarrow.parquet.ParquetFile(source, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True)
+    return pyarrow.parquet.ParquetFile(
+        source, metadata=footer, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True
+    )
 
 
 def _bytes_per_row(metadata: Any, field: pa.Field) -> float:

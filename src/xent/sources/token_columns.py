@@ -148,7 +148,7 @@ def _text(batch: Batch, name: str | None, *, required: bool = True) -> pa.Array 
 
 
 def _floats(batch: Batch, name: str) -> NDArray[np.float64]:
-    block = prediction_block(batch.data, name, source=batch.source, first_row=batch.first_row)
+    block: NDArray[Any] = prediction_block(batch.data, name, source=batch.source, first_row=batch.first_row)
     return block.astype(np.float64, copy=False)
 
 
