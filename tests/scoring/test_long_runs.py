@@ -468,3 +468,52 @@ def test_nothing_but_bad_files(parts):
         spoil(part, "cut")
     with pytest.raises(SourceError, match="no file can be read"):
         xent.scan(parts, on_bad_file="skip")
+
+
+@pytest.fixture
+def late_text(tmp_path, monkeypatch):
+    """A text file that is cut into pieces until its last line tells that a column is no number."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(data, "FRAGMENT_BYTES", 20_000)
+    monkeypatch.setattr("xent.sources.csv_text._BLOCK", 4_000)
+    whole = table().append_column("g", pa.array([str(i % 3) for i in range(ROWS - 1)] + ["x"]))
+    with open("late.csv", "w") as file:
+        file.write(",".join(whole.column_names) + "\n")
+        file.writelines(",".join(map(str, row.values())) + "\n" for row in whole.to_pylist())
+    return "late.csv"
+
+
+def test_a_file_that_is_not_as_its_beginning_looked_is_in_a_resumed_state_once(late_text, monkeypatch):
+    options = {"group": "g", "cluster": "g", "state": "out.state"}
+    truth = xent.scan(late_text, group="g", cluster="g").json()
+    assert xent.scan(late_text, resume=True, **options).json() == truth  # there is no state to go on from
+    assert xent.scan(late_text, resume=True, **options).json() == truth  # it is complete
+    assert read_state("out.state").rows == ROWS
+    os.unlink("out.state")
+    with pytest.raises(Stop):
+        xent.scan(late_text, progress=stopper(1_000), **options)  # before the last line is seen
+    assert xent.scan(late_text, resume=True, **options).json() == truth
+    monkeypatch.setattr(checkpoint, "SECONDS", -1.0)
+    for stop in (ROWS, 2 * ROWS - 1_000):  # while it is read in pieces, and as a whole
+        os.unlink("out.state")
+        with contextlib.suppress(Stop):
+            xent.scan(late_text, progress=stopper(stop), **options)
+        assert xent.scan(late_text, resume=True, **options).json() == truth
+
+
+@pytest.mark.parametrize("first", ["stop", "skip"])
+def test_a_resumed_scan_leaves_out_the_same_files(parts, first):
+    other = {"stop": "skip", "skip": "stop"}[first]
+    with pytest.raises(Stop):
+        xent.scan(parts, state="out.state", on_bad_file=first, progress=stopper(3_000))
+    with pytest.raises(StateError, match=f"begun with --on-bad-file {first}"):
+        xent.scan(parts, state="out.state", on_bad_file=other, resume=True)
+    assert xent.scan(parts, state="out.state", on_bad_file=first, resume=True).json() == xent.scan(parts).json()
+
+
+def test_a_resumed_scan_cuts_files_as_it_did(parts, monkeypatch):
+    with pytest.raises(Stop):
+        xent.scan(parts, state="out.state", progress=stopper(3_000))
+    monkeypatch.setattr(data, "FRAGMENT_BYTES", 40_000)
+    with pytest.raises(StateError, match=r"part-0\.parquet, which is read in other pieces now"):
+        xent.scan(parts, state="out.state", resume=True)

@@ -13,6 +13,7 @@ from xent.scoring.row_reader import RowReader
 from xent.scoring.state import State
 from xent.scoring.state_files import SavedState, saved_state, write_state
 from xent.scoring.sums import Sums
+from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
 from xent.sources.places import changed_at
 from xent.sources.writing import refuse_no_file
@@ -29,20 +30,27 @@ class Checkpoint:
         path: the state file; it is replaced as a whole, never written in place.
         resume: go on from what it has, if it is there.
         unit: of the state.
+        settled: whether types of text files are those of all rows; if not, and it turns out that they are not as their
+            beginning looked, what was done with them is no use.
+        skip: whether files that cannot be read are left out, and so none is read in pieces.
 
     Raises:
         SourceError: there is something that is no file.
         StateError: there is a file to go on from, but it is no such state.
+        UnsettledError: there is one of files whose types had to be settled.
     """
 
-    def __init__(self, path: str | os.PathLike[str], resume: bool, unit: str | None) -> None:
+    def __init__(self, path: str | os.PathLike[str], resume: bool, unit: str | None, settled: bool, skip: bool) -> None:
         self.path = os.fspath(path)
         refuse_no_file(self.path)
         self.unit = unit
+        self._how = {"settled": settled, "skip": skip}
         self._found = saved_state(self.path, unfinished=True) if resume and os.path.exists(self.path) else None
-        self._before: dict[
-            str, dict[str, Any]
-        ] = {}  # by file: what changes when it does, and the fragments' first rows
+        if self._found is not None and (self._found.scan or {}).get("settled", settled) != settled:
+            if not settled:
+                raise UnsettledError(f"{self.path} is of files that were not as their beginning looked.")
+            self._found = None
+        self._before: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and which pieces they are
         self._done: dict[str, dict[str, Any]] = {}  # the same of all that is done
         self._versions: dict[str, list[int]] = {}
         self._written = time.monotonic()
@@ -58,22 +66,35 @@ class Checkpoint:
         self._job = json.loads(json.dumps([plan.to_dict(), columns, dict(reader.keys), reader.label_columns]))
         if self._found is None:
             return list(fragments), []
-        self._before = self._begun(self._found, {fragment.part.name: fragment for fragment in fragments})
+        self._before = self._begun(self._found, fragments)
         self._done = self._before
-        rows = {name: set(file["first_rows"]) for name, file in self._before.items()}
-        return [f for f in fragments if f.first_row not in rows.get(f.part.name, ())], [self._found.state.sums]
+        done = {name: file["pieces"] for name, file in self._before.items()}
+        return [f for f in fragments if _piece(f) not in done.get(f.part.name, ())], [self._found.state.sums]
 
-    def _begun(self, found: SavedState, fragments: dict[str, Fragment]) -> dict[str, dict[str, Any]]:
+    def _begun(self, found: SavedState, fragments: Sequence[Fragment]) -> dict[str, dict[str, Any]]:
         anew = "leave --resume out (resume=False) to start anew"
         if found.scan is None or "job" not in found.scan:
             raise StateError(f"{self.path} does not say which rows it is of, so nothing can go on from it; {anew}.")
         if found.scan["job"] != self._job:
             raise StateError(f"{self.path} was begun with other columns or options.\nPass those again, or {anew}.")
+        if found.scan["skip"] != self._how["skip"]:
+            begun = "skip" if found.scan["skip"] else "stop"
+            raise StateError(
+                f"{self.path} was begun with --on-bad-file {begun} (on_bad_file={begun!r}), and then files are read in "
+                f"other pieces.\nPass that again, or {anew}."
+            )
         done: dict[str, dict[str, Any]] = found.scan["done"]
+        by_file: dict[str, list[Fragment]] = {}
+        for fragment in fragments:
+            by_file.setdefault(fragment.part.name, []).append(fragment)
         for name, file in done.items():
-            if name not in fragments or file["version"] != _version_of(fragments[name]):
-                what = "has changed since" if name in fragments else "is not among the files now"
+            own = by_file.get(name)
+            if own is None or file["version"] != _version_of(own[0]):
+                what = "has changed since" if own else "is not among the files now"
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
+            pieces = [_piece(fragment) for fragment in own]
+            if any(piece not in pieces for piece in file["pieces"]):
+                raise StateError(f"{self.path} has rows of {name}, which is read in other pieces now: {anew}.")
         return done
 
     def look(self, fragments: Sequence[Fragment]) -> None:
@@ -84,12 +105,12 @@ class Checkpoint:
 
     def note(self, fragments: Sequence[Fragment]) -> None:
         """These are done, beside those that were when it began."""
-        done = {name: file | {"first_rows": [*file["first_rows"]]} for name, file in self._before.items()}
+        done = {name: file | {"pieces": [*file["pieces"]]} for name, file in self._before.items()}
         for fragment in fragments:
             name = fragment.part.name
             if name not in done:
-                done[name] = {"version": self._versions[name], "first_rows": []}
-            done[name]["first_rows"].append(fragment.first_row)
+                done[name] = {"version": self._versions[name], "pieces": []}
+            done[name]["pieces"].append(_piece(fragment))
         self._done = done
 
     @property
@@ -100,12 +121,17 @@ class Checkpoint:
     def write(self, sums: Sums, *, finished: bool) -> SourceError | None:
         """Replace the file by the sums of all that is done; what keeps it from being written must not lose these."""
         self._written = time.monotonic()
-        scan = {"finished": finished, "job": self._job, "done": self._done}
+        scan = {"finished": finished, **self._how, "job": self._job, "done": self._done}
         try:
             write_state(self.path, State.of(self._plan, sums, self.unit), scan)
         except SourceError as error:
             return error
         return None
+
+
+def _piece(fragment: Fragment) -> list[Any]:
+    """Which piece of its file, as JSON has it."""
+    return [fragment.first_row, fragment.extent]
 
 
 def _version_of(fragment: Fragment) -> list[int]:

@@ -172,7 +172,7 @@ def scan(
             skip=on_bad_file == "skip",
             engine=engine_of(engine, workers),
         )
-        kept = None if state is None else Checkpoint(state, resume, unit)
+        kept = None if state is None else Checkpoint(state, resume, unit, settle, on_bad_file == "skip")
         return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
     return settling(scanned)

@@ -16,7 +16,7 @@ from xent.sources.writing import replacing
 
 __all__ = ["SavedState", "read_state", "saved_state", "write_state"]
 
-_FORMAT, _VERSION = "xent-scan", 1
+_FORMAT, _VERSION = "xent-scan", 2
 _WROTE = "Pass a file that xent score --state, xent merge -o or write_state wrote."
 _SHORT = 16  # hexadecimal digits that tell files apart, all but 1 of 10^7 times among a million
 
