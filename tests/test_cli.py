@@ -15,6 +15,7 @@ import pytest
 import xent
 from xent import cli
 from xent.commands.options import refuse_to_overwrite
+from xent.errors import SourceError, StateError
 
 DATA = Path(__file__).parents[1] / "examples" / "data"
 TEN = "label,p\n" + "".join(
@@ -297,6 +298,35 @@ def test_the_page_never_overwrites_the_predictions(capsys, ten):
     assert ten.read_text() == TEN
 
 
+@pytest.mark.parametrize("output", ["--html", "--state"])
+@pytest.mark.parametrize("named", ["{folder}", "{folder}/t*.csv", "file://{folder}/ten.csv", "no.csv {folder}/t?n*"])
+def test_no_output_takes_the_place_of_a_file_to_read(capsys, ten, named, output):
+    files = named.format(folder=ten.parent).split()
+    status, _, err = run(capsys, "score", *files, output, ten)
+    assert (status, "would overwrite one of the files to read" in err) == (2, True)
+    other = ten.with_name("other.csv")
+    other.write_text(TEN)
+    status, _, err = run(capsys, "score", ten, "--baseline-report", other, output, other)
+    assert (status, "would overwrite one of the files to read" in err) == (2, True)
+    other.unlink()
+    with pytest.raises(StateError, match="is one of the files to read"):
+        xent.scan(str(ten.parent / "*.csv"), state=ten)
+    assert ten.read_text() == TEN
+
+
+def test_outputs_are_different_files_of_this_machine(capsys, ten):
+    same = ten.with_name("same")
+    status, _, err = run(capsys, "score", ten, "--state", same, "--html", f"{ten.parent}/../{ten.parent.name}/same")
+    assert (status, "is the file of --html too" in err, same.exists()) == (2, True, False)
+    secret = "s3://KEY:PASSWORD@bucket/run.state?token=TOKEN"
+    for flag in ("--state", "--html"):
+        _, out, err = run(capsys, "score", ten, flag, secret)
+        message = f"{flag} s3://bucket/run.state is no file of this machine. Write one, and copy it there."
+        assert (out, err) == ("", f"xent: OptionError: {message}\n")
+    with pytest.raises(SourceError, match=r"^s3://bucket/run\.state cannot be written"):
+        xent.scan(ten, state=secret)
+
+
 @pytest.mark.parametrize("flag", ["--html", "--state"])
 def test_an_output_is_a_file(capsys, ten, flag, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -399,7 +429,7 @@ def test_trying_an_output_leaves_all_as_it_was(ten, tmp_path):
     there, new = tmp_path / "old.html", tmp_path / "new.html"
     there.write_text("old")
     for path in (there, new):
-        refuse_to_overwrite([ten], str(path))
+        refuse_to_overwrite([str(ten)], {"--html": str(path)})
     assert (there.read_text(), new.exists(), list(tmp_path.glob("*.partial"))) == ("old", False, [])
 
 

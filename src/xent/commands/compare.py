@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     """Compare, show, and look whether the first is worse."""
     names = _names(options)
     keys = {"on": options.on, "cluster": options.cluster, "group": options.group}
-    refuse_to_overwrite(options.files, options.html)
+    refuse_to_overwrite(options.files, {"--html": options.html})
     if options.log_probability is not None or is_token_log(options.files):
         return _of_tokens(options)
     refuse_without_tokens(options)

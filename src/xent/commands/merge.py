@@ -45,8 +45,7 @@ def run(options: argparse.Namespace) -> int:
     from xent.scoring.state_files import write_state
     from xent.sources.detect import names_of
 
-    refuse_to_overwrite(options.files, options.html)
-    refuse_to_overwrite(options.files, options.output, "-o")
+    refuse_to_overwrite(options.files, {"--html": options.html, "-o": options.output})
     files = names_of(options.files)
     sources: dict[str, tuple[str, str]] = {}
     state = State.merge(_states(files, sources, language(options)), names=files)

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from xent.errors import OptionError, XentError
@@ -135,20 +135,36 @@ def share(text: str) -> float:
     return value
 
 
-def refuse_to_overwrite(files: Sequence[str], output: str | None, flag: str = "--html") -> None:
-    """Refuse an output that is no file, or one of the inputs, or that cannot be written, before any work is done."""
+def refuse_to_overwrite(files: Sequence[str], outputs: Mapping[str, str | None]) -> None:
+    """Refuse an output that is no file, an input, another output, or cannot be written, before any work is done.
+
+    Args:
+        files: the names of the inputs, as `xent.sources.detect.names_of` takes them.
+        outputs: by flag.
+    """
+    written: dict[str, str] = {}
+    for flag, output in outputs.items():
+        if output is None:
+            continue
+        _refuse_output(files, output, flag)
+        other = written.setdefault(os.path.realpath(output), flag)
+        if other != flag:
+            raise OptionError(f"{flag} {output} is the file of {other} too. Give each a name of its own.")
+
+
+def _refuse_output(files: Sequence[str], output: str, flag: str) -> None:
+    from xent.sources.detect import local_files  # heavy, as is what it needs
+    from xent.sources.failures import shown
+
+    if "://" in output:
+        raise OptionError(f"{flag} {shown(output)} is no file of this machine. Write one, and copy it there.")
     if output == "-":
         raise OptionError(f"{flag} - names no file: standard output has what is printed. Name a file.")
-    if output is not None and not os.path.isdir(os.path.dirname(output) or "."):
+    if not os.path.isdir(os.path.dirname(output) or "."):
         raise OptionError(f"{flag} {output} is in a folder that does not exist. Make it first, or name another.")
-    if output is not None and os.path.exists(output):
-        for name in files:
-            if os.path.exists(name) and os.path.samefile(name, output):
-                raise OptionError(
-                    f"{flag} {output} would overwrite one of the files to read. Give the output another name."
-                )
-    if output is not None:
-        _try_to_write(output, flag)
+    if os.path.exists(output) and any(os.path.samefile(name, output) for name in local_files(files)):
+        raise OptionError(f"{flag} {output} would overwrite one of the files to read. Give the output another name.")
+    _try_to_write(output, flag)
 
 
 def _try_to_write(output: str, flag: str) -> None:

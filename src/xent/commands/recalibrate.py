@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     from xent.scoring.recalibrate import Recipe, recalibrate_table
     from xent.sources.failures import reading
 
-    refuse_to_overwrite([*options.files, options.report], options.output, "-o")
+    refuse_to_overwrite([*options.files, options.report], {"-o": options.output})
     with (
         reading(options.report, "Write it with xent score FILE --json > report.json."),
         open(options.report, encoding="utf-8") as file,

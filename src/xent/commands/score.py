@@ -73,8 +73,8 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Score, show, and look at the thresholds."""
     query = sql.asked(options)
-    refuse_to_overwrite(options.files, options.html)
-    refuse_to_overwrite(options.files, options.state, "--state")
+    old_file = [] if options.baseline_report is None else [options.baseline_report]
+    refuse_to_overwrite([*options.files, *old_file], {"--html": options.html, "--state": options.state})
     old = baseline.opened(options)
     if options.log_probability is not None or tokens.is_token_log(options.files):
         baseline.refuse_for_tokens(options)

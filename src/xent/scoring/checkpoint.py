@@ -59,8 +59,10 @@ class Checkpoint:
         """The fragments that are left to be done, and the sums of the others.
 
         Raises:
-            StateError: the file was made with other options, or a file that it has rows of has changed since.
+            StateError: the file was made with other options, or a file that it has rows of has changed since; or it is
+                one of those to read.
         """
+        self._refuse_to_overwrite(fragments)
         self._plan = plan
         columns = asdict(reader.columns) | {"notes": None}
         self._job = json.loads(json.dumps([plan.to_dict(), columns, dict(reader.keys), reader.label_columns]))
@@ -70,6 +72,12 @@ class Checkpoint:
         self._done = self._before
         done = {name: file["pieces"] for name, file in self._before.items()}
         return [f for f in fragments if _piece(f) not in done.get(f.part.name, ())], [self._found.state.sums]
+
+    def _refuse_to_overwrite(self, fragments: Sequence[Fragment]) -> None:
+        paths = {getattr(fragment.part, "path", None) for fragment in fragments} if os.path.exists(self.path) else ()
+        for path in paths:
+            if isinstance(path, str) and os.path.exists(path) and os.path.samefile(path, self.path):
+                raise StateError(f"{self.path} is one of the files to read.\nGive the state another name.")
 
     def _begun(self, found: SavedState, fragments: Sequence[Fragment]) -> dict[str, dict[str, Any]]:
         anew = "leave --resume out (resume=False) to start anew"

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from xent.sources.places import (
     streamed,
 )
 
-__all__ = ["File", "detected", "is_spooled", "names_of"]
+__all__ = ["File", "detected", "is_spooled", "local_files", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _PAGE = "is a page, such as a server sends in place of a file.\nFetch the file again"
@@ -120,6 +120,14 @@ def _expanded(given: str) -> Iterator[str]:
     if not found:
         raise SourceError(f"no file matches {given!r} (from {os.getcwd()}).\nCheck the pattern.")
     yield from found
+
+
+def local_files(paths: Sequence[str]) -> Iterator[str]:
+    """The files of this machine among those that are meant; of a name that nothing has, none."""
+    for given in paths:
+        with suppress(SourceError):
+            if not isinstance(address_of(given), Remote):
+                yield from filter(os.path.exists, _expanded(given))
 
 
 def _below(folder: str) -> list[str]:

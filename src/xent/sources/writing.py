@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from xent.errors import OptionError, SourceError
-from xent.sources.failures import reading
+from xent.sources.failures import reading, shown
 from xent.sources.types import value_type
 
 __all__ = ["TableWriter", "refuse_no_file", "replacing"]
@@ -18,11 +18,15 @@ _FORMATS = (".parquet", ".pq", ".csv", ".arrow", ".feather")
 
 
 def refuse_no_file(path: str) -> None:
-    """Refuse to put a file in the place of a device, a pipe or a folder.
+    """Refuse to put a file in the place of a device, a pipe or a folder, or on another machine.
 
     Raises:
         SourceError: the path is of such a thing.
     """
+    if "://" in path:
+        raise SourceError(
+            f"{shown(path)} cannot be written: it is no file of this machine.\nWrite one, and copy it there."
+        )
     if os.path.exists(path) and not os.path.isfile(path):
         raise SourceError(f"{path} cannot be written: it is there, and is no file.\nName another.")
 
