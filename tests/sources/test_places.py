@@ -61,6 +61,8 @@ class Files(http.server.BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         if status == 206:
             self.send_header("Content-Range", f"bytes {found[1]}-{int(found[1]) + len(content) - 1}/{len(whole)}")
+        if self.path.startswith("/encoded"):
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if body:
@@ -179,6 +181,32 @@ def test_patterns_folders_and_their_columns_in_s3(s3):
     assert xent.scan(f"s3://preds/days/day=[2]/part 1.parquet{query}").rows == 200
     with pytest.raises(SourceError, match="no file matches 's3://preds/days/"):
         xent.scan(f"s3://preds/days/*.parquet{query}")
+
+
+def test_names_in_s3_that_have_to_be_quoted(s3):
+    query, put = s3
+    t = table(200)
+    names = ["a b.parquet", "[1].parquet", "1.parquet", "*.parquet"]
+    for n, name in enumerate(names):
+        put(f"quoted/day=%2F {n}%25/{name}", content(t.slice(50 * n, 50), name))
+    below = f"s3://preds/quoted/{query}"
+    groups = {one.group: one.rows for one in xent.scan(below, group="day").by_group}
+    assert groups == {f"/ {n}%": 50 for n in range(4)}  # a key is quoted in its folder, and that in the address
+    day = "s3://preds/quoted/day=%252F%20{}%2525/"
+    assert xent.scan(f"{day.format(1)}%5B1%5D.parquet{query}").rows == 50
+    assert xent.scan(f"{day.format(3)}%2a.parquet{query}").rows == 50
+    assert xent.scan(f"{day.format('*')}[[]*{query}").rows == 50
+    assert xent.scan(f"{day.format('*')}[1]*{query}").rows == 50
+    spaced = f"{day.format(0)}a b.parquet{query}"
+    with pytest.raises(SourceError, match="given twice"):
+        xent.scan([spaced, spaced.replace("a b", "a%20b")])
+
+
+def test_a_text_that_a_server_keeps_compressed_is_read_as_it_is_kept():
+    for ranges in (True, False):
+        with serving({"/encoded.csv.gz": content(table(), "a.csv.gz")}, ranges) as server:
+            report = xent.scan(f"http://127.0.0.1:{server.server_port}/encoded.csv.gz")
+        assert report.rows == 3_000
 
 
 def test_only_the_columns_asked_for_are_fetched():

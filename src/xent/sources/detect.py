@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 from xent.errors import SourceError
 from xent.sources.failures import named, reading, shown
@@ -93,7 +94,7 @@ def names_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     seen: dict[str, str] = {}
     for name in names:
         place = address_of(name)
-        real = "-" if name == "-" else place.name if isinstance(place, Remote) else os.path.realpath(place)
+        real = "-" if name == "-" else unquote(place.name) if isinstance(place, Remote) else os.path.realpath(place)
         if real in seen:
             raise SourceError(
                 f"{shown(name)} is given twice (also as {seen[real]}), so its rows would count double.\n"

@@ -48,8 +48,8 @@ def constant_columns(
     Raises:
         SourceError: some files are in such folders and others are not.
     """
-    folders = [f"{shown(folder).rstrip('/')}/" for folder in given]
-    told = [_keys(shown(name), folders) for name in names]
+    folders = [f"{_path(folder).rstrip('/')}/" for folder in given]
+    told = [_keys(_path(name), folders) for name in names]
     for name, keys in zip(names, told, strict=True):
         if keys.keys() != told[0].keys():
             raise SourceError(
@@ -66,6 +66,11 @@ def constant_columns(
     ]
     fields = [*schema, *(pa.field(key, pa.int64() if whole[key] else pa.string()) for key in added)]
     return [Constants(found, schema.field(0)) for found in values], pa.schema(fields)
+
+
+def _path(name: str) -> str:
+    """A name as the file system has it: addresses are quoted once more."""
+    return unquote(shown(name)) if "://" in name else name
 
 
 def _keys(name: str, folders: Sequence[str]) -> dict[str, str | None]:

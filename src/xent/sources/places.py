@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _WEB = ("http", "https")
+_QUOTED_MARK = re.compile("%5B|%2A|%3F", re.IGNORECASE)
 _AHEAD = 8 << 20  # fewer, larger requests
 
 
@@ -88,16 +89,16 @@ def expanded(place: Remote) -> list[str]:
     if place.on_web:
         return [place.uri]
     address = urlsplit(place.uri)
-    path = unquote(address.path)
-    fixed = re.split(r"[*\[]", path, maxsplit=1)[0]
-    whole = fixed == path
-    folder = path if whole else fixed.rpartition("/")[0]
+    fixed = re.split(r"[*\[]", address.path, maxsplit=1)[0]
+    whole = fixed == address.path
+    folder = unquote(fixed if whole else fixed.rpartition("/")[0])
+    pattern = unquote(_QUOTED_MARK.sub(r"[\g<0>]", address.path))  # one that is quoted is itself
     store = stores.store_of(place.uri, place.name)
     names = store.below(folder, missing_is_file=whole)
     if names is None:
         return [place.uri]
     if not whole:
-        names = [name for name in names if _matches(name.strip("/").split("/"), path.strip("/").split("/"))]
+        names = [name for name in names if _matches(name.strip("/").split("/"), pattern.strip("/").split("/"))]
     else:
         names = [name for name in names if not is_hidden(name[len(folder.rstrip("/")) :])]
     if not names:

@@ -105,7 +105,8 @@ def _asked(uri: str, start: int, stop: int) -> _Answer:
     async def answer() -> _Answer:
         headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
         session = await client.set_session()
-        async with session.get(client.encode_url(uri), headers=headers) as found:
+        # A file that is kept compressed is read as it is kept: a piece of it cannot be decompressed.
+        async with session.get(client.encode_url(uri), headers=headers, auto_decompress=False) as found:
             if found.status != 416:
                 found.raise_for_status()
             return _Answer(found.status, found.headers, await found.read() if found.status == 206 else b"")
