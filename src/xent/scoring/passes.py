@@ -15,7 +15,7 @@ from xent.scoring.row_reader import RowReader
 from xent.sources.fragments import Fragment
 from xent.sources.known import fragment_table
 from xent.sources.layouts import Layout
-from xent.sources.table import Table
+from xent.sources.table import BATCH_BYTES, LONE_BATCH_BYTES, Table
 from xent.version import __version__
 
 __all__ = ["Failure", "Labels", "Outcome", "Pass", "Progress", "Reading", "merged", "one_at_a_time"]
@@ -97,7 +97,8 @@ class Reading:
 
     def of_table(self, table: Table, counted: list[int]) -> Any:
         """Find out about a table; `counted` is told the rows."""
-        rows = self._counted(self.reader.rows(table), counted)
+        batch_bytes = BATCH_BYTES if self.workers != 0 else LONE_BATCH_BYTES
+        rows = self._counted(self.reader.rows(table, batch_bytes), counted)
         return self.find.of(rows if self.half is None else half_of(rows, self.half), self.workers)
 
     def _counted(self, rows: Iterable[Rows], counted: list[int]) -> Iterator[Rows]:

@@ -17,7 +17,7 @@ from xent.scoring.key_columns import countable
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
 from xent.sources.rows import read_rows
-from xent.sources.table import Batch, Table
+from xent.sources.table import BATCH_BYTES, Batch, Table
 from xent.sources.types import is_list
 
 __all__ = ["FIRST_ROWS", "Order", "RowReader"]
@@ -68,14 +68,14 @@ class RowReader:
             return self._labels(batch, self.columns.labels), self._block(batch)
         return None
 
-    def rows(self, table: Table) -> Iterator[Rows]:
+    def rows(self, table: Table, batch_bytes: int = BATCH_BYTES) -> Iterator[Rows]:
         """Batches as the table gives them, cut to MOST_ROWS; predictions are made when they are asked for.
 
         Raises:
             SourceError: as `read_rows`.
         """
         names = self.label_columns or self.columns.labels
-        for batch in read_rows(table, self.columns, also=tuple(self.keys.values())):
+        for batch in read_rows(table, self.columns, also=tuple(self.keys.values()), batch_bytes=batch_bytes):
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels = self._labels(part, names)

@@ -103,12 +103,12 @@ class Sums:
                 clusters = [ClusterSums.gather(clusters)]
             few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
-            worst = merge_worst(worst + part.worst, top)
+            worst = merge_worst(worst + part.worst, top) if part.worst else worst
             skipped.update(part.skipped)
         by_key = {name: {key: value for key, value in sums.items() if value} for name, sums in by_key.items()}
         values: dict[str, Any] = {**numbers, **by_key, "groups": groups, "clusters": ClusterSums.gather(clusters)}
         values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
-        return cls(**values, worst=worst, skipped=tuple(sorted(skipped)), top=top)
+        return cls(**values, worst=merge_worst(worst, top), skipped=tuple(sorted(skipped)), top=top)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""

@@ -93,8 +93,9 @@ def total(
         few = 0
         yield Sums(top=plan.top)
         for part in ordered_map(scored, batches, workers):
-            worst = merge_worst(worst + part.worst, plan.top)
-            floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
+            if part.worst:
+                worst = merge_worst(worst + part.worst, plan.top)
+                floor = worst[-1][0] if plan.top and len(worst) == plan.top else 0.0
             few += len(part.few)
             yield part if few < FEW or not part.few else replace(part, few=())
         for tally in tallies[1:]:

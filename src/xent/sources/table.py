@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from xent.sources.places import Address
 
-__all__ = ["BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
+__all__ = ["BATCH_BYTES", "LONE_BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
 
 BATCH_BYTES = 4 << 20
+LONE_BATCH_BYTES = 8 << 20  # where one thread reads and scores: whatever is done by batch is done less often
 MOST_ROWS = 1 << 20
 
 
