@@ -31,9 +31,7 @@ class ByColumn:
         return ByColumn([column[rows] for column in self.columns])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Floats:
-        """As one array, which is a copy."""
-        if copy is False:
-            raise ValueError("columns that lie apart are one array only as a copy.")
+        """As one array, which is always a copy."""
         return stacked(self.columns).astype(dtype or self.dtype, copy=False)
 
 
