@@ -98,6 +98,28 @@ def test_a_group_without_a_name_is_seen():
     assert "better in group '' by 0." in str(xent.compare(p, worse, labels=labels, group=group, names=["A", "B"]))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("read", ["evaluate", "scan", "file", "state"])
+def test_a_dictionary_that_repeats_a_value_or_null_loses_no_rows(read, weighted, tmp_path):
+    codes = pa.array([0, 1, 2, None] * 100, pa.int8())
+    keys = pa.DictionaryArray.from_arrays(codes, pa.array(["us", "us", None]))
+    labels, p, _, _, _ = sample(400)
+    w = np.ones(400) * (1 + weighted)
+    table = pa.table({"label": labels, "p": p, "w": w, "g": keys})
+    if read == "file":
+        with pa.ipc.new_file(tmp_path / "t.arrow", table.schema) as file:
+            file.write_table(table)
+    if read == "evaluate":
+        report = xent.evaluate(labels, p, group=keys, sample_weight=w)
+    elif read == "state":
+        state = xent.State(classes=[0, 1], task="binary")
+        state.update(labels, p, group=keys, sample_weight=w)
+        report = state.report()
+    else:
+        report = xent.scan(tmp_path / "t.arrow" if read == "file" else table, group="g", sample_weight="w")
+    assert {one.group: one.rows for one in report.by_group} == {"us": 200, None: 200}
+
+
 def test_many_groups_are_listed_where_they_differ():
     labels, p, _, _, _ = sample(6000)
     group = np.arange(6000) % 100

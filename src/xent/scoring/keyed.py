@@ -38,14 +38,15 @@ def keyed_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.Arr
 
 
 def key_codes(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
-    """(rows,) which of the texts each row has."""
+    """(rows,) which of the texts each row has, and these, each once."""
     found = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     values = found.dictionary.to_pylist()
     numbers = pa.types.is_integer(found.dictionary.type) and not found.dictionary.null_count
     texts = [f"[{value}]" for value in values] if numbers else [key_text(value) for value in values]
     texts.append(key_text(None))
     indices = found.indices.fill_null(len(texts) - 1) if found.null_count else found.indices
-    return numpy_array(indices).astype(np.int64), texts
+    code_of = {text: code for code, text in enumerate(dict.fromkeys(texts))}  # a dictionary may repeat a value, or null
+    return np.array([code_of[text] for text in texts])[numpy_array(indices)], list(code_of)
 
 
 def _by_key(codes: Codes, texts: list[str], nats: Float64, weights: Float64 | None) -> dict[str, Keyed]:
