@@ -350,3 +350,68 @@ def test_groups_of_lists_and_structs_are_refused():
             xent.scan(framed, group="age")
         with pytest.raises(ArgumentTypeError, match=r"group has type (list|struct)"):
             xent.evaluate(table["label"], table["p"], group=column)
+
+
+def written(path, keys):
+    """Rows of a label, a probability and a key: CSV, or JSON Lines by the name."""
+    rows = [(i % 2, (i * 37 % 97 + 1) / 99, key) for i, key in enumerate(keys)]
+    if path.suffix == ".csv":
+        path.write_text("label,p,g\n" + "".join(f"{y},{p},{key}\n" for y, p, key in rows))
+    else:
+        path.write_text("".join(f'{{"label": {y}, "p": {p}, "g": {key}}}\n' for y, p, key in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("form", "first", "second", "shown"),
+    [
+        ("csv", "123", "12x", {"1": 200, "2": 200, "3": 100, "x": 100}),
+        ("csv", "123", ["1", "2", "2.5"], {"1": 200, "2": 200, "3": 100, "2.5": 100}),
+        ("csv", ["true", "false"], ["true", "unknown"], {"true": 300, "false": 150, "unknown": 150}),
+        ("csv", ["1.10", "1.1", "01"], ["", "1", "1e0"], {"1.10": 100, "1.1": 100, "01": 100, None: 100, "1": 100, "1e0": 100}),
+        ("csv", [f"{10**19 + i}" for i in range(3)], "abc", {f"{10**19 + i}": 100 for i in range(3)} | dict.fromkeys("abc", 100)),
+        ("jsonl", "123", ["1", "2", "2.5"], {1: 200, 2: 200, 3: 100, 2.5: 100}),
+    ],
+)  # fmt: skip
+def test_a_key_is_the_same_whatever_other_rows_have(form, first, second, shown, tmp_path):
+    paths = [
+        written(tmp_path / f"{i}.{form}", list(keys) * (300 // len(keys))) for i, keys in enumerate((first, second))
+    ]
+    whole = xent.scan(paths, group="g", cluster="g")
+    states = []
+    for path in paths:
+        xent.scan(path, group="g", cluster="g", state=path.with_suffix(".json"))
+        states.append(xent.read_state(path.with_suffix(".json")))
+    merged = xent.State.merge(states).report()
+    assert {one.group: one.rows for one in whole.by_group} == shown
+    assert whole.clusters == len(shown)
+    assert (merged.by_group, merged.clusters, merged.interval) == (whole.by_group, whole.clusters, whole.interval)
+
+
+def test_folders_tell_keys_as_text(tmp_path):
+    table = pa.table({"label": [0, 1] * 50, "p": [0.2, 0.7] * 50})
+    for day in ("1", "2", "x"):
+        (tmp_path / f"day={day}").mkdir()
+        pa.parquet.write_table(table, tmp_path / f"day={day}" / "part.parquet")
+    assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100, "x": 100}
+    (tmp_path / "day=x" / "part.parquet").unlink()
+    assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100}
+
+
+def test_a_column_of_labels_may_be_the_group(tmp_path):
+    written(tmp_path / "t.csv", range(100))
+    report = xent.scan(tmp_path / "t.csv", group="label")
+    assert {one.group: one.rows for one in report.by_group} == {0: 50, 1: 50}
+
+
+@pytest.mark.parametrize("ids", [range(10**19, 10**19 + 400), [*range(2**53, 2**53 + 399), 1.5]])
+def test_large_ids_are_told_apart(ids, tmp_path):
+    assert xent.scan(written(tmp_path / "t.csv", ids), cluster="g").clusters == 400
+    of_json = written(tmp_path / "t.jsonl", ids)
+    cell = r"t\.jsonl, row 0 \(counted from 0\), column 'g'"
+    with pytest.raises(ArgumentTypeError, match=rf"{cell} is (9007199254740992|10000000000000000000) .*below 2\^53"):
+        xent.scan(of_json, cluster="g")
+    with pytest.raises(ArgumentTypeError, match=r"cluster\[1\] is 9007199254740992 .*below 2\^53"):
+        xent.evaluate([0, 1], [0.1, 0.2], cluster=[0.5, 2.0**53])
+    quoted = written(tmp_path / "q.jsonl", [f'"{one}"' for one in ids])
+    assert xent.scan(quoted, cluster="g").clusters == 400

@@ -158,7 +158,7 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
 
     Raises:
         ShapeError: not one a row.
-        ArgumentTypeError: it cannot be read as a column.
+        ArgumentTypeError: it cannot be read as a column, or its keys not told apart.
     """
     if _of_intervals(values):  # of pandas, by `pd.cut`
         values = [None if one != one else str(one) for one in values]
@@ -178,7 +178,8 @@ def as_keys(name: str, values: Any, rows: int) -> pa.Array:
             ) from error
     if len(column) != rows:
         raise ShapeError(f"{name} has {len(column):,} entries, but there are {rows:,} rows: pass one for each row.")
-    return countable(name, column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column)
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return countable(name, column, lambda row: f"{name}[{row}]")
 
 
 def _of_intervals(values: Any) -> bool:

@@ -123,7 +123,8 @@ def scan(
         prediction: the columns of the predictions, as a pattern (`p_*`), a list, or a single name (of a column of
             numbers, or of lists); None guesses.
         sample_weight: the column of the weights.
-        group: the column of the groups: the report says which differ from the rest.
+        group: the column of the groups: the report says which differ from the rest. Those of CSV files, and of names of
+            folders, are text.
         cluster: the column that says which rows belong together, such as a document's or a user's.
         on_bad_file: "stop" at a file that cannot be read, or "skip" it: it is counted and listed in the report, and none
             of its rows are in it. What is wrong with a prediction always stops.

@@ -1,32 +1,58 @@
-"""Columns of keys that Arrow cannot count as they are: intervals become text, what else is nested is refused."""
+"""Columns of keys that Arrow cannot count as they are: intervals become text, what else is nested or inexact is refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xent.errors import ArgumentTypeError
+from xent.sources.types import value_type
 
 __all__ = ["countable"]
+
+_EXACT = 2.0**53  # above, float64 leaves whole numbers out
 
 _INTERVAL = "pandas.interval"  # Arrow's name of the type that pandas gives its intervals
 _BRACKETS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
-def countable(name: str, column: pa.Array, metadata: Mapping[bytes, bytes] | None = None) -> pa.Array:
+def countable(
+    name: str, column: pa.Array, place: Callable[[int], str], metadata: Mapping[bytes, bytes] | None = None
+) -> pa.Array:
     """The same keys, of a type whose values can be told apart.
 
     Args:
         name: what messages call the column.
         column: of any type.
+        place: what they call its cell in a row.
         metadata: of its field, which says what a struct in a file was.
 
     Raises:
-        ArgumentTypeError: it is of lists or of structs that are no intervals.
+        ArgumentTypeError: it is of lists or of structs that are no intervals, or float64 may have made one key of several.
     """
+    found = _told_apart(name, column, metadata)
+    _refuse_inexact(found, place)
+    return found
+
+
+def _refuse_inexact(column: pa.Array, place: Callable[[int], str]) -> None:
+    if value_type(column.type) != pa.float64():
+        return
+    values = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+    size = pc.abs(values)
+    row = pc.index(pc.and_(pc.greater_equal(size, _EXACT), pc.is_finite(size)), True).as_py()
+    if row >= 0:
+        raise ArgumentTypeError(
+            f"{place(row)} is {values[row].as_py():.0f} as float64, which is exact for whole numbers below 2^53 only, so that "
+            "keys may have become one; allowed are texts and integers of 64 bits.\nWrite all keys again as one of these."
+        )
+
+
+def _told_apart(name: str, column: pa.Array, metadata: Mapping[bytes, bytes] | None) -> pa.Array:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        values = countable(name, column.dictionary, metadata)
+        values = _told_apart(name, column.dictionary, metadata)
         return column if values is column.dictionary else pa.DictionaryArray.from_arrays(column.indices, values)
     closed = _closed(kind, metadata or {})
     if isinstance(kind, pa.BaseExtensionType):

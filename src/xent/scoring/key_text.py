@@ -7,11 +7,17 @@ __all__ = ["key_of", "key_text"]
 
 
 def key_text(*values: Any) -> str:
-    """Keys as one text: a number stays one, dates are text, a missing value is null."""
-    return json.dumps([v if v is None or isinstance(v, bool | int | float) else str(v) for v in values])
+    """Keys as one text: a number stays one, whole ones alike of any type; dates are text, a missing value is null."""
+    return json.dumps([_plain(value) for value in values])
 
 
 def key_of(text: str) -> list[Any]:
     """The keys that `key_text` was given."""
     found: list[Any] = json.loads(text)
     return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    return value if value is None or isinstance(value, bool | int) else str(value)

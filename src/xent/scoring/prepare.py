@@ -20,7 +20,7 @@ from xent.scoring.row_reader import Order
 from xent.sources.columns import choose_columns
 from xent.sources.files import open_files
 from xent.sources.frames import open_frame
-from xent.sources.known import layout_of, rearranged
+from xent.sources.known import as_written, layout_of, rearranged
 from xent.sources.names import find_column
 from xent.sources.sql import Query, open_query
 from xent.sources.table import Table
@@ -76,7 +76,8 @@ def open_data(
     columns = choose_columns(
         table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
     )
-    return InFiles(table, columns, progress, found, engine, skip)
+    keys_alone = set(found.values()) - {*columns.labels, *columns.predictions, columns.weight}
+    return InFiles(as_written(table, [*keys_alone]), columns, progress, found, engine, skip)
 
 
 def prepare(

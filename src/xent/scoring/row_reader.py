@@ -16,6 +16,7 @@ from xent.scoring.inputs import Rows
 from xent.scoring.key_columns import countable
 from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
+from xent.sources.failures import place
 from xent.sources.rows import read_rows
 from xent.sources.table import BATCH_BYTES, Batch, Table
 from xent.sources.types import is_list
@@ -79,10 +80,10 @@ class RowReader:
             for start in range(0, batch.data.num_rows, MOST_ROWS):
                 part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
                 labels = self._labels(part, names)
-                place = Place(part.source or "", part.first_row, self.columns.predictions, names)
+                where = Place(part.source or "", part.first_row, self.columns.predictions, names)
                 block = partial(self._block, part, ByColumn)
-                keys = {name: _key(part.data, column) for name, column in self.keys.items()}
-                yield Rows(block, labels, self._weights(part), place, keys)
+                keys = {name: _key(part, column) for name, column in self.keys.items()}
+                yield Rows(block, labels, self._weights(part), where, keys)
 
     def _weights(self, batch: Batch) -> Any:
         if self.columns.weight is None:
@@ -110,5 +111,11 @@ class RowReader:
         return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
 
 
-def _key(data: pa.RecordBatch, name: str) -> pa.Array:
-    return countable(f"column {name!r}", data.column(name), data.schema.field(name).metadata)
+def _key(batch: Batch, name: str) -> pa.Array:
+    metadata = batch.data.schema.field(name).metadata
+    cell = partial(_cell, batch, name)
+    return countable(f"column {name!r}", batch.data.column(name), cell, metadata)
+
+
+def _cell(batch: Batch, column: str, row: int) -> str:
+    return place(batch.source, batch.first_row + row, column)

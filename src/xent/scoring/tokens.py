@@ -10,6 +10,7 @@ from xent.scoring.prepare import open_table
 from xent.scoring.token_costs import sum_tokens
 from xent.scoring.token_summary import summarise_tokens
 from xent.sources.detect import detected, names_of
+from xent.sources.known import as_written
 from xent.sources.token_columns import choose_token_columns, read_token_columns
 from xent.sources.token_logs import TokenTable, open_token_logs
 from xent.sources.token_rows import TokenBatch
@@ -122,6 +123,7 @@ def open_tokens(
     notes += [_column_note("bytes", chosen.byte_count)] if chosen.byte_count else []
     notes.append(_column_note("tokens", chosen.token_count))
     notes.append(_column_note("documents", chosen.document))
+    table = as_written(table, [name for name in (chosen.document, chosen.text) if name is not None])
     return TokenInput(read_token_columns(table, chosen, progress), tuple(notes))
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources.csv_ranges import byte_range_fragments
-from xent.sources.csv_text import open_csv
+from xent.sources.csv_text import CsvPart, open_csv
 from xent.sources.detect import File, detected, names_of
 from xent.sources.failures import shown
 from xent.sources.fragments import FRAGMENT_BYTES, Fragment
@@ -86,6 +86,23 @@ class FileTable:
             own = [name for name in columns if name in part.schema.names]
             cut = _SPLITTERS[part.format](part, own, target) if part.format in _SPLITTERS else iter([Fragment(part)])
             yield from (replace(piece, constants=told) for piece in cut)
+
+    def as_written(self, names: Sequence[str]) -> "FileTable":
+        """The same with columns as the text that they are in CSV files and names of folders, whatever other rows have.
+
+        Raises:
+            SourceError: some files are CSV, and others have another type.
+        """
+        parts = [
+            replace(one, schema=_texts(one.schema, names)) if isinstance(one, CsvPart) else one for one in self.parts
+        ]
+        own = [name for name in names if name in parts[0].schema.names]
+        told = _texts(self.schema, [name for name in names if name not in own])
+        schema = pa.schema(
+            [field.with_type(_agreed_type(field.name, parts)) if field.name in own else field for field in told]
+        )
+        constants = tuple(one and one.as_written(names) for one in self.constants)
+        return replace(self, parts=tuple(parts), schema=schema, constants=constants)
 
     @property
     def _told(self) -> Iterator[tuple[Part, Constants | None]]:
@@ -186,6 +203,10 @@ def _agreed_type(name: str, parts: Sequence[Part]) -> pa.DataType:
             )
         kind = wider or pa.string()
     return kind
+
+
+def _texts(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field.with_type(pa.string()) if field.name in names else field for field in schema])
 
 
 def _type_in(part: Part, name: str) -> pa.DataType:

@@ -1,5 +1,7 @@
 """Which tool wrote a table, as far as its columns need another reading."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 
 from xent.sources.bigquery import bigquery_layout
@@ -9,7 +11,7 @@ from xent.sources.layouts import Layout, Rearranged
 from xent.sources.spark import spark_layout
 from xent.sources.table import Table
 
-__all__ = ["files_of", "fragment_table", "layout_of", "rearranged"]
+__all__ = ["as_written", "files_of", "fragment_table", "layout_of", "rearranged"]
 
 
 def rearranged(table: Table) -> Table:
@@ -20,6 +22,13 @@ def rearranged(table: Table) -> Table:
     """
     layout = spark_layout(table) or bigquery_layout(table)
     return table if layout is None else Rearranged.of(table, layout)
+
+
+def as_written(table: Table, names: Sequence[str]) -> Table:
+    """The table with keys as the text that files have, where types are only inferred: a key is the same in any file."""
+    if isinstance(table, Rearranged):
+        return Rearranged.of(as_written(table.table, names), table.layout)
+    return table.as_written(names) if isinstance(table, FileTable) else table
 
 
 def files_of(table: Table) -> FileTable | None:

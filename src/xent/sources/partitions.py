@@ -1,7 +1,7 @@
 """Columns that the names of folders tell: `day=2026-01-01/part-0.parquet`, as Hive and Spark write them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -35,6 +35,11 @@ class Constants:
                 for field in schema
             ]
             yield pa.RecordBatch.from_arrays(columns, names=schema.names)
+
+    def as_written(self, names: Sequence[str]) -> "Constants":
+        """The same with the text that the folders have for these columns."""
+        texts = tuple((key, str(one) if key in names and isinstance(one, int) else one) for key, one in self.values)
+        return replace(self, values=texts)
 
 
 def constant_columns(
