@@ -151,6 +151,20 @@ def test_several_labels():
     assert (np.logaddexp(0, cured) - y * cured).sum(axis=1).mean() == pytest.approx(both.fun, abs=2e-7)
 
 
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "log_probabilities"])
+def test_several_labels_where_a_file_has_no_weight(kind, tmp_path):
+    random = np.random.default_rng(3)
+    p = random.random((500, 3))
+    given = {"probabilities": p, "logits": np.log(p / (1 - p)), "log_probabilities": np.log(p)}[kind]
+    y = (random.random(p.shape) < p**2).astype(int)
+    truth = xent.evaluate(y, given, kind=kind, task="multilabel", brief=False)
+    for i, weight in enumerate((1.0, 0.0)):
+        columns = {f"y_{j}": y[:, j] for j in range(3)} | {f"p_{j}": given[:, j] for j in range(3)}
+        pq.write_table(pa.table(columns | {"w": np.full(500, weight)}), tmp_path / f"z{i}.parquet")
+    options = {"label": "y_*", "prediction": "p_*", "task": "multilabel", "kind": kind}
+    assert xent.scan(tmp_path / "*.parquet", sample_weight="w", **options).ladder == truth.ladder
+
+
 def test_a_state_alone_has_the_temperature_and_says_what_it_lacks():
     labels, p = drawn(4000, 5, seed=6)
     p = biased(p, 2.3, np.zeros(5))

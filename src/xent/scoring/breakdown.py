@@ -55,7 +55,7 @@ def logits_of(plan: Plan, block: Array) -> tuple[Array, bool]:
 
 def column_of(plan: Plan, block: Array, logs: bool, label: int) -> Array:
     """One of several labels as two classes: (rows,), or of log-probabilities (rows, 2)."""
-    column = np.ascontiguousarray(block.reshape(len(block), -1)[:, label])
+    column = np.ascontiguousarray(block if block.ndim == 1 else block[:, label])
     return both_columns(column) if logs and plan.kind == "log_probabilities" else column
 
 
