@@ -165,6 +165,19 @@ def test_several_labels_where_a_file_has_no_weight(kind, tmp_path):
     assert xent.scan(tmp_path / "*.parquet", sample_weight="w", **options).ladder == truth.ladder
 
 
+@pytest.mark.parametrize("clip", [None, 0.01])
+@pytest.mark.parametrize("kind", ["logits", "log_probabilities"])
+def test_one_label_of_many_kinds(kind, clip):
+    random = np.random.default_rng(4)
+    p = random.random(500)
+    y = (random.random(500) < p**2).astype(int)
+    given = {"logits": np.log(p / (1 - p)), "log_probabilities": np.log(p)}[kind]
+    options = {"task": "multilabel", "clip": clip}
+    found = xent.evaluate(y[:, None], given, kind=kind, **options).ladder
+    truth = xent.evaluate(y[:, None], p, kind="probabilities", **options).ladder
+    assert [one.loss for one in found] == pytest.approx([one.loss for one in truth], rel=1e-6)
+
+
 def test_a_state_alone_has_the_temperature_and_says_what_it_lacks():
     labels, p = drawn(4000, 5, seed=6)
     p = biased(p, 2.3, np.zeros(5))

@@ -37,7 +37,7 @@ class Survey(NamedTuple):
 def logits_of(plan: Plan, block: Array) -> tuple[Array, bool]:
     """Predictions as probabilities, or as logits (True): clipped where the plan clips; (rows,) is the second of two."""
     logs = plan.kind != "probabilities"
-    if plan.kind == "log_probabilities" and block.ndim == 1:
+    if plan.kind == "log_probabilities" and block.ndim == 1 and plan.task != "multilabel":
         block = both_columns(block)
     if plan.clip is None:
         return block, logs
