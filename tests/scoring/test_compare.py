@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+import xent
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ShapeError, SourceError, WeightError
 from xent.scoring.compare import compare
 
@@ -423,6 +425,41 @@ def test_whole_numbers_match_their_text():
     found = compare(frame(labels, a, np.arange(250)), frame(labels, b, np.arange(250).astype(str)), on="id")
     assert found.rows == 250
     assert "'id' is numbers in some models and text in others: matched as text" in found.notes
+
+
+def identified(labels, p, ids):
+    return pa.table(frame(labels, p)).append_column("id", ids)
+
+
+@pytest.mark.parametrize("kind", ["uuid", "fixed", "bytes", "view", "dictionary"])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_rows_are_matched_by_bytes(kind, ordered):
+    labels, a, b = models(400)
+    r = np.random.default_rng(5)
+    ids = sorted(r.bytes(16) for _ in range(400))
+    types = {"uuid": pa.uuid(), "fixed": pa.binary(16), "view": pa.binary_view()}
+    order = np.arange(400) if ordered else r.permutation(400)
+    columns = [pa.array([ids[i] for i in rows], types.get(kind, pa.binary())) for rows in (range(400), order)]
+    columns = [one.dictionary_encode() for one in columns] if kind == "dictionary" else columns
+    first, second = identified(labels, a, columns[0]), identified(labels[order], b[order], columns[1])
+    truth = compare(frame(labels, a), frame(labels, b))
+    found = compare(first, second, on="id", names=truth.names)
+    assert (found.pairs, found.rows, found.only_in) == (truth.pairs, 400, (0, 0))
+    half = compare(first, second.slice(0, 100), on="id")
+    assert (half.rows, half.only_in) == (100, (300, 0))
+    assert compare(first, second, on="id", cluster="id").clusters == 400
+
+
+def test_uuids_match_their_text():
+    labels, a, b = models(100)
+    ids = [uuid.UUID(int=i**17) for i in range(100)]
+    first = identified(labels, a, pa.array([one.bytes for one in ids], pa.uuid()))
+    second = identified(labels, b, pa.array(list(map(str, ids))))
+    assert compare(first, second, on="id").rows == 100
+    groups = pa.array([ids[7].bytes, None, ids[3].bytes, ids[7].bytes] * 25, pa.uuid()).slice(1, 99)
+    report = xent.evaluate(labels[1:], a[1:], group=groups, classes=[0, 1, 2])
+    assert {one.group: one.rows for one in report.by_group if not one.pooled} == {str(ids[7]): 49}
+    assert xent.evaluate(labels[1:], a[1:], cluster=groups, classes=[0, 1, 2]).clusters == 3
 
 
 def test_a_key_in_many_batches_and_files(tmp_path):

@@ -1,8 +1,9 @@
-"""Columns of keys that Arrow cannot count as they are: intervals become text, what else is nested or inexact is refused."""
+"""Columns of keys that Arrow cannot count as they are: intervals and UUIDs become text, what else is nested or inexact is refused."""
 
 import json
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ __all__ = ["countable"]
 _EXACT = 2.0**53  # above, float64 leaves whole numbers out
 
 _INTERVAL = "pandas.interval"  # Arrow's name of the type that pandas gives its intervals
+_UUID = "arrow.uuid"
 _BRACKETS = {"left": "[)", "right": "(]", "both": "[]", "neither": "()"}
 
 
@@ -57,6 +59,8 @@ def _told_apart(name: str, column: pa.Array, metadata: Mapping[bytes, bytes] | N
     closed = _closed(kind, metadata or {})
     if isinstance(kind, pa.BaseExtensionType):
         column = column.storage
+        if kind.extension_name == _UUID:
+            return _uuids(column)
     if closed is not None:
         return _texts(column, closed)
     if pa.types.is_nested(column.type):
@@ -82,3 +86,12 @@ def _texts(intervals: pa.StructArray, closed: str) -> pa.Array:
     return pa.array(
         [None if left is None else f"{opening}{left}, {right}{closing}" for left, right in ends], pa.string()
     )
+
+
+def _uuids(column: pa.FixedSizeBinaryArray) -> pa.Array:
+    """As they are written: 8, 4, 4, 4 and 12 hexadecimal digits."""
+    digits = b"".join(column.fill_null(bytes(16)).to_pylist()).hex().encode()
+    ends = np.arange(len(column) + 1, dtype=np.int64) * 32
+    texts = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(ends), pa.py_buffer(digits))
+    hyphened = pc.replace_substring_regex(texts, "^(.{8})(.{4})(.{4})(.{4})", r"\1-\2-\3-\4-")
+    return pc.if_else(column.is_valid(), hyphened, None)

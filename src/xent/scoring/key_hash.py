@@ -24,12 +24,24 @@ def is_number_key(kind: pa.DataType) -> bool:
 
 
 def plain_keys(column: pa.Array) -> pa.Array:
-    """Keys as int64 or as text, whatever they are stored as."""
+    """Keys as int64 or as text, whatever they are stored as; bytes that are no text as Python writes them."""
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pa.types.is_dictionary(column.type):
         return plain_keys(column.dictionary).take(column.indices)
-    return column.cast(pa.int64() if is_number_key(column.type) else pa.large_string())
+    if is_number_key(column.type):
+        return column.cast(pa.int64())
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return pa.array([None if one is None else _text(one) for one in column.to_pylist()], pa.large_string())
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return str(value)
 
 
 def key_hash(keys: pa.Array) -> UInt64:
