@@ -15,7 +15,7 @@ from xent.scoring.key_columns import countable
 from xent.scoring.memory import joined
 from xent.sources.blocks import prediction_block
 from xent.sources.frames import with_text_names
-from xent.sources.runs import without_runs
+from xent.sources.plain_types import plain_columns
 
 __all__ = [
     "Rows",
@@ -190,9 +190,9 @@ def _of_intervals(values: Any) -> bool:
 def as_arrow(name: str, values: Any) -> Any:
     """The Arrow table or column behind `values`; None if it is not one."""
     if isinstance(values, pa.Table | pa.ChunkedArray | pa.Array):
-        return without_runs(values)
+        return plain_columns(values)
     if isinstance(values, pa.RecordBatch):
-        return without_runs(pa.Table.from_batches([values]))
+        return plain_columns(pa.Table.from_batches([values]))
     if not hasattr(values, "__arrow_c_stream__"):
         return None
     if hasattr(values, "reset_index"):  # pandas would hand over its index as a column
@@ -204,7 +204,7 @@ def as_arrow(name: str, values: Any) -> Any:
             f"{name} cannot be read as an Arrow table or column: {'; '.join(map(str, error.args))}.\n"
             "Give each column values of one type, such as numbers or text."
         ) from error
-    return without_runs(pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column)
+    return plain_columns(pa.Table.from_struct_array(column) if pa.types.is_struct(column.type) else column)
 
 
 def common_rows(labels: Any, predictions: Any) -> int:

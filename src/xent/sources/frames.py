@@ -11,7 +11,7 @@ import pyarrow as pa
 from xent.errors import ArgumentTypeError, SourceError
 from xent.sources.arrays import arrow_array, arrow_type
 from xent.sources.names import narrowed
-from xent.sources.runs import without_runs, without_runs_schema
+from xent.sources.plain_types import plain_columns, plain_schema
 from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value, resized, rows_per_batch
 
 __all__ = ["ArrayTable", "StreamTable", "open_frame", "with_text_names"]
@@ -38,7 +38,7 @@ class StreamTable:
         names = narrowed(self.schema, columns).names
         first_row = 0
         with _exporting(), self._stream() as stream:
-            for data in resized((without_runs(batch.select(names)) for batch in stream), batch_bytes):
+            for data in resized((plain_columns(batch.select(names)) for batch in stream), batch_bytes):
                 yield Batch(None, first_row, data)
                 first_row += data.num_rows
         if not first_row:
@@ -94,9 +94,9 @@ def open_frame(frame: object) -> Table:
     frame = with_text_names(frame)
     with _exporting():
         if isinstance(frame, pa.RecordBatchReader):
-            return StreamTable(frame, without_runs_schema(frame.schema.remove_metadata()), None, [frame])
+            return StreamTable(frame, plain_schema(frame.schema.remove_metadata()), None, [frame])
         with pa.RecordBatchReader.from_stream(frame) as stream:
-            return StreamTable(frame, without_runs_schema(stream.schema.remove_metadata()), _known_rows(frame))
+            return StreamTable(frame, plain_schema(stream.schema.remove_metadata()), _known_rows(frame))
 
 
 def with_text_names(frame: Any) -> Any:

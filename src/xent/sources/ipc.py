@@ -10,7 +10,7 @@ import pyarrow as pa
 from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.places import Address, opened, streamed
-from xent.sources.runs import without_runs, without_runs_schema
+from xent.sources.plain_types import plain_columns, plain_schema
 from xent.sources.table import resized
 
 __all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
@@ -61,7 +61,7 @@ class IpcStreamPart:
 def _validated(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
-        yield without_runs(batch.select(schema.names))
+        yield plain_columns(batch.select(schema.names))
 
 
 def open_ipc_file(file: File) -> IpcFilePart:
@@ -81,7 +81,7 @@ def open_ipc_stream(file: File) -> IpcStreamPart:
 
 def _schema(reader: Any) -> pa.Schema:
     """Made anew from its names, which fails here if they are no text."""
-    return without_runs_schema(pa.schema([(field.name, field.type) for field in reader.schema]))
+    return plain_schema(pa.schema([(field.name, field.type) for field in reader.schema]))
 
 
 @contextmanager
