@@ -143,6 +143,18 @@ def test_missing_values_inside_lists_and_dictionaries_are_found():
             list(read_rows(t, choose_columns(t.schema), batch_bytes=16))
 
 
+def test_a_weight_is_there_and_one_number():
+    gaps = [pa.DictionaryArray.from_arrays(pa.array([0, 1, None]), pa.array([1.0, None])), [1.0, None, 1.0]]
+    lists = [pa.array([[1.0]] * 3), pa.array([[1.0, 2.0]] * 3, pa.list_(pa.float64(), 2))]
+    for weights, message in [
+        *((one, r"the table, row 1 \(counted from 0\), column 'w' is missing") for one in gaps),
+        *((one, r"column 'w' is not numeric; the column's type is (fixed_size_)?list") for one in lists),
+    ]:
+        t = open_frame(pa.table({"y": [0, 1, 1], "p": [0.5] * 3, "w": weights}))
+        with pytest.raises(SourceError, match=message):
+            list(read_rows(t, choose_columns(t.schema, weight="w")))
+
+
 @pytest.mark.parametrize(
     ("written", "step"),
     [("0,5", "Write numbers with a decimal point"), ("-1,5e-3", "Write numbers with a decimal point"),

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xent.errors import SourceError
-from xent.sources.arrays import first_null
 from xent.sources.columns import Columns
 from xent.sources.failures import place
 from xent.sources.table import BATCH_BYTES, Batch, Table
@@ -35,8 +34,10 @@ def read_rows(
             row and column. Nothing is read before the types are checked.
     """
     weight = [columns.weight] if columns.weight else []
-    for name in (*columns.predictions, *weight):
-        _refuse_text(table, name)
+    for name in columns.predictions:
+        _refuse_text(table, name, lists=True)
+    for name in weight:
+        _refuse_text(table, name, lists=False)
     needed = [*columns.labels, *columns.predictions, *weight]
     nested = {name for name in needed if _is_nested(table.schema.field(name).type)}
     for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
@@ -55,10 +56,10 @@ def read_rows(
         raise first
 
 
-def _refuse_text(table: Table, name: str) -> None:
-    """Stop at a column that is not numeric, and look for the value that made it so."""
+def _refuse_text(table: Table, name: str, lists: bool) -> None:
+    """Stop at a column of neither numbers nor (where these may be) lists of them; look for the value that made it so."""
     kind = value_type(table.schema.field(name).type)
-    if is_numeric(kind.value_type if is_list(kind) else kind) or pa.types.is_null(kind):
+    if is_numeric(kind.value_type if lists and is_list(kind) else kind) or pa.types.is_null(kind):
         return  # a column of nulls alone has no rows, or missing values, which is said as such
     found = _first_text(table, name) if is_text(kind) else None
     where = f"{found}, which is no number" if found else f"column {name!r} is not numeric"
@@ -79,11 +80,7 @@ def _first_text(table: Table, name: str) -> str | None:
 
 
 def _missing(batch: Batch, name: str) -> SourceError:
-    column = batch.data[name]
-    if column.null_count:
-        index = first_null(column)
-    else:
-        index = next(i for i, value in enumerate(column.to_pylist()) if value is None or None in value)
+    index = pc.index(_gaps(batch.data[name]), True).as_py()
     row = batch.first_row + index
     where = place(batch.source, row, name)
     return SourceError(
@@ -98,5 +95,14 @@ def _is_nested(kind: pa.DataType) -> bool:
 def _has_missing_inside(column: pa.Array) -> bool:
     """Look into lists, and into dictionaries with a null among their values."""
     if pa.types.is_dictionary(column.type):
-        return bool(column.dictionary.null_count) and bool(column.dictionary_decode().null_count)
+        return bool(column.dictionary.null_count) and bool(pc.any(_gaps(column)).as_py())
     return bool(column.flatten().null_count)
+
+
+def _gaps(column: pa.Array) -> pa.Array:
+    """(rows,) where there is no value, or one that has a gap itself."""
+    if pa.types.is_dictionary(column.type):
+        return column.dictionary.is_null().take(column.indices).fill_null(True)
+    if is_list(column.type):
+        return pa.array([value is None or None in value for value in column.to_pylist()])
+    return column.is_null()
