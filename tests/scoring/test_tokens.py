@@ -214,6 +214,14 @@ def test_words_characters_and_bytes_are_counted_in_the_text():
     }
 
 
+def test_tokens_and_documents_of_a_csv_file_are_the_text_that_is_there(tmp_path):
+    path = tmp_path / "tokens.csv"
+    path.write_text(f"logprob,text,story\n-0.5,1.10,{10**19}\n-1.5,007,{10**19 + 1}\n")
+    report = score_tokens(path, log_probability="logprob", text="text", document="story")
+    assert report.documents == 2
+    assert report.bits_per_byte == pytest.approx(2.0 / math.log(2) / len("1.10007"), rel=1e-12)
+
+
 def test_counts_do_not_depend_on_where_batches_end(tmp_path):
     tokens = ["ab", "cd", " e", "f", "", "g\n", "h"] * 3000
     path = tmp_path / "a.parquet"
