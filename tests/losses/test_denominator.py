@@ -3,8 +3,11 @@
 Run as a script, this file is one of the processes: `test_denominator.py RANK STORE RESULT`.
 """
 
+import doctest
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +17,7 @@ import xent
 CLASSES, DIM, TIME, PADDING = 7, 5, 6, -1
 LENGTHS = [1, 6, 2, 4, 0, 5, 3, 6]  # tokens in each sequence; the rest of its TIME is padding
 PROCESSES = 2
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "replace-torch.md"
 
 
 class Model(torch.nn.Module):
@@ -97,6 +101,44 @@ def test_weights_count_like_rows():
     total = weights[labels != PADDING].sum()
     parts = [loss(rows, denominator=total) for rows in torch.arange(len(LENGTHS)).chunk(4)]
     torch.testing.assert_close(sum(parts), loss(slice(None)), rtol=1e-14, atol=0)
+
+
+@pytest.fixture(scope="module")
+def recipes():
+    """What the page on replacing PyTorch's loss defines."""
+    page = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
+    assert doctest.DocTestRunner().run(page, clear_globs=False).failed == 0
+    return page.globs
+
+
+EVERY = slice(None)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tokens", "read", "told"),
+    [
+        ("loss_of_next_tokens", EVERY, (EVERY, slice(-1)), (EVERY, slice(1, None))),
+        ("loss_of_classes", EVERY, ..., ...),
+        ("loss_of_classes", 0, ..., ...),
+    ],
+    ids=["next tokens", "tokens", "texts"],
+)
+def test_the_losses_for_a_hugging_face_trainer_add_up_to_torchs_of_the_batch(recipes, recipe, tokens, read, told):
+    inputs, labels = batch()
+    inputs, labels = inputs[:, tokens], labels[:, tokens].masked_fill(labels[:, tokens] == PADDING, -100)
+    weight = torch.randn(CLASSES, DIM, dtype=torch.float64, requires_grad=True)
+    logits = inputs @ weight.T
+    expected = torch.nn.functional.cross_entropy(logits[read].reshape(-1, CLASSES), labels[told].flatten())
+
+    def of(rows, count=None):
+        return recipes[recipe](SimpleNamespace(logits=logits[rows]), labels[rows], num_items_in_batch=count)
+
+    parts = sum(of(rows, (labels[told] != -100).sum()) for rows in torch.arange(len(LENGTHS)).chunk(4))
+    (truth,) = torch.autograd.grad(expected, weight, retain_graph=True)
+    for found in (parts, of(EVERY)):
+        torch.testing.assert_close(found, expected, rtol=1e-13, atol=0)
+        (gradient,) = torch.autograd.grad(found, weight, retain_graph=True)
+        torch.testing.assert_close(gradient, truth, rtol=1e-11, atol=1e-14)
 
 
 def test_processes_add_up_to_the_batch(tmp_path):
