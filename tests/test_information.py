@@ -350,6 +350,25 @@ def test_16_bit_floats_are_computed_in_float32(half):
         information.entropy(xp.asarray([0.7, 0.2, 0.2], dtype=half))
 
 
+@pytest.mark.parametrize("classes", [2, 3, 10, 100, 1000, 10_000, 50_000])
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_a_softmax_in_16_bits_is_a_distribution(half, classes):
+    spread = np.asarray([0.0, 0.3, 1.0, 3.0, 10.0])[:, None, None]
+    z = spread * GENERATOR.normal(size=(5, max(1, min(2000, 100_000 // classes)), classes))
+    softmax = [jax.nn.softmax, jax.jit(jax.nn.softmax)]
+    for p in (*(f(jnp.asarray(z, half)) for f in softmax), torch.tensor(z).to(getattr(torch, half)).softmax(-1)):
+        entropy = np.asarray(information.entropy(p))
+        assert (entropy <= np.log(classes) + 0.02).all()
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_sums_in_16_bits_may_be_off_by_two_units_of_rounding(half):
+    eps = torch.finfo(half).eps
+    information.entropy(torch.tensor([0.75, 0.25 + 2 * eps], dtype=half))
+    with pytest.raises(ProbabilityError, match="sums to"):
+        information.entropy(torch.tensor([0.75, 0.25 + 2.25 * eps], dtype=half))
+
+
 def test_every_axis_and_broadcasting(xp):
     p = GENERATOR.dirichlet(np.ones(4), (2, 3))
     q = GENERATOR.dirichlet(np.ones(4))

@@ -22,7 +22,7 @@ from typing import Any
 
 from xent._arrays import Array, beside, constant, integers, namespace_of, positions, widen
 from xent.checks import losses as checks
-from xent.checks.distributions import SUM_TOLERANCE, distributions, probabilities
+from xent.checks.distributions import distributions, probabilities, sum_tolerance
 from xent.errors import LabelError, MissingPackageError, OptionError, ShapeError
 from xent.formulas import distributions as formulas
 from xent.formulas.rows import weighted
@@ -271,13 +271,13 @@ def _of_probabilities(rows: Array, labels: Array, options: Options, formula: Any
     adapter, xp, flat = adapter_of(rows), namespace_of(rows), flat_rows(rows)
     index, target, _ = problem(labels, rows, shape, classes, options, adapter).targets
     if index is not None:
-        known, skipped = (index < classes)[:, None], (index < 0)[:, None]
-        flat = xp.where(skipped, 1.0 / classes, xp.where(known, flat, xp.nan))  # the target of rows to skip is 0
+        flat = xp.where((index < 0)[:, None], 1.0 / classes, flat)  # the target of rows to skip is 0
         target = xp.astype(index[:, None] == positions(flat), widen(flat).dtype)
     if adapter.readable(flat):
         distributions(-1, y_pred=flat)
-    tolerance, flat = max(SUM_TOLERANCE, xp.finfo(flat.dtype).eps / 2), widen(flat)
-    good = xp.all(flat >= 0, axis=-1) & (xp.abs(xp.sum(flat, axis=-1) - 1.0) <= tolerance)
+    good = xp.all(flat >= 0, axis=-1) & (xp.abs(xp.sum(widen(flat), axis=-1) - 1.0) <= sum_tolerance(flat, classes))
+    good = good if index is None else good & (index < classes)
+    flat = widen(flat) * xp.where(good[:, None], xp.ones_like(flat), xp.nan)  # a factor, so that slopes are NaN too
     # Below this, 1/p overflows, and ∞·0 in the gradient of a softmax would be NaN for the whole row.
     flat = xp.where(flat < xp.finfo(flat.dtype).smallest_normal, constant(flat), flat)
     return xp.reshape(xp.where(good, formula(target, flat, -1), xp.nan), shape)

@@ -3,6 +3,7 @@
 Shapes are always checked. Values are checked where they can be read: not inside `jax.jit`, `vmap` or `torch.compile`.
 """
 
+import math
 from numbers import Integral
 from typing import Any
 
@@ -21,10 +22,26 @@ __all__ = [
     "not_negative",
     "positive",
     "probabilities",
+    "sum_tolerance",
 ]
 
-# Sums off by more than this are refused. float32 round-off stays far below; bfloat16, coarser, gets 0.004.
+# Sums off by more than this are refused. float32 round-off stays far below; 16 bits get what they need.
 SUM_TOLERANCE = 1e-3
+
+
+def sum_tolerance(p: Array, outcomes: int) -> float:
+    """How far from 1 the probabilities of so many outcomes may sum in the dtype of `p`.
+
+    A softmax in 16 bits rounds its powers, their sum, maybe the reciprocal of that, and the probabilities: each moves
+    the sum by at most eps/2 of itself, or where numbers are subnormal, powers and probabilities, each entry by half
+    of the smallest. The sum is 1, so that comes to 2·eps + outcomes·smallest; bfloat16 gets 0.016.
+    """
+    xp = namespace_of(p)
+    if not xp.isdtype(p.dtype, "real floating"):
+        return SUM_TOLERANCE
+    limits = xp.finfo(p.dtype)
+    eps = float(limits.eps)
+    return max(SUM_TOLERANCE, 2 * eps + outcomes * eps * float(limits.smallest_normal))
 
 
 def probabilities(name: str, values: Any) -> Array:
@@ -153,7 +170,7 @@ def _sums_to_one(name: str, p: Array, axes: tuple[int, ...], row: str, rows: str
     xp = namespace_of(p)
     _every(name, p, p >= 0, "probabilities must be in [0, 1]", _LOGITS)
     sums = xp.sum(widen(p), axis=axes, keepdims=True)
-    tolerance = max(SUM_TOLERANCE, float(xp.finfo(p.dtype).eps) / 2)
+    tolerance = sum_tolerance(p, math.prod([p.shape[axis] for axis in axes]))
     off = xp.abs(sums - 1)
     if is_true_or_traced(xp.all(off <= tolerance)):
         return

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from xent._arrays import Array, is_tensor, namespace_of, values_of
+from xent.checks.distributions import sum_tolerance
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
     "yes_or_no",
 ]
 
-SUM_TOLERANCE = 1e-3  # as for distributions
 REDUCTIONS = ("none", "sum", "mean")
 
 
@@ -188,7 +188,7 @@ def soft_labels(labels: Array) -> None:
         )
     sums = values.sum(axis=-1, dtype=np.float64)
     off = np.abs(sums - 1.0)
-    tolerance = max(SUM_TOLERANCE, _epsilon(labels))
+    tolerance = sum_tolerance(labels, labels.shape[-1])
     wrong = ~(off <= tolerance)
     if wrong.any():
         first, largest = (np.unravel_index(int(np.argmax(some)), off.shape) for some in (wrong, off))
@@ -198,12 +198,6 @@ def soft_labels(labels: Array) -> None:
             f"more than {tolerance:.3g}; the largest is row {worst}).\n"
             "Divide each row by its sum, or use sample_weight for rows that count for more or less."
         )
-
-
-def _epsilon(labels: Array) -> float:
-    """What rounding to the labels' dtype may change of a sum near 1."""
-    xp = namespace_of(labels)
-    return float(xp.finfo(labels.dtype).eps) if xp.isdtype(labels.dtype, "real floating") else 0.0
 
 
 def denominator(value: Any, counted: Any) -> None:
