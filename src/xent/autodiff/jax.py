@@ -201,6 +201,7 @@ def _by_pieces(of_piece: Any, logits: Array, *others: Any) -> Any:
     size = max(1, PIECE // classes)
     if rows <= size:
         return of_piece(logits, *others)
+    logits, *others = jax_linear.on_one_mesh((logits, *others))
 
     def step(piece: Array, whole: Any) -> Any:
         start = jnp.minimum(piece * size, rows - size)  # the last one begins early and finds some of it again
@@ -213,7 +214,7 @@ def _by_pieces(of_piece: Any, logits: Array, *others: Any) -> Any:
         )
 
     found = jax.eval_shape(of_piece, logits, *others)
-    whole = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), found)
+    whole = jax.tree.map(lambda part: jnp.zeros_like(logits[:, 0], part.dtype), found)
     return jax.lax.fori_loop(0, -(-rows // size), step, whole)
 
 

@@ -14,7 +14,7 @@ from xent._arrays import Array
 from xent.formulas.linear import Layer
 from xent.formulas.rows import RowWeights, Targets, softcap
 
-__all__ = ["Inputs", "Plan", "Rows", "inputs_of", "of_rows", "plan", "total"]
+__all__ = ["Inputs", "Plan", "Rows", "inputs_of", "of_rows", "on_one_mesh", "plan", "total"]
 
 
 class Rows(NamedTuple):
@@ -52,7 +52,20 @@ def inputs_of(layer: Layer, targets: Targets, weights: RowWeights) -> Inputs:
     labels, soft, on_label = targets
     labels = jnp.zeros(rows, jnp.int32) if labels is None else labels
     of_rows = (None if value is None else jnp.broadcast_to(value, rows) for value in (on_label, *weights))
-    return Inputs(layer.features, layer.weight, layer.bias, Rows(labels, soft, *of_rows))
+    inputs: Inputs = on_one_mesh(Inputs(layer.features, layer.weight, layer.bias, Rows(labels, soft, *of_rows)))
+    return inputs
+
+
+def on_one_mesh(arrays: Any) -> Any:
+    """The arrays, each varying over all axes of a mesh that one of them varies over, as loops and rules ask.
+
+    Outside of `jax.shard_map` none does. There the way back adds up what each device says of an array they share.
+    """
+    zeros = [jnp.zeros_like(array, jnp.int32, shape=()) for array in jax.tree.leaves(arrays)]
+    if len({jax.typeof(zero) for zero in zeros}) == 1:
+        return arrays
+    zero = sum(zeros[1:], zeros[0])  # varies over all of them
+    return jax.tree.map(lambda array: array + zero.astype(array.dtype), arrays)
 
 
 def plan(of_block: Any, outputs: int, layer: Layer, targets: Targets, max_memory: int, piece: int) -> Plan:
@@ -190,7 +203,7 @@ def _logits(plan: Plan, features: Array, inputs: Inputs) -> Array:
         weight = jax.lax.dynamic_slice_in_dim(inputs.weight, start, size)
         return jax.lax.dynamic_update_slice_in_dim(logits, _product(features, weight, 1, 1), start, 1)
 
-    logits = jnp.zeros((features.shape[0], inputs.weight.shape[0]), _accurate(features))
+    logits = jnp.zeros_like(features, _accurate(features), (features.shape[0], inputs.weight.shape[0]))
     logits = _over_classes(_chunk(plan, inputs.weight), of_classes, logits, inputs.weight.shape[0])
     return logits if inputs.bias is None else logits + inputs.bias
 
@@ -201,7 +214,7 @@ def _by_features(plan: Plan, on_logits: Array, inputs: Inputs) -> Array:
         part = jax.lax.dynamic_slice_in_dim(on_logits, start, size, 1)
         return sums + _product(jnp.where(fresh, part, 0.0), weight, 1, 0)
 
-    sums = jnp.zeros((on_logits.shape[0], inputs.weight.shape[1]), on_logits.dtype)
+    sums = jnp.zeros_like(on_logits, shape=(on_logits.shape[0], inputs.weight.shape[1]))
     return _over_classes(_chunk(plan, inputs.weight), of_classes, sums, inputs.weight.shape[0])
 
 
@@ -256,12 +269,12 @@ def _accurate(array: Array) -> Any:
 
 def _no_outputs(plan: Plan, inputs: Inputs) -> tuple[Array, ...]:
     """What `of_block` gives for rows to skip."""
-    return (jnp.zeros(inputs.features.shape[0], _accurate(inputs.features)),) * plan.outputs
+    return (jnp.zeros_like(inputs.rows.labels, _accurate(inputs.features)),) * plan.outputs
 
 
 def _zeros(inputs: Inputs) -> Any:
     """Where gradients are summed. A row's features get theirs once; labels have none."""
-    zeros = jax.tree.map(lambda array: jnp.zeros(array.shape, _accurate(array)), inputs)
+    zeros = jax.tree.map(lambda array: jnp.zeros_like(array, _accurate(array)), inputs)
     return zeros._replace(features=jnp.zeros_like(inputs.features), rows=zeros.rows._replace(labels=None))
 
 
