@@ -213,12 +213,12 @@ def values_of(array: Array) -> Any:
 
 
 def integers(array: Array) -> Array:
-    """Give integers in a dtype that can count as an index and be negative; 64 bits but where JAX has none."""
+    """Give integers in the signed dtype of 64 bits, of 32 where JAX has no more; its largest for what is too large."""
     xp = namespace_of(array)
-    if not is_tensor(array) and array_api_compat.is_jax_array(array):
-        wide = array.dtype in (xp.dtype("int64"), xp.dtype("uint32"), xp.dtype("uint64"))
-        return _cast(xp, array, xp.asarray(0).dtype if wide else xp.dtype("int32"))
-    return _cast(xp, array, xp.int64)
+    on_jax = not is_tensor(array) and array_api_compat.is_jax_array(array)
+    dtype = xp.result_type(int) if on_jax else xp.int64
+    signed, most = _cast(xp, array, dtype), xp.iinfo(dtype).max
+    return signed if xp.iinfo(array.dtype).max <= most else xp.where(signed < 0, xp.full_like(signed, most), signed)
 
 
 def positions(array: Array) -> Array:

@@ -3,6 +3,8 @@
 Truth is the table of options in JAX's own operations in float64, mpmath, or optax.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -357,6 +359,22 @@ class TestInputs:
         labels = jnp.asarray([0, 127, 5]).astype(dtype)
         found = xent.softmax_cross_entropy(logits, labels, reduction="none")
         np.testing.assert_allclose(found, truth(logits, labels.astype(int))[0], rtol=1e-5)
+
+    @pytest.mark.parametrize(("bits", "wide"), [(32, False), (32, True), (64, True)])
+    def test_labels_too_large_for_a_signed_integer_stay_what_they_are(self, bits, wide):
+        with jax.enable_x64(wide):
+            largest = 2**bits - 1
+            logits, labels = jnp.zeros((2, 3), jnp.float32), jnp.asarray(np.asarray([0, largest], f"uint{bits}"))
+            for skipped, expected in [(None, np.nan), (-1, np.nan), (largest, 0.0)]:
+                loss = functools.partial(xent.softmax_cross_entropy, ignore_index=skipped, reduction="none")
+                found = [jax.jit(loss)(logits, labels)]
+                if skipped == largest:
+                    found.append(loss(logits, labels))
+                else:
+                    with pytest.raises(xent.LabelError, match=rf"labels\[1\] is {largest}"):
+                        loss(logits, labels)
+                for losses in found:
+                    np.testing.assert_allclose(losses, [np.log(3.0), expected], rtol=1e-6)
 
     def test_rows_to_skip_take_no_part_be_they_nan(self):
         features = draw(ROWS, DIM, dtype=np.float32).at[2].set(jnp.nan)

@@ -111,16 +111,13 @@ def problem(
 
 def _classes(labels: Array, classes: int, ignore_index: int | None, read: bool) -> Array:
     """Labels (rows,) with −1 for those to skip, and a class too many for those that name none."""
-    labels = integers(labels)
     xp = namespace_of(labels)
-    labels = labels if labels.ndim == 1 else xp.reshape(labels, (-1,))
+    given = labels if labels.ndim == 1 else xp.reshape(labels, (-1,))
+    labels, bounds = integers(given), xp.iinfo(given.dtype)
     named = labels if read else xp.where(labels < 0, xp.full_like(labels, classes), labels)
-    if ignore_index is None:
+    if ignore_index is None or not bounds.min <= ignore_index <= bounds.max:
         return named
-    bounds = xp.iinfo(labels.dtype)
-    if not bounds.min <= ignore_index <= bounds.max:
-        return named
-    return xp.where(labels == ignore_index, xp.full_like(labels, -1), named)
+    return xp.where(given == xp.full_like(given, ignore_index), xp.full_like(labels, -1), named)
 
 
 def _index(
