@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xent._arrays import widen
 from xent.autodiff.torch_rows import ByRows, over_rows
+from xent.autodiff.torch_views import traced
 from xent.formulas.linear import Layer
 from xent.formulas.rows import Targets
 
@@ -44,7 +45,7 @@ def by_blocks(
         return of_block(Layer(widen(given[0]), *given[1:3], softcap), Targets(*given[3:6]), *given[6:])
 
     tensors = [part for part in parts if part is not None]
-    if torch.compiler.is_compiling() or torch._C._len_torch_dispatch_stack() or device == "meta":
+    if traced(features):
         with nullcontext() if device == "meta" else torch.autocast(device, enabled=False):  # as in `over_rows`
             return function(*tensors)
     size = COPIES * len(weight) * torch.promote_types(weight.dtype, torch.float32).itemsize

@@ -7,9 +7,20 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-__all__ = ["by_formula", "differentiable", "kernels_serve", "needs_gradient", "on_cpu", "scaled", "tensor_of", "viewed"]
+__all__ = [
+    "by_formula",
+    "differentiable",
+    "kernels_serve",
+    "needs_gradient",
+    "on_cpu",
+    "scaled",
+    "tensor_of",
+    "traced",
+    "viewed",
+]
 
 _PLAIN = (Tensor, torch.nn.Parameter)
+_TRACERS = tuple(torch._C._TorchDispatchModeKey.__members__.values())  # FakeTensorMode, make_fx, functionalize
 
 
 def kernels_serve(*tensors: Tensor | None) -> bool:
@@ -21,7 +32,7 @@ def kernels_serve(*tensors: Tensor | None) -> bool:
 
 def on_cpu(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
-    if torch._C._len_torch_dispatch_stack():  # FakeTensorMode, make_fx
+    if torch._C._len_torch_dispatch_stack():  # of a mode that is to see operators, or has no values
         return False
     # Loops, here and below: `all` takes three times as long, and small losses are nothing but calls.
     for tensor in tensors:
@@ -29,6 +40,13 @@ def on_cpu(*tensors: Tensor | None) -> bool:
             continue
         return False
     return True
+
+
+def traced(tensor: Tensor) -> bool:
+    """Whether operators are taken down, or shapes alone are: modes that watch them at work, as counters do, are none."""
+    if torch.compiler.is_compiling() or tensor.device.type == "meta":
+        return True
+    return any(torch._C._get_dispatch_mode(key) is not None for key in _TRACERS)
 
 
 def needs_gradient(*tensors: Tensor | None) -> bool:
