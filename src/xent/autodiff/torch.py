@@ -75,7 +75,7 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
     return _total(logits, targets, weights, _views(logits, targets, weights, float(divisor)))
 
 
-def plain_loss(logits: Tensor, labels: Tensor, divisor: float, plain: Callable[[Any, Any], bool]) -> Tensor | None:
+def plain_loss(logits: Tensor, labels: Tensor, divisor: int, plain: Callable[[Any, Any], bool]) -> Tensor | None:
     """`loss` of rows by their classes; None where kernels do not serve, or not plain(logits, labels) as NumPy arrays."""
     if not kernels_serve(logits, labels):
         return None
@@ -83,7 +83,7 @@ def plain_loss(logits: Tensor, labels: Tensor, divisor: float, plain: Callable[[
     if not plain(z, classes):
         return None
     weights = RowWeights()
-    return _total(logits, Targets(labels), weights, Views(z, Targets(classes), weights, divisor))
+    return _total(logits, Targets(labels), weights, Views(z, Targets(classes), weights, float(divisor)))
 
 
 def _total(logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:

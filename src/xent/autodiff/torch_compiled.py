@@ -29,7 +29,7 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
         if isinstance(weights.square, Tensor | None)
         else torch.tensor(weights.square, dtype=torch.float64)
     )
-    over = divisor if isinstance(divisor, Tensor) else torch.tensor(float(divisor), dtype=torch.float64)
+    over = divisor if isinstance(divisor, Tensor) else torch.scalar_tensor(divisor, dtype=torch.float64)
     loss: Tensor = _loss(*layer[:3], *targets, weights.nll, square, over, layer.softcap, max_memory, wanted)[0]
     return loss
 

@@ -236,11 +236,8 @@ def weight_of_classes(name: str, weight: Array, classes: int) -> None:
 
 def fits(name: str, weight: Array, shape: tuple[int, ...]) -> None:
     """Refuse weights that do not broadcast to that shape."""
-    try:
-        fitting = np.broadcast_shapes(tuple(weight.shape), shape) == shape
-    except ValueError:
-        fitting = False
-    if not fitting:
+    fitting = zip(reversed(tuple(weight.shape)), reversed(shape), strict=False)  # NumPy's own would fix a size to come
+    if weight.ndim > len(shape) or not all(size in (1, whole) for size, whole in fitting):
         raise ShapeError(
             f"{name} has shape {tuple(weight.shape)}, but must broadcast to {shape}.\n"
             "Pass one weight each, with axes of length 1 where it is the same."

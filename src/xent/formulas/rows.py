@@ -8,7 +8,7 @@ in the same two numbers, so the classes of a row may lie on several machines.
 
 from typing import NamedTuple
 
-from xent._arrays import Array, constant, namespace_of, positions
+from xent._arrays import Array, constant, is_tensor, namespace_of, positions
 
 __all__ = [
     "Gradient",
@@ -219,7 +219,10 @@ def picked(gaps: Array, labels: Array) -> Array:
     xp = namespace_of(gaps)
     known = labels < gaps.shape[-1]
     index = xp.where(known & (labels >= 0), labels, xp.zeros_like(labels))
-    picked = xp.take_along_axis(gaps, index[:, None], axis=-1)[:, 0]
+    if is_tensor(gaps):  # PyTorch's take_along_dim ties a graph to the number of rows
+        picked = gaps.gather(-1, index[:, None])[:, 0]
+    else:
+        picked = xp.take_along_axis(gaps, index[:, None], axis=-1)[:, 0]
     return xp.where(known, picked, xp.full_like(picked, xp.nan))
 
 

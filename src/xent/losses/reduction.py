@@ -1,5 +1,6 @@
 """From the losses of rows to what is returned."""
 
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +34,13 @@ def given_denominator(value: Any, counted: Any, like: Array, adapter: ModuleType
 
 def divisor(loss: Array, denominator: Any) -> Any:
     """The denominator, and 1 for 0: where nothing was counted, the sum is 0 and so is the mean."""
-    if isinstance(denominator, int | float):
+    if _is_number(denominator):
         return denominator if denominator else 1.0
     denominator = beside("denominator", denominator, loss)
     return namespace_of(loss).where(denominator == 0, 1.0, denominator)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number of Python's, or one that stands in `torch.export` for a size to come."""
+    torch = sys.modules.get("torch")
+    return isinstance(value, int | float) or (torch is not None and isinstance(value, (torch.SymInt, torch.SymFloat)))

@@ -90,7 +90,7 @@ def _plain_loss(logits: Array, labels: Array, reduction: str) -> Array | None:
     if len(shape) != 2 or labels.shape != shape[:1] or 0 in shape or not logits.is_floating_point():
         return None
     divisor = shape[0] if reduction == "mean" else 1
-    return adapter_of(logits).plain_loss(logits, labels, float(divisor), checks.are_plain)
+    return adapter_of(logits).plain_loss(logits, labels, divisor, checks.are_plain)
 
 
 def bent(logits: Array, labels: Array | None, softcap: float | None) -> Array:
