@@ -25,6 +25,7 @@ __all__ = [
     "label_smoothing",
     "layer",
     "nothing_to_ignore",
+    "one_number",
     "positive_option",
     "probabilities_as_logits",
     "reduction",
@@ -200,16 +201,26 @@ def soft_labels(labels: Array) -> None:
         )
 
 
-def denominator(value: Any, counted: Any) -> None:
-    """Refuse a denominator that is no number above 0; 0 only where nothing counts."""
-    try:
-        number_ = float(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise OptionError(f"denominator is {value!r}, but must be one number, or an array of one.\nSum it.") from error
-    if not 0.0 < number_ < math.inf and not (number_ == 0.0 and float(counted) == 0.0):
+def one_number(name: str, value: Array) -> None:
+    """Refuse an array of more than one number, or of none."""
+    if math.prod(value.shape) != 1:
+        raise ShapeError(
+            f"{name} has shape {tuple(value.shape)}, but must be one number, or an array of one.\n"
+            "Pass the sum: the number, or the weight, of all rows that count."
+        )
+
+
+def denominator(number: float, given: bool) -> None:
+    """Refuse a denominator of rows that count, where it is given and not above 0, or is 0 because their weights cancel."""
+    if given and not 0.0 < number < math.inf:
         raise OptionError(
-            f"denominator is {number_:g}, but must be above 0, as there are rows that count.\n"
+            f"denominator is {number:g}, but must be above 0, as there are rows that count.\n"
             "Pass the number, or the weight, of all rows that do."
+        )
+    if number == 0.0:
+        raise OptionError(
+            "The weights of the rows, by which the mean divides, sum to 0, though there are rows that count.\n"
+            'Pass what to divide by as denominator, or reduction="sum".'
         )
 
 

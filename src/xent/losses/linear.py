@@ -8,7 +8,7 @@ from xent.formulas.linear import Layer
 from xent.formulas.rows import row_loss
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
-from xent.losses.reduction import divisor, shaped
+from xent.losses.reduction import shaped
 
 __all__ = ["LinearRowStatistics", "linear_cross_entropy", "linear_loss", "linear_row_statistics", "prepared"]
 
@@ -78,7 +78,7 @@ def linear_loss(
     if options.reduction == "none":
         statistics = adapter.linear_statistics(layer, asked.targets, memory)
         return shaped(row_loss(statistics, asked.weights), asked.shape)
-    return adapter.linear_loss(layer, asked.targets, asked.weights, divisor(layer.features, asked.denominator), memory)
+    return adapter.linear_loss(layer, asked.targets, asked.weights, asked.denominator, memory)
 
 
 def linear_row_statistics(

@@ -5,13 +5,14 @@ row loss = s·(Σ_j c_j t_j (logsumexp − z_j) + z_loss·logsumexp²), t = (1 �
 """
 
 import math
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from xent._arrays import Array, beside, integers, labels_beside, namespace_of
 from xent.checks import losses as checks
 from xent.formulas.rows import RowWeights, Targets
-from xent.losses.reduction import given_denominator
+from xent.losses.reduction import divisor, some_count
 
 __all__ = ["Options", "Problem", "flat_rows", "problem"]
 
@@ -104,8 +105,10 @@ def problem(
         square = options.z_loss if sample_weight is None else options.z_loss * sample_weight
     denominator: Any = 1.0
     if options.reduction == "mean":
-        given = options.denominator
-        denominator = counted if given is None else given_denominator(given, counted, logits, adapter)
+        whole = sample_weight if options.z_loss else on_nll  # what a row's whole loss is multiplied by
+        skipping = None if options.ignore_index is None else targets.labels
+        counts = partial(some_count, whole, skipping, math.prod(shape))
+        denominator = divisor(options.denominator, counted, counts, logits, adapter, options.checked)
     return Problem(shape, targets, RowWeights(on_nll, square), denominator)
 
 

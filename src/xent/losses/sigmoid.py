@@ -1,6 +1,7 @@
 """Cross-entropy of independent yes-or-no questions: binary and multi-label classifiers."""
 
 import math
+from functools import partial
 from typing import Any, NamedTuple
 
 from xent._arrays import Array, beside, floats, namespace_of
@@ -9,7 +10,7 @@ from xent.formulas.rows import weighted
 from xent.formulas.sigmoid import Questions, weights_of
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options
-from xent.losses.reduction import divisor, given_denominator
+from xent.losses.reduction import divisor, some_count
 
 __all__ = ["Problem", "prepared", "sigmoid_cross_entropy", "sigmoid_loss"]
 
@@ -37,11 +38,12 @@ def sigmoid_cross_entropy(
         sample_weight: broadcasts to `logits`, multiplies the loss. (rows, 1) weighs rows.
         label_smoothing: ε in [0, 1]: y becomes (1 − ε)·y + ε/2.
         reduction: "mean" (over the denominator), "sum", or "none" for a loss per logit.
-        denominator: of the mean, a number or a scalar array; None: the sum of s·c over all logits.
+        denominator: of the mean, a number or an array of one; None: the sum of s·c over all logits.
 
     Returns:
         A scalar, or the shape of `logits` for "none", in nats, in the library and dtype of `logits`; float32 for
-        16-bit logits. The mean over nothing is 0.
+        16-bit logits. The mean over nothing is 0; over weights that cancel it is an error, and not finite where
+        none can be raised.
 
     Raises:
         LabelError: a label is outside of [0, 1] (on the CPU).
@@ -63,8 +65,7 @@ def sigmoid_loss(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, o
     """`sigmoid_cross_entropy` with its options in one value."""
     asked = prepared(logits, labels, pos_weight, class_weight, options)
     if options.reduction != "none":
-        over = divisor(asked.logits, asked.denominator)
-        return asked.adapter.sigmoid_loss(asked.logits, asked.questions, asked.weight, over)
+        return asked.adapter.sigmoid_loss(asked.logits, asked.questions, asked.weight, asked.denominator)
     loss = asked.adapter.sigmoid_nll(asked.logits, *weights_of(asked.questions))
     return loss if asked.weight is None else weighted(asked.weight, loss)
 
@@ -97,14 +98,13 @@ def prepared(logits: Any, labels: Any, pos_weight: Any, class_weight: Any, optio
         negative = 1.0 - labels if negative is None else negative
         positive = positive * _fitting("pos_weight", pos_weight, logits)
     weight = _weight(logits, class_weight, options.sample_weight)
-    denominator = options.denominator if options.reduction == "mean" else 1.0
-    if options.denominator is not None:
-        denominator = given_denominator(denominator, math.prod(logits.shape), logits, adapter)
-    elif denominator is None:
-        denominator = math.prod(logits.shape)
-        if weight is not None:
-            xp = namespace_of(weight)
-            denominator = xp.sum(xp.broadcast_to(weight, logits.shape))
+    denominator: Any = 1.0
+    if options.reduction == "mean":
+        entries = math.prod(logits.shape)
+        each = None if weight is None else namespace_of(weight).broadcast_to(weight, logits.shape)
+        counted = entries if each is None else namespace_of(each).sum(each)
+        counts = partial(some_count, each, None, entries)
+        denominator = divisor(options.denominator, counted, counts, logits, adapter, options.checked)
     return Problem(logits, Questions(positive, negative), weight, denominator, adapter)
 
 

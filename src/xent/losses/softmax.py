@@ -8,7 +8,7 @@ from xent.formulas.rows import RowStatistics, row_loss
 from xent.formulas.rows import softcap as capped
 from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
-from xent.losses.reduction import divisor, shaped
+from xent.losses.reduction import shaped
 
 __all__ = ["bent", "prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
 
@@ -42,12 +42,12 @@ def softmax_cross_entropy(
         z_loss: weight of the squared log-normaliser.
         softcap: k bends the logits into (−k, k) first: k·tanh(z/k).
         reduction: "mean" (over the denominator), "sum", or "none" for a loss per row.
-        denominator: of the mean, a number or a scalar array; None: the sum of s·c over the rows counted. Pass the
+        denominator: of the mean, a number or an array of one; None: the sum of s·c over the rows counted. Pass the
             count of all micro-batches to accumulate gradients over them.
 
     Returns:
         A scalar, or (...) for "none", in nats, in the library and dtype of `logits`; float32 for 16-bit logits.
-        The mean over nothing is 0.
+        The mean over nothing is 0; over weights that cancel it is an error, and not finite where none can be raised.
 
     Raises:
         LabelError: a label names no class (on the CPU; elsewhere its row's loss is NaN).
@@ -77,7 +77,7 @@ def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Optio
     logits, asked, adapter = prepared(logits, labels, softcap, options)
     rows = bent(logits, asked.targets.labels, softcap)
     if options.reduction != "none":
-        return adapter.loss(rows, asked.targets, asked.weights, divisor(rows, asked.denominator))
+        return adapter.loss(rows, asked.targets, asked.weights, asked.denominator)
     return shaped(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape)
 
 

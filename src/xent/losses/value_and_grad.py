@@ -18,7 +18,7 @@ from xent.kernels.blockwise import LinearArrays
 from xent.kernels.pool import available_cpus
 from xent.losses import linear, sigmoid, softmax
 from xent.losses.options import Options
-from xent.losses.reduction import divisor, shaped
+from xent.losses.reduction import shaped
 
 __all__ = ["value_and_grad"]
 
@@ -85,7 +85,7 @@ def _softmax(
     rows = softmax.bent(logits, asked.targets.labels, softcap)
     kernels, threads = choice.row_kernels(rows.size), available_cpus()
     out = np.empty(rows.shape, arrays.stored(rows)) if wrt else None
-    over = float(divisor(rows, asked.denominator))
+    over = float(asked.denominator)
     value, losses = arrays.loss(rows, asked.targets, asked.weights, over, out, kernels, threads)
     if made.reduction == "none":
         value = shaped(losses, asked.shape)
@@ -104,7 +104,7 @@ def _sigmoid(
     logits, questions, weight, denominator, _ = asked
     kernels, threads = choice.row_kernels(logits.size), available_cpus()
     out = np.empty(logits.shape, arrays.stored(logits)) if wrt else None
-    over = float(divisor(logits, denominator))
+    over = float(denominator)
     value = sigmoid_arrays.loss(logits, questions, weight, over, out, kernels, threads)
     found = {} if out is None else {"logits": out.astype(logits.dtype, copy=False)}
     if made.reduction != "none":
@@ -128,7 +128,7 @@ def _linear(
     given = LinearArrays(*layer)
     engine = machine(layer, max_memory or linear.MAX_MEMORY)
     wanted = Wanted(*(name in wrt for name in ("features", "weight", "bias")))
-    over = divisor(layer.features, asked.denominator)
+    over = float(asked.denominator)
     total, losses, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
     value = arrays.wide(layer.weight)(total)
     if made.reduction == "none":
