@@ -86,7 +86,8 @@ def counted(asked: Target, weight: Tensor | None) -> Tensor | int:
     if weight is None:
         return labels.numel() if ignore_index is None else (labels != ignore_index).sum()
     weights = weight[labels.clamp(0, len(weight) - 1)]
-    return (weights if ignore_index is None else torch.where(labels == ignore_index, 0.0, weights)).sum()
+    kept = weights if ignore_index is None else torch.where(labels == ignore_index, 0.0, weights)
+    return kept.sum(dtype=torch.promote_types(weight.dtype, torch.float32))
 
 
 def nan_over_nothing(loss: Tensor, asked: Target, weight: Tensor | None) -> Tensor:
