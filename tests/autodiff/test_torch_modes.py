@@ -62,3 +62,19 @@ def test_a_mode_that_watches_operators_leaves_memory_bounded(monkeypatch, watche
     assert max(seen) <= 4
     plain = loss(features, weight)
     close((value, *found), (plain, *torch.autograd.grad(plain, (features, weight))))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.torch.jit.trace:DeprecationWarning")
+@pytest.mark.parametrize("linear", [False, True])
+def test_what_jit_traced_is_right_for_other_numbers(linear):
+    """The loss of the first is no constant in it."""
+
+    def loss(logits, labels):
+        weight = torch.eye(CLASSES, dtype=logits.dtype)
+        return (
+            xent.linear_cross_entropy(logits, weight, labels) if linear else xent.softmax_cross_entropy(logits, labels)
+        )
+
+    traced = torch.jit.trace(loss, (drawn(ROWS, CLASSES), LABELS))
+    other = drawn(ROWS, CLASSES, seed=1), LABELS.flip(0)
+    close(traced(*other), torch.nn.functional.cross_entropy(*other))

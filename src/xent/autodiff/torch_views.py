@@ -32,7 +32,9 @@ def kernels_serve(*tensors: Tensor | None) -> bool:
 
 def on_cpu(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
-    if torch._C._len_torch_dispatch_stack():  # of a mode that is to see operators, or has no values
+    if (
+        torch._C._len_torch_dispatch_stack() or torch._C._get_tracing_state()
+    ):  # what is to see operators, torch.jit.trace
         return False
     # Loops, here and below: `all` takes three times as long, and small losses are nothing but calls.
     for tensor in tensors:
@@ -44,7 +46,7 @@ def on_cpu(*tensors: Tensor | None) -> bool:
 
 def traced(tensor: Tensor) -> bool:
     """Whether operators are taken down, or shapes alone are: modes that watch them at work, as counters do, are none."""
-    if torch.compiler.is_compiling() or tensor.device.type == "meta":
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() or tensor.device.type == "meta":
         return True
     return any(torch._C._get_dispatch_mode(key) is not None for key in _TRACERS)
 
