@@ -502,3 +502,27 @@ def test_the_chunking_options_are_taken_and_change_nothing(chunk):
         xent.torch.linear_cross_entropy(features, layer, labels, options=options),
         xent.torch.linear_cross_entropy(features, layer, labels),
     )
+
+
+class LeafLosses(torch.fx.Tracer):
+    """Traces a model, and takes its loss as one step."""
+
+    def is_leaf_module(self, module, name):
+        return isinstance(module, xent.torch.CrossEntropyLoss) or super().is_leaf_module(module, name)
+
+
+def test_symbolic_tracing_takes_the_loss_as_a_leaf():
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.loss = torch.nn.Linear(4, 3), xent.torch.CrossEntropyLoss()
+
+        def forward(self, features, target):
+            return self.loss(self.layer(features), target)
+
+    model, features, target = Model(), torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
+    with pytest.raises(ArgumentTypeError, match="is_leaf_module"):
+        torch.fx.symbolic_trace(model)
+    traced = torch.fx.GraphModule(model, LeafLosses().trace(model))
+    truth = torch.nn.functional.cross_entropy(model.layer(features), target)
+    torch.testing.assert_close(traced(features, target), truth)

@@ -24,6 +24,11 @@ class Target(NamedTuple):
 def refuse_other_than_tensors(**given: Tensor | None) -> None:
     """Refuse what is no tensor, such as NumPy's arrays, which PyTorch's functions do not take either."""
     for name, value in given.items():
+        if isinstance(value, torch.fx.Proxy):
+            raise ArgumentTypeError(
+                f"{name} is a torch.fx.Proxy, which stands for a tensor of any shape, and the shape says what a target is.\n"
+                "Use torch.export or torch.compile, or a torch.fx.Tracer to whose is_leaf_module the loss is a leaf."
+            )
         if value is not None and not isinstance(value, Tensor):
             raise ArgumentTypeError(
                 f"{name} is a {type(value).__module__}.{type(value).__qualname__}, but must be a torch.Tensor.\n"
