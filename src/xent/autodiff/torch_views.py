@@ -32,9 +32,8 @@ def kernels_serve(*tensors: Tensor | None) -> bool:
 
 def on_cpu(*tensors: Tensor | None) -> bool:
     """Whether the tensors lie there, with values: those of tracers, and of classes with operators of their own, do not."""
-    if (
-        torch._C._len_torch_dispatch_stack() or torch._C._get_tracing_state()
-    ):  # what is to see operators, torch.jit.trace
+    # Modes are to see operators, and torch.jit.trace is to take them down.
+    if torch._C._len_torch_dispatch_stack() or torch._C._get_tracing_state():
         return False
     # Loops, here and below: `all` takes three times as long, and small losses are nothing but calls.
     for tensor in tensors:
