@@ -45,6 +45,16 @@ def rows(classes, logs, dtype, n=1300, seed=0):
     return z.astype(dtype), codes
 
 
+@each_twin
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_no_rows_add_nothing(kernels, classes):
+    block, codes = rows(classes, True, "float64")
+    sums, cured = empty_sums(max(classes, 2)), np.zeros(ladder.moments_count(max(classes, 2)), np.int64)
+    kernels.survey(block[:0], True, codes[:0], *sums)
+    kernels.cure_sums(block[:0], True, 0.6, np.zeros(max(classes, 2), np.float32), cured)
+    assert not any(found.any() for found in (*sums, cured))
+
+
 @pytest.mark.parametrize("logs", [False, True], ids=["probabilities", "logits"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("classes", [1, 2, 3, 10, 64, 65, 200])

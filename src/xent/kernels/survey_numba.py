@@ -56,6 +56,8 @@ def _numbers(block: Array) -> tuple[Array, int, tuple[int, int]]:
 
 def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[Array, ...]]]:
     """The rows that are whole blocks, and those left over, each with scratch arrays of a block."""
+    if not len(block):
+        return
     size, scratch = _scratch(block, numbers)
     whole = len(block) // size * size
     yield slice(0, whole), scratch
