@@ -70,7 +70,7 @@ class Checkpoint:
             return list(fragments), []
         self._before = self._begun(self._found, fragments)
         self._done = self._before
-        done = {name: file["pieces"] for name, file in self._before.items()}
+        done = {name: set(map(tuple, file["pieces"])) for name, file in self._before.items()}
         return [f for f in fragments if _piece(f) not in done.get(f.part.name, ())], [self._found.state.sums]
 
     def _refuse_to_overwrite(self, fragments: Sequence[Fragment]) -> None:
@@ -100,8 +100,7 @@ class Checkpoint:
             if own is None or file["version"] != _version_of(own[0]):
                 what = "has changed since" if own else "is not among the files now"
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
-            pieces = [_piece(fragment) for fragment in own]
-            if any(piece not in pieces for piece in file["pieces"]):
+            if not set(map(_piece, own)).issuperset(map(tuple, file["pieces"])):
                 raise StateError(f"{self.path} has rows of {name}, which is read in other pieces now: {anew}.")
         return done
 
@@ -137,9 +136,9 @@ class Checkpoint:
         return None
 
 
-def _piece(fragment: Fragment) -> list[Any]:
-    """Which piece of its file, as JSON has it."""
-    return [fragment.first_row, fragment.extent]
+def _piece(fragment: Fragment) -> tuple[int, str]:
+    """Which piece of its file."""
+    return fragment.first_row, fragment.extent
 
 
 def _version_of(fragment: Fragment) -> list[int]:
