@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 from xent.engines.interrupts import interrupts_wait
+from xent.engines.local import _here, _ordered
 
 in_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 
@@ -63,6 +65,21 @@ def test_an_interrupt_that_waits_is_heard_in_the_end():
         done.append("all")
     assert done == ["all"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_waits_until_work_is_handed_over():
+    done = []
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *args):
+            signal.raise_signal(signal.SIGINT)  # as while a process is half started
+            done.append(super().submit(*args))
+            return done[-1]
+
+    with Interrupted(1) as pool, pytest.raises(KeyboardInterrupt):
+        list(_ordered(pool, 1, _here, abs, [-1, -2], range(2)))
+    assert len(done) == 1
+    assert done[0].done()
 
 
 def test_other_threads_leave_signals_alone():

@@ -169,7 +169,8 @@ def _ordered(
     pending: deque[tuple[int, Future[Result]]] = deque()
     try:
         for index in indices:
-            pending.append((index, pool.submit(done_by, work, fragments[index])))
+            with interrupts_wait():  # a process that is half started would be known to nobody, and wait without end
+                pending.append((index, pool.submit(done_by, work, fragments[index])))
             if len(pending) >= under_way:
                 first, future = pending.popleft()
                 yield (first,), future.result()
