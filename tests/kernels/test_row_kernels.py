@@ -275,6 +275,22 @@ def test_both_ways_is_the_way_there_and_the_way_back(dtype, classes):
         assert_near(as_float64(out), slope, room, "gradient")
 
 
+@pytest.mark.parametrize("kernels", [rows_numba, rows_numpy])
+@pytest.mark.parametrize("classes", [1, 2, 10, 64, 65, 300])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_both_ways_gives_the_sum_of_rows_that_all_have_a_class(dtype, classes, kernels):
+    for rows in (1, 32, 64, 65, 200):
+        random = np.random.default_rng(rows)
+        z = (20.0 * random.normal(size=(rows, classes))).astype(dtype)
+        labels, share = random.integers(classes, size=rows), np.full(rows, 0.3, dtype)
+        nll, out = np.empty(rows, dtype), np.empty_like(z)
+        total = kernels.both_ways(z, labels, share, nll, out)
+        assert total == pytest.approx(math.fsum(nll.tolist()), rel=1e-14, abs=1e-300)
+        for label in (-1, classes):
+            labels[rows // 2] = label
+            assert math.isnan(kernels.both_ways(z, labels, share, nll, out))
+
+
 @st.composite
 def any_rows(draw, dtype):
     """Any bits, any ordinary numbers, any mixture."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
-from xent.kernels.pool import over_ranges
+from xent.kernels.pool import GRAIN, over_ranges
 
 __all__ = [
     "Found",
@@ -20,6 +20,7 @@ __all__ = [
     "loss",
     "part",
     "part_of_weights",
+    "plain_loss",
     "stored",
     "wide",
 ]
@@ -150,7 +151,23 @@ def loss(
 
     over_ranges(work, len(z), z.size, threads)
     losses = formulas.row_loss(statistics, weights)
-    return losses.sum() / divisor, losses
+    return losses.sum(dtype=np.float64) / divisor, losses
+
+
+def plain_loss(
+    z: Array, labels: Array, divisor: float, wanted: bool, kernels: Kernels, threads: int
+) -> tuple[Any, Array | None]:
+    """`loss` by classes alone, and the gradient if it is wanted; of few logits NaN where a label names no class.
+
+    Those few are one call. NumPy's sums and comparisons cost more than that here: each takes the caches from what follows.
+    """
+    out = np.empty(z.shape, stored(z)) if wanted or z.size < GRAIN else None
+    if z.size >= GRAIN:
+        return loss(z, Targets(labels), RowWeights(), divisor, out, kernels, threads)[0], out
+    share, nll = np.empty(len(z), z.dtype), np.empty(len(z), z.dtype)
+    share.fill(1.0 / divisor)
+    z, labels = _with_classes_side_by_side(z), np.ascontiguousarray(labels)
+    return kernels.both_ways(z, labels, share, nll, out) / divisor, out if wanted else None
 
 
 def entropy(z: Array, kernels: Kernels, threads: int) -> tuple[Array, Normaliser, Array]:

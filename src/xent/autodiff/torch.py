@@ -6,7 +6,7 @@ order. So no derivative is ever silently zero.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,15 +44,6 @@ __all__ = [
 ]
 
 
-class Views(NamedTuple):
-    """What a loss is computed from, as NumPy arrays."""
-
-    z: Any
-    targets: Targets
-    weights: RowWeights
-    divisor: float
-
-
 def readable(*tensors: Tensor) -> bool:
     """Whether values can be looked at without waiting for a device: on the CPU, outside of all transformations."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
@@ -72,25 +63,34 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
     given = [value for value in (*targets[1:], *weights, divisor) if isinstance(value, Tensor)]
     if not kernels_serve(logits, targets.labels, *given) or needs_gradient(*given):
         return formulas.row_loss(statistics(logits, targets), weights).sum() / divisor
-    return _total(logits, targets, weights, _views(logits, targets, weights, float(divisor)))
+    divisor = float(divisor)
+    return _differentiable(
+        logits, targets, weights, divisor, *_pass(logits, targets, weights, divisor, needs_gradient(logits))
+    )
 
 
 def plain_loss(logits: Tensor, labels: Tensor, divisor: int, plain: Callable[[Any, Any], bool]) -> Tensor | None:
-    """`loss` of rows by their classes; None where kernels do not serve, or not plain(logits, labels) as NumPy arrays."""
+    """`loss` of rows by their classes; None where kernels do not serve, not plain(logits, labels) as NumPy arrays, or NaN."""
     if not kernels_serve(logits, labels):
         return None
     z, classes = viewed(logits), viewed(labels)
     if not plain(z, classes):
         return None
-    weights = RowWeights()
-    return _total(logits, Targets(labels), weights, Views(z, Targets(classes), weights, float(divisor)))
+    kernels, threads = choice.compiled_rows(), torch.get_num_threads()
+    total, gradient = arrays.plain_loss(z, classes, divisor, needs_gradient(logits), kernels, threads)
+    if total != total:
+        return None
+    return _differentiable(logits, Targets(labels), RowWeights(), divisor, np.asarray(total, z.dtype), gradient)
 
 
-def _total(logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:
-    if not needs_gradient(logits):
-        return _pass(*views, False)[0]
-    total: Tensor = _Loss.apply(logits, targets, weights, views)
-    return total
+def _differentiable(
+    logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, total: Any, gradient: Any
+) -> Tensor:
+    """The loss as a tensor, with its gradient by the logits if that was wanted."""
+    if gradient is None:
+        return tensor_of(total)
+    loss: Tensor = _Loss.apply(logits, targets, weights, divisor, total, gradient)
+    return loss
 
 
 def sigmoid_loss(logits: Tensor, questions: Questions, weight: Tensor | None, divisor: Any) -> Tensor:
@@ -149,12 +149,14 @@ class _Loss(torch.autograd.Function):
     """Σ of the rows' losses over a divisor, and its gradient with it, while each row is in the cache."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Targets, weights: RowWeights, views: Views) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, total: Any, gradient: Any
+    ) -> Tensor:
         """The loss; nothing but the logits needs a gradient."""
-        total, ctx.gradient = _pass(*views, True)
+        ctx.gradient = tensor_of(gradient)
         ctx.save_for_backward(logits, *targets, weights.nll)
-        ctx.options = weights.square, views.divisor
-        return total
+        ctx.options = weights.square, divisor
+        return tensor_of(total)
 
     @staticmethod
     def backward(ctx: Any, on: Tensor) -> tuple[Tensor | None, ...]:
@@ -163,7 +165,7 @@ class _Loss(torch.autograd.Function):
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
         formula = by_formula(on)
         if gradient is not None and not formula:
-            return scaled(gradient, on, logits.dtype), None, None, None
+            return scaled(gradient, on, logits.dtype), None, None, None, None, None
         square, divisor = ctx.options
         targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
         if formula:
@@ -171,26 +173,21 @@ class _Loss(torch.autograd.Function):
             def loss(z: Tensor) -> list[Tensor]:
                 return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
 
-            return *differentiable(loss, [logits], [on]), None, None, None
-        _, gradient = _pass(*_views(logits, targets, weights, divisor), True)
-        return scaled(gradient, on, logits.dtype), None, None, None
+            return *differentiable(loss, [logits], [on]), None, None, None, None, None
+        _, gradient = _pass(logits, targets, weights, divisor, True)
+        return scaled(tensor_of(gradient), on, logits.dtype), None, None, None, None, None
 
 
-def _views(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float) -> Views:
-    square = weights.square
-    return Views(
-        viewed(logits),
+def _pass(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Any, Any]:
+    """The loss and its gradient as arrays, the latter None if it is not wanted."""
+    z, square = viewed(logits), weights.square
+    own = (
         Targets(*map(viewed, targets)),
         RowWeights(viewed(weights.nll), viewed(square) if isinstance(square, Tensor) else square),
-        divisor,
     )
-
-
-def _pass(z: Any, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Tensor, Any]:
-    """The loss and its gradient, None if it is not wanted."""
     out = np.empty(z.shape, arrays.stored(z)) if wanted else None
-    total, _ = arrays.loss(z, targets, weights, divisor, out, choice.compiled_rows(), torch.get_num_threads())
-    return tensor_of(np.asarray(total, arrays.wide(z))), None if out is None else tensor_of(out)
+    total, _ = arrays.loss(z, *own, divisor, out, choice.compiled_rows(), torch.get_num_threads())
+    return np.asarray(total, arrays.wide(z)), out
 
 
 class _SigmoidLoss(torch.autograd.Function):

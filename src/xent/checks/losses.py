@@ -13,6 +13,7 @@ import numpy as np
 from xent._arrays import Array, is_tensor, namespace_of, values_of
 from xent.checks.distributions import sum_tolerance
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
+from xent.kernels.pool import GRAIN
 
 __all__ = [
     "all_are_classes",
@@ -136,11 +137,13 @@ def all_are_classes(values: Any, classes: int) -> bool:
 
 
 def are_plain(logits: Any, labels: Any) -> bool:
-    """Whether NumPy's logits (rows, classes) and labels have no fault, and nothing to look at once more."""
-    if labels.dtype != np.int64 or logits.itemsize == 2 or not all_are_classes(labels, logits.shape[1]):
+    """Whether NumPy's logits (rows, classes) and labels have no fault; few labels are left to who sums their losses."""
+    if labels.dtype != np.int64 or logits.itemsize == 2:
         return False
-    corners = logits[0, 0], logits[0, -1], logits[1 % len(logits), 0], logits[1 % len(logits), -1]
-    return not all(0.0 <= corner <= 1.0 for corner in corners)  # those may be probabilities
+    if logits.size >= GRAIN and not all_are_classes(labels, logits.shape[1]):
+        return False
+    other, possible = 1 % len(logits), 0.0 <= logits[0, 0] <= 1.0 and 0.0 <= logits[0, -1] <= 1.0
+    return not (possible and 0.0 <= logits[other, 0] <= 1.0 and 0.0 <= logits[other, -1] <= 1.0)  # as probabilities
 
 
 def class_labels(labels: Array, classes: int, ignore_index: int | None, source: str) -> None:

@@ -23,12 +23,13 @@ __all__ = [
 Array = NDArray[Any]
 
 
-def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> None:
+def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> float:
     """As in `rows_numpy`."""
     classes = z.shape[1]
     loop = softmax_numba.both_ways if classes > NARROW else softmax_numba.both_ways_of_narrow_rows
     scratch = np.empty(max(SCRATCH + 4 * LANES, classes + 2), nll.dtype)
-    loop(*_given(z), classes, labels, scratch, on_nll, nll, *_flat(out))
+    total: float = loop(*_given(z), classes, labels, scratch, on_nll, nll, *_flat(out))
+    return total
 
 
 def normaliser(z: Array, labels: Array, peak: Array, tail: Array, label_logit: Array) -> None:
@@ -102,7 +103,7 @@ def sigmoid_gradient(z: Array, positive: Array, negative: Array, on_nll: Array, 
 def _given(rows: Array) -> tuple[Array, int]:
     """`_flat` for what a kernel only reads; whether the caller may write is not to compile it anew."""
     flat, step = _flat(rows)
-    flat.flags.writeable = False
+    flat.setflags(write=False)
     return flat, step
 
 
@@ -127,7 +128,7 @@ def _readable(z: Array) -> Array:
 
 def _read_only(flat: Array) -> Array:
     flat = flat[:]
-    flat.flags.writeable = False
+    flat.setflags(write=False)
     return flat
 
 

@@ -56,11 +56,15 @@ def gradient(z: Array, labels: Array, peak: Array, scale: Array, entry: Array, o
 
 
 @silent
-def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> None:
-    """nll = logsumexp − z_label of each row, and ∂ Σ on_nll·nll by the logits into out, which may be z."""
+def both_ways(z: Array, labels: Array, on_nll: Array, nll: Array, out: Array) -> float:
+    """nll = logsumexp − z_label of each row, and ∂ Σ on_nll·nll by the logits into out, which may be z.
+
+    Gives Σ nll; NaN where a label is no class, even if that marks a row to skip.
+    """
     peak, tail, at_label = (found.astype(nll.dtype) for found in _normalised(_widened(z), labels))
     nll[:] = (peak - at_label) + np.log1p(tail)
     gradient(z, labels, peak, on_nll / (1.0 + tail), on_nll * np.expm1(-nll), out)
+    return float(nll.sum(dtype=np.float64)) if (labels >= 0).all() else np.nan
 
 
 @silent

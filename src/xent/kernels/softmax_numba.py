@@ -148,14 +148,18 @@ def both_ways(
     nll: Array,
     out: Array,
     out_step: int,
-) -> None:
-    """nll of each row, and ∂ Σ on_nll·nll by its logits into out, which may be z; a row, and 2, fit in the scratch."""
-    zero, terms = nll.dtype.type(0), scratch[2:]
+) -> float:
+    """nll of each row, and ∂ Σ on_nll·nll by its logits into out, which may be z; a row, and 2, fit in the scratch.
+
+    Gives Σ nll, NaN if a label is no class.
+    """
+    zero, terms, total = nll.dtype.type(0), scratch[2:], 0.0
     peak, tail = scratch[:1], scratch[1:2]
     for i in range(labels.shape[0]):
         y, to = labels[i], out[i * out_step : i * out_step + classes]
         _of_row(z[i * step : i * step + classes], y, terms, 0, peak, tail, nll[i : i + 1])
         nll[i], by, at_label = _of_statistics(on_nll[i], peak[0], tail[0], nll[i])
+        total += nll[i] if y >= 0 else np.nan
         scale, entry = nll.dtype.type(by), nll.dtype.type(at_label)
         if y < 0 or (scale == zero and entry == zero):
             to[:] = 0
@@ -164,6 +168,7 @@ def both_ways(
             to[j] = narrowed(scale * terms[j], to[j])
         if y < classes:
             to[y] = narrowed(entry, to[0])
+    return total
 
 
 @loop
@@ -177,9 +182,9 @@ def both_ways_of_narrow_rows(
     nll: Array,
     out: Array,
     out_step: int,
-) -> None:
+) -> float:
     """The same for rows so short that loops run over rows, turned in the scratch; beside it four of LANES."""
-    zero, own = nll.dtype.type(0), scratch[SCRATCH:]
+    zero, own, total = nll.dtype.type(0), scratch[SCRATCH:], 0.0
     scales, entries, peak, tail = own[:LANES], own[LANES : 2 * LANES], own[2 * LANES : 3 * LANES], own[3 * LANES :]
     for first in range(0, labels.shape[0], LANES):
         some = slice(first, min(first + LANES, labels.shape[0]))
@@ -188,6 +193,8 @@ def both_ways_of_narrow_rows(
         _of_narrow_rows(z[first * step :], step, classes, y, scratch, top, below, at)
         for i in range(y.shape[0]):
             at[i], scales[i], entries[i] = _of_statistics(on[i], top[i], below[i], at[i])
+        for i in range(y.shape[0]):
+            total += at[i] if y[i] >= 0 else np.nan
         for j in range(classes):
             terms = scratch[j * LANES : (j + 1) * LANES]
             for i in range(y.shape[0]):
@@ -198,6 +205,7 @@ def both_ways_of_narrow_rows(
             to = out[(first + i) * out_step : (first + i) * out_step + classes]
             for j in range(classes):
                 to[j] = narrowed(scratch[j * LANES + i], to[j])
+    return total
 
 
 @loop

@@ -31,12 +31,11 @@ class Options(NamedTuple):
 
     @property
     def plain(self) -> bool:
-        """Whether nothing is asked for but the mean or the sum."""
-        class_weight, sample_weight, ignore_index, smoothing, z_loss, reduction, denominator, _ = self
+        """Whether nothing is asked for but the mean or the sum, of all rows or of those not skipped."""
+        class_weight, sample_weight, _, smoothing, z_loss, reduction, denominator, _ = self
         return (
             class_weight is None
             and sample_weight is None
-            and ignore_index is None
             and denominator is None
             and smoothing == z_loss == 0.0
             and reduction in ("mean", "sum")

@@ -10,7 +10,7 @@ from xent.losses.adapters import adapter_of
 from xent.losses.options import Options, Problem, flat_rows, problem
 from xent.losses.reduction import shaped
 
-__all__ = ["bent", "prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
+__all__ = ["bent", "plain_loss", "prepared", "row_statistics", "softmax_cross_entropy", "softmax_loss"]
 
 
 def softmax_cross_entropy(
@@ -70,10 +70,9 @@ def softmax_cross_entropy(
 
 def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Options) -> Array:
     """`softmax_cross_entropy` with its options in one value."""
-    if softcap is None and is_tensor(logits) and is_tensor(labels) and options.plain:
-        loss = _plain_loss(logits, labels, options.reduction)
-        if loss is not None:
-            return loss
+    loss = plain_loss(logits, labels, options) if softcap is None else None
+    if loss is not None:
+        return loss
     logits, asked, adapter = prepared(logits, labels, softcap, options)
     rows = bent(logits, asked.targets.labels, softcap)
     if options.reduction != "none":
@@ -81,15 +80,19 @@ def softmax_loss(logits: Any, labels: Any, softcap: float | None, options: Optio
     return shaped(row_loss(adapter.statistics(rows, asked.targets), asked.weights), asked.shape)
 
 
-def _plain_loss(logits: Array, labels: Array, reduction: str) -> Array | None:
+def plain_loss(logits: Any, labels: Any, options: Options) -> Array | None:
     """The loss of rows of tensors by classes, without options; None where it is not as plain, or something is amiss.
 
     A short way to the same kernels: a step on 32 rows of 10 classes consists of nothing but calls.
     """
-    shape = logits.shape
-    if len(shape) != 2 or labels.shape != shape[:1] or 0 in shape or not logits.is_floating_point():
+    if not (is_tensor(logits) and is_tensor(labels) and options.plain and logits.is_floating_point()):
         return None
-    divisor = shape[0] if reduction == "mean" else 1
+    shape, marker = logits.shape, options.ignore_index
+    if len(shape) != 2 or labels.shape != shape[:1] or 0 in shape:
+        return None
+    if marker is not None and (type(marker) is not int or 0 <= marker < shape[1]):  # else the labels show it
+        return None
+    divisor = shape[0] if options.reduction == "mean" else 1
     return adapter_of(logits).plain_loss(logits, labels, divisor, checks.are_plain)
 
 

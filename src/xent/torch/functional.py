@@ -12,7 +12,7 @@ from xent.errors import ShapeError, XentError
 from xent.losses.linear import MAX_MEMORY, linear_loss
 from xent.losses.options import Options
 from xent.losses.sigmoid import sigmoid_loss
-from xent.losses.softmax import softmax_loss
+from xent.losses.softmax import plain_loss, softmax_loss
 from xent.torch.targets import (
     Target,
     counted,
@@ -64,8 +64,12 @@ def cross_entropy(
     """
     refuse_other_than_tensors(input=input, target=target, weight=weight)
     try:
+        options = Options(weight, None, ignore_index, label_smoothing, 0.0, reduction, None, False)
+        plain = plain_loss(input, target, options)
+        if plain is not None:
+            return plain
         asked = layout_of(tuple(input.shape), target, ignore_index)
-        options = Options(weight, None, asked.ignore_index, label_smoothing, 0.0, reduction, None, False)
+        options = options._replace(ignore_index=asked.ignore_index)
         logits = input.double() if asked.soft and target.dtype is torch.float64 else input
         if logits.ndim > 2:
             logits = logits.movedim(1, -1)
