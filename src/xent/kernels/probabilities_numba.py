@@ -25,8 +25,7 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
     """As score_numpy.probability_rows."""
     smallest = np.ones(LANES[block.itemsize], block.dtype)
     if _by_column(block):
-        _columns(_begin(block), codes, nats, hits, smallest, _room(smallest))
-        return bool(smallest.min() >= 0.0)
+        return bool(_columns(_begin(block), codes, nats, hits, smallest, _room(smallest)))
     if block.shape[1] > MOST_CLASSES:
         return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
@@ -35,7 +34,7 @@ def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bo
         _few_rows(np.ascontiguousarray(part[0]), *part[1:], smallest, u)
         for part in parts(block, codes, nats, hits, rows=rows)
     ]
-    return bool(all(legal_parts) and smallest.min() >= 0.0)
+    return all(legal_parts)
 
 
 def _by_column(block: Array) -> bool:
@@ -48,7 +47,7 @@ def _by_column(block: Array) -> bool:
 def _begin(block: Array) -> Array:
     """Where its columns begin."""
     if isinstance(block, ByColumn):
-        return np.array([column.ctypes.data for column in block.columns])
+        return np.array([column.__array_interface__["data"][0] for column in block.columns])
     return block.ctypes.data + block.strides[1] * np.arange(block.shape[1])
 
 
@@ -86,11 +85,10 @@ def add_probability_rows(
     u, out, odd = _room(smallest), np.empty(STEP), np.empty(STEP, np.bool_)
     sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
     if by_column:
-        legal = True
-        found = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
+        legal, found = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     else:
         legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
-    return bool(legal and smallest.min() >= 0.0), int(found)
+    return bool(legal), int(found)
 
 
 @_compile_check
@@ -146,7 +144,7 @@ def _few_rows(block: Array, codes: Array, nats: Array, hits: Array, smallest: Ar
 
 @inner
 def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
-    """`_probability_rows` for rows of up to MOST_CLASSES in C order; `smallest` is below 0 where a row is not legal."""
+    """`_probability_rows` for rows of up to MOST_CLASSES in C order; `smallest` gets below 0 where a row is not legal."""
     legal = 0
     lanes, classes = smallest.shape[0], block.shape[1]
     for start in range(0, nats.shape[0], ROWS):
@@ -159,18 +157,26 @@ def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, sma
         legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
-    return legal == nats.shape[0]
+    return legal == nats.shape[0] and _none_below_0(smallest)
+
+
+@inner
+def _none_below_0(smallest: Array) -> bool:
+    below = 0
+    for v in smallest:
+        below += not v >= 0.0
+    return below == 0
 
 
 @compiled
-def _columns(columns: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> None:
-    _probability_columns(columns, 0, codes, nats, hits, smallest, u)
+def _columns(columns: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
+    return _probability_columns(columns, 0, codes, nats, hits, smallest, u)
 
 
 @inner
 def _probability_columns(
     columns: Array, first: int, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array
-) -> None:
+) -> bool:
     """Rows from `first` on, as many as nats, of columns that begin at these addresses; at least a tile is before their end.
 
     u: room for a tile before that of ROWS numbers: the last tile of a block reaches back to where there are enough rows.
@@ -183,6 +189,7 @@ def _probability_columns(
             to = min(i, rows - lanes)
             look_at_columns(columns, codes, first + start + to, u, lanes + to, hits, smallest)
         neg_log(u[lanes : lanes + rows], out)
+    return _none_below_0(smallest)
 
 
 @compiled
@@ -222,15 +229,15 @@ def _add_columns(
     nats: Array,
     odd: Array,
     sums: Any,
-) -> Any:
-    found = np.int64(0)  # else `_set_apart` is compiled twice
+) -> tuple[bool, Any]:
+    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
-        _probability_columns(columns, start, codes, given, hits, smallest, u)
+        legal &= _probability_columns(columns, start, codes, given, hits, smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return found
+    return legal, found
 
 
 @inner

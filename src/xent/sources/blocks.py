@@ -45,7 +45,8 @@ def prediction_block(
         SourceError: a value is missing or no number, or lists differ in length; names file, row and column.
     """
     names = [names] if isinstance(names, str) else list(names)
-    columns = [_plain(data[name]) for name in names]
+    given = [data[name] for name in names]
+    columns = [column if column.type.id in _FLOATS else _plain(column) for column in given]
     if any(column.null_count for column in columns):
         row, at = min((first_null(column), at) for at, column in enumerate(columns) if column.null_count)
         where = place(source, first_row + row, names[at])
@@ -86,7 +87,7 @@ def _reshaped(
 def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
     """Give one column as float32 or float64, without a copy where it is that already."""
     if column.type.id in _FLOATS:
-        return numpy_array(column)
+        return np.from_dlpack(column)
     column = _plain(column)
     kind = column.type
     if not is_numeric(kind) or pa.types.is_dictionary(kind):
@@ -105,8 +106,6 @@ def _numbers(name: str, column: pa.Array) -> np.ndarray[Any, Any]:
 
 
 def _plain(column: pa.Array) -> pa.Array:
-    if column.type.id in _FLOATS:
-        return column
     if isinstance(column, pa.ExtensionArray):
         return _plain(column.storage)
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column

@@ -10,7 +10,7 @@ import pyarrow as pa
 from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.places import Address, opened, streamed
-from xent.sources.plain_types import plain_columns, plain_schema
+from xent.sources.plain_types import chosen_columns, plain_schema
 from xent.sources.table import resized
 
 __all__ = ["IpcFilePart", "IpcStreamPart", "open_ipc_file", "open_ipc_stream"]
@@ -61,7 +61,7 @@ class IpcStreamPart:
 def _validated(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         batch.validate(full=True)  # offsets within a text column that is damaged may point anywhere
-        yield plain_columns(batch.select(schema.names))
+        yield chosen_columns(batch, schema)
 
 
 def open_ipc_file(file: File) -> IpcFilePart:

@@ -12,7 +12,7 @@ from xent.sources.detect import File
 from xent.sources.failures import reading
 from xent.sources.fragments import Fragment
 from xent.sources.places import Address, opened
-from xent.sources.plain_types import plain_columns, plain_schema
+from xent.sources.plain_types import chosen_columns, plain_schema
 from xent.sources.table import bytes_per_value, rows_per_batch
 from xent.sources.types import is_list
 
@@ -53,7 +53,7 @@ class ParquetPart:
             rows = rows_per_batch(size, batch_bytes)
             some = {} if self.row_groups is None else {"row_groups": self.row_groups}
             for batch in file.iter_batches(batch_size=rows, columns=schema.names, use_threads=not some, **some):
-                yield plain_columns(batch.select(schema.names))
+                yield chosen_columns(batch, schema)
 
     def _damage(self, columns: Sequence[str]) -> str:
         """Which chunk cannot be read, in words; none if that cannot be told."""

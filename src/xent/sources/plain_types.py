@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from xent.sources.arrays import numpy_array
 
-__all__ = ["plain_columns", "plain_schema"]
+__all__ = ["chosen_columns", "plain_columns", "plain_schema"]
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
@@ -16,6 +16,11 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
         if _plain(kind) != kind:
             schema = schema.set(index, schema.field(index).with_type(_plain(kind)))
     return schema
+
+
+def chosen_columns(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of a plain schema, in its order."""
+    return batch if batch.schema.equals(schema) else plain_columns(batch.select(schema.names))
 
 
 def plain_columns(data: Any) -> Any:

@@ -39,13 +39,10 @@ def read_rows(
     for name in weight:
         _refuse_text(table, name, lists=False)
     needed = [*columns.labels, *columns.predictions, *weight]
-    nested = {name for name in needed if _is_nested(table.schema.field(name).type)}
+    nested = any(_is_nested(table.schema.field(name).type) for name in needed)
     for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
-        incomplete = [
-            _missing(batch, name)
-            for name in needed
-            if batch.data[name].null_count or (name in nested and _has_missing_inside(batch.data[name]))
-        ]
+        gaps = nested or any(column.null_count for column in batch.data.columns)
+        incomplete = [_missing(batch, name) for name in needed if _is_incomplete(batch.data[name])] if gaps else []
         if not incomplete:
             yield batch
             continue
@@ -92,8 +89,10 @@ def _is_nested(kind: pa.DataType) -> bool:
     return is_list(kind) or bool(pa.types.is_dictionary(kind))
 
 
-def _has_missing_inside(column: pa.Array) -> bool:
-    """Look into lists, and into dictionaries with a null among their values."""
+def _is_incomplete(column: pa.Array) -> bool:
+    """Look also into lists, and into dictionaries with a null among their values."""
+    if column.null_count or not _is_nested(column.type):
+        return bool(column.null_count)
     if pa.types.is_dictionary(column.type):
         return bool(column.dictionary.null_count) and bool(pc.any(_gaps(column)).as_py())
     return bool(column.flatten().null_count)
