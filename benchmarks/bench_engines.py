@@ -133,7 +133,12 @@ def main() -> None:
             report(
                 f"{options.millions}Mx10, {name}", of_two_threads=median(seconds[name]) / base, seconds=seconds[name]
             )
-        report("two processes", of_one=median(seconds["processes 2"]) / median(seconds["processes 1"]))
+        both = median(seconds["processes 2"])
+        report(
+            "two processes",
+            of_one=both / median(seconds["processes 1"]),
+            of_reading=both / median(seconds["pyarrow reading"]),
+        )
         many_fragments("threads 2", Local(WORKERS), options.fragments)
         for name, started in CLUSTERS.items():
             with started() as engine:
