@@ -4,6 +4,7 @@ Truth is PyTorch's own code in float64, or finite differences.
 """
 
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -757,6 +759,38 @@ def test_the_short_way_of_a_plain_loss_is_the_long_one(classes, dtype):
         assert torch.equal(by_short, by_long)
     with pytest.raises(xent.LabelError, match=r"labels\[32\] is -1"):
         xent.softmax_cross_entropy(logits, torch.cat([labels[:-1], torch.tensor([-1])]))
+
+
+def test_sums_beyond_float32_are_infinite_in_silence():
+    """Warnings are errors here, as everywhere in these tests."""
+    logits, labels = torch.tensor([[3e38, 0.0]] * 4), torch.ones(4, dtype=torch.long)
+    weight, yes = torch.eye(2), torch.zeros(4, 2)
+    for given in (logits, logits.clone().requires_grad_()):
+        assert xent.softmax_cross_entropy(given, labels, reduction="sum").item() == math.inf
+        assert xent.softmax_cross_entropy(given, labels, denominator=0.1).item() == math.inf
+        assert xent.linear_cross_entropy(given, weight, labels, reduction="sum").item() == math.inf
+        assert xent.sigmoid_cross_entropy(given, yes, reduction="sum").item() == math.inf
+    for loss, *beside in (
+        (xent.softmax_cross_entropy, labels.numpy()),
+        (xent.sigmoid_cross_entropy, yes.numpy()),
+    ):
+        total, (value, _) = (
+            each(loss)(logits.numpy(), *beside, reduction="sum") for each in (lambda same: same, xent.value_and_grad)
+        )
+        assert total == value == math.inf
+        assert total.dtype == value.dtype == np.float32
+
+
+def test_upstreams_of_vmap_outside_of_which_the_loss_was_computed():
+    logits, labels, upstreams = leaf(ROWS, CLASSES), LABELS, torch.tensor([0.5, 1.0, -2.0], dtype=torch.float64)
+    for loss in (xent.softmax_cross_entropy, xent.torch.cross_entropy):
+        value = loss(logits, labels)
+
+        def gradient(upstream, value=value):
+            return torch.autograd.grad(value, logits, upstream, retain_graph=True)[0]
+
+        (alone,) = torch.autograd.grad(functional.cross_entropy(logits, labels), logits)
+        close(torch.func.vmap(gradient)(upstreams), upstreams[:, None, None] * alone)
 
 
 def test_memory_blocks_change_nothing():

@@ -65,15 +65,18 @@ def test_a_mode_that_watches_operators_leaves_memory_bounded(monkeypatch, watche
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.torch.jit.trace:DeprecationWarning")
-@pytest.mark.parametrize("linear", [False, True])
-def test_what_jit_traced_is_right_for_other_numbers(linear):
+@pytest.mark.parametrize("name", ["linear", "softmax", "skipping", "drop-in"])
+def test_what_jit_traced_is_right_for_other_numbers(name):
     """The loss of the first is no constant in it."""
 
     def loss(logits, labels):
         weight = torch.eye(CLASSES, dtype=logits.dtype)
-        return (
-            xent.linear_cross_entropy(logits, weight, labels) if linear else xent.softmax_cross_entropy(logits, labels)
-        )
+        return {
+            "linear": lambda: xent.linear_cross_entropy(logits, weight, labels),
+            "softmax": lambda: xent.softmax_cross_entropy(logits, labels),
+            "skipping": lambda: xent.softmax_cross_entropy(logits, labels, ignore_index=-100),
+            "drop-in": lambda: xent.torch.cross_entropy(logits, labels),
+        }[name]()
 
     traced = torch.jit.trace(loss, (drawn(ROWS, CLASSES), LABELS))
     other = drawn(ROWS, CLASSES, seed=1), LABELS.flip(0)

@@ -225,6 +225,8 @@ def test_targets_may_be_of_any_integer_dtype(dtype):
         ((draw(2, 3, 4), draw(2, 4, 3)), ShapeError, r"or \(2, 3, 4\) of weights"),
         ((draw(4, 3), draw(4)), ArgumentTypeError, "classes are numbered by integers"),
         ((draw(4, 3), torch.zeros(4, dtype=torch.bool)), ArgumentTypeError, "classes are numbered by integers"),
+        ((draw(4, 3), torch.zeros(4, dtype=torch.complex64)), ArgumentTypeError, "classes are numbered by integers"),
+        ((draw(4, 3), torch.zeros(4, dtype=torch.float8_e5m2)), ArgumentTypeError, "classes are numbered by integers"),
         ((draw(4, 3), torch.zeros(4, 3, dtype=torch.long)), ArgumentTypeError, "weights over the classes"),
         ((draw(4, 3), classes(3, 4), torch.ones(4)), ShapeError, r"weight has shape \(4,\)"),
         ((torch.tensor(1.0), torch.tensor(0)), ArgumentTypeError, "target"),

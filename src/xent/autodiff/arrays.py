@@ -21,6 +21,7 @@ __all__ = [
     "part",
     "part_of_weights",
     "plain_loss",
+    "result",
     "stored",
     "wide",
 ]
@@ -151,7 +152,7 @@ def loss(
 
     over_ranges(work, len(z), z.size, threads)
     losses = formulas.row_loss(statistics, weights)
-    return losses.sum(dtype=np.float64) / divisor, losses
+    return result(losses.sum(dtype=np.float64) / divisor, z), losses
 
 
 def plain_loss(
@@ -219,6 +220,12 @@ def part_of_weights(weights: RowWeights, rows: Any) -> RowWeights:
 def wide(z: Array) -> Any:
     """The dtype of arithmetic on logits and of results: float32 for 16-bit logits."""
     return np.float64 if z.dtype == np.float64 else np.float32
+
+
+@silent
+def result(total: Any, z: Array) -> Any:
+    """A sum in the dtype of results, in which it may be infinite."""
+    return wide(z)(total)
 
 
 def itemsize(z: Array) -> int:

@@ -54,7 +54,7 @@ def sigmoid_loss(logits: Array, questions: Questions, weight: Array | None, divi
     """Σ of what the logits cost, times their weights, over the divisor."""
     kernels = choice.row_kernels(logits.size)
     total = sigmoid_arrays.loss(logits, questions, weight, float(divisor), None, kernels, available_cpus())
-    return arrays.wide(logits)(total)
+    return arrays.result(total, logits)
 
 
 def linear_statistics(layer: Layer, targets: Targets, max_memory: int) -> RowStatistics:
@@ -72,7 +72,7 @@ def linear_loss(layer: Layer, targets: Targets, weights: RowWeights, divisor: An
     nothing = Wanted(False, False, False)
     given, engine = LinearArrays(*layer), machine(layer, max_memory)
     total, *_ = linear_arrays.loss(given, targets, weights, divisor, engine, nothing)
-    return arrays.wide(layer.weight)(total)
+    return arrays.result(total, layer.weight)
 
 
 def machine(layer: Layer, max_memory: int) -> Machine:

@@ -44,6 +44,10 @@ __all__ = [
 ]
 
 
+_WIDE = (torch.float32, torch.float64)
+LARGEST = 3e38
+
+
 def readable(*tensors: Tensor) -> bool:
     """Whether values can be looked at without waiting for a device: on the CPU, outside of all transformations."""
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
@@ -70,15 +74,18 @@ def loss(logits: Tensor, targets: Targets, weights: RowWeights, divisor: Any) ->
 
 
 def plain_loss(logits: Tensor, labels: Tensor, divisor: int, plain: Callable[[Any, Any], bool]) -> Tensor | None:
-    """`loss` of rows by their classes; None where kernels do not serve, not plain(logits, labels) as NumPy arrays, or NaN."""
-    if not kernels_serve(logits, labels):
+    """`loss` of rows by their classes; None where kernels do not serve, not plain(logits, labels) as NumPy arrays, or NaN.
+
+    None, too, where it may be more than float32 holds.
+    """
+    if labels.dtype is not torch.int64 or logits.dtype not in _WIDE or not kernels_serve(logits, labels):
         return None
     z, classes = viewed(logits), viewed(labels)
     if not plain(z, classes):
         return None
     kernels, threads = choice.compiled_rows(), torch.get_num_threads()
     total, gradient = arrays.plain_loss(z, classes, divisor, needs_gradient(logits), kernels, threads)
-    if total != total:
+    if not total < LARGEST:
         return None
     return _differentiable(logits, Targets(labels), RowWeights(), divisor, np.asarray(total, z.dtype), gradient)
 
@@ -187,7 +194,7 @@ def _pass(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float,
     )
     out = np.empty(z.shape, arrays.stored(z)) if wanted else None
     total, _ = arrays.loss(z, *own, divisor, out, choice.compiled_rows(), torch.get_num_threads())
-    return np.asarray(total, arrays.wide(z)), out
+    return np.asarray(total), out
 
 
 class _SigmoidLoss(torch.autograd.Function):
@@ -226,7 +233,7 @@ def _sigmoid_pass(tensors: Any, divisor: float, wanted: bool) -> tuple[Any, Tens
     out = np.empty(z.shape, arrays.stored(z)) if wanted else None
     kernels, threads = choice.compiled_rows(), torch.get_num_threads()
     total = sigmoid_arrays.loss(z, Questions(positive, negative), weight, divisor, out, kernels, threads)
-    return None if out is None else tensor_of(out), tensor_of(np.asarray(total, arrays.wide(z)))
+    return None if out is None else tensor_of(out), tensor_of(np.asarray(arrays.result(total, z)))
 
 
 class _Sigmoid(torch.autograd.Function):

@@ -191,4 +191,4 @@ def _step(
     layer, targets = arrays_of(tensors[:6], softcap)
     weights = RowWeights(viewed(tensors[6]), viewed(square) if isinstance(square, Tensor) else square)
     total, gradients = loss_and_gradients(layer, targets, weights, divisor, max_memory, wanted)
-    return tensor_of(np.asarray(total, arrays.wide(layer.weight))), as_tensors(gradients, tensors)
+    return tensor_of(np.asarray(arrays.result(total, layer.weight))), as_tensors(gradients, tensors)

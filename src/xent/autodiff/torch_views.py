@@ -37,7 +37,7 @@ def on_cpu(*tensors: Tensor | None) -> bool:
         return False
     # Loops, here and below: `all` takes three times as long, and small losses are nothing but calls.
     for tensor in tensors:
-        if tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu):
+        if tensor is None or (type(tensor) in _PLAIN and tensor.is_cpu and tensor.layout is torch.strided):
             continue
         return False
     return True
@@ -60,8 +60,8 @@ def needs_gradient(*tensors: Tensor | None) -> bool:
 
 
 def by_formula(*on: Tensor | None) -> bool:
-    """Whether a gradient is to have a gradient itself, or is asked for several upstreams at once (`is_grads_batched`)."""
-    if torch.is_grad_enabled():
+    """Whether a gradient is to have a gradient itself, or is asked for many upstreams (`is_grads_batched`, `vmap`)."""
+    if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
         return True
     for value in on:
         if value is None or not torch._C._functorch.is_legacy_batchedtensor(value):

@@ -138,8 +138,6 @@ def all_are_classes(values: Any, classes: int) -> bool:
 
 def are_plain(logits: Any, labels: Any) -> bool:
     """Whether NumPy's logits (rows, classes) and labels have no fault; few labels are left to who sums their losses."""
-    if labels.dtype != np.int64 or logits.itemsize == 2:
-        return False
     if logits.size >= GRAIN and not all_are_classes(labels, logits.shape[1]):
         return False
     other, possible = 1 % len(logits), 0.0 <= logits[0, 0] <= 1.0 and 0.0 <= logits[0, -1] <= 1.0

@@ -37,9 +37,15 @@ class Options(NamedTuple):
             class_weight is None
             and sample_weight is None
             and denominator is None
-            and smoothing == z_loss == 0.0
+            and _is_zero(smoothing)
+            and _is_zero(z_loss)
             and reduction in ("mean", "sum")
         )
+
+
+def _is_zero(value: Any) -> bool:
+    """Whether an option is that number, and not only like it."""
+    return type(value) in (int, float) and value == 0
 
 
 class Problem(NamedTuple):

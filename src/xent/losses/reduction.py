@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from functools import reduce
+from operator import and_
 from types import ModuleType
 from typing import Any
 
@@ -51,8 +53,8 @@ def some_count(weight: Array | None, labels: Array | None, rows: int) -> Any:
     """Whether there is a row that is not skipped, and weighs anything."""
     if weight is None and labels is None:
         return rows > 0
-    weighs = True if weight is None else weight != 0
-    there = weighs if labels is None else weighs & (labels >= 0)
+    weighs = [] if weight is None else [weight != 0]
+    there = reduce(and_, weighs if labels is None else [*weighs, labels >= 0])
     return namespace_of(there).any(there)
 
 

@@ -108,7 +108,7 @@ def _sigmoid(
     value = sigmoid_arrays.loss(logits, questions, weight, over, out, kernels, threads)
     found = {} if out is None else {"logits": out.astype(logits.dtype, copy=False)}
     if made.reduction != "none":
-        return arrays.wide(logits)(value), found
+        return arrays.result(value, logits), found
     nll = sigmoid_arrays.forward(logits, *weights_of(questions), kernels, threads)
     return nll if weight is None else weighted(weight, nll), found
 
@@ -130,7 +130,7 @@ def _linear(
     wanted = Wanted(*(name in wrt for name in ("features", "weight", "bias")))
     over = float(asked.denominator)
     total, losses, gradients = linear_arrays.loss(given, asked.targets, asked.weights, over, engine, wanted)
-    value = arrays.wide(layer.weight)(total)
+    value = arrays.result(total, layer.weight)
     if made.reduction == "none":
         value = shaped(losses, asked.shape)
     shapes = {"features": np.shape(features)}

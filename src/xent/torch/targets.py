@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from xent.autodiff.torch import readable
+from xent.checks import losses as checks
 from xent.errors import ArgumentTypeError, OptionError, ShapeError, XentError
 
 __all__ = ["Target", "counted", "in_torchs_words", "layout_of", "nan_over_nothing", "refuse_other_than_tensors"]
@@ -45,6 +46,7 @@ def layout_of(
     linear: bool = False,
 ) -> Target:
     """Read a target beside logits of that shape."""
+    checks.whole_option("ignore_index", ignore_index, "the label of the rows to skip")
     class_axis = min(class_axis, len(shape) - 1)
     if tuple(target.shape) == shape:
         _refuse_as_soft(target, ignore_index, linear)
@@ -55,7 +57,7 @@ def layout_of(
             f"target has shape {tuple(target.shape)}, but the logits have shape {shape} with {shape[class_axis]} classes, so "
             f"target must be {rows} of integers, or {shape} of weights.\nPass one class a row, or one weight for every logit."
         )
-    if target.dtype.is_floating_point or target.dtype is torch.bool:
+    if target.dtype.is_floating_point or target.dtype.is_complex or target.dtype is torch.bool:
         raise ArgumentTypeError(
             f"target has dtype {target.dtype} and shape {rows}, but classes are numbered by integers.\n"
             f"Pass integers, or weights of shape {shape}."
