@@ -167,3 +167,14 @@ def test_a_limit_on_memory_changes_nothing(capsys, files):
     status, _, said = run(capsys, *files, "--on", "id", "--max-memory", "much")
     assert status == 2
     assert "max_memory is 'much'" in said
+
+
+def test_an_infinite_log_of_tokens_is_worse(capsys, tmp_path):
+    for name, value in (("a", "-inf"), ("b", "-0.7")):
+        lines = [f"{doc},word,{value if doc == 3 else -0.5 - doc / 10}" for doc in range(5)]
+        (tmp_path / f"{name}.csv").write_text("doc,token,logprob\n" + "\n".join(lines) + "\n")
+    columns = ("--log-probability", "logprob", "--text", "token", "--cluster", "doc", "--fail-if-worse")
+    status, _, err = run(capsys, tmp_path / "a.csv", tmp_path / "b.csv", *columns)
+    assert (status, err) == (1, "xent: a is worse than b: its loss is infinite\n")
+    assert run(capsys, tmp_path / "b.csv", tmp_path / "a.csv", *columns)[::2] == (0, "")
+    assert run(capsys, tmp_path / "a.csv", tmp_path / "a.csv", *columns, "--names", "one,other")[0] == 0

@@ -21,6 +21,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn import functional
 
 import xent
+import xent.torch
 from xent.autodiff.torch_blocks import COPIES
 from xent.formulas import rows as formulas
 

@@ -1,6 +1,7 @@
 """`xent compare`: is one model really better than another?"""
 
 import argparse
+import math
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -117,10 +118,11 @@ def _of_tokens(options: argparse.Namespace) -> int:
         document=options.cluster,
     )
     _show(found, options)
-    worse = found.p_value is not None and found.p_value < 0.05 and (found.difference or 0.0) > 0.0
-    if options.fail_if_worse and worse:
-        say = speaker(language(options))
-        text = say("worse.tokens", first=names[0], second=names[1], p=p_value(found.p_value))
+    infinite = found.difference == math.inf
+    shown = found.p_value is not None and found.p_value < 0.05 and (found.difference or 0.0) > 0.0
+    if options.fail_if_worse and (infinite or shown):
+        say, two = speaker(language(options)), {"first": names[0], "second": names[1]}
+        text = say("worse.infinite", **two) if infinite else say("worse.tokens", **two, p=p_value(found.p_value))
         sys.stderr.write(f"xent: {text}\n")
         return 1
     return 0
