@@ -178,6 +178,21 @@ def test_the_bootstraps_p_value_fits_its_interval(shift):
     assert found.p_value >= 1 / (RESAMPLES + 1)
 
 
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize("rows", [2, 3, 8, 40, 190])
+def test_of_turned_values_everything_is_turned(rows, clustered):
+    """What is said of A − B is said of B − A."""
+    for seed in range(6):
+        r = np.random.default_rng(seed)
+        values, weights = np.round(r.lognormal(size=rows) - 1.4, 3), r.integers(1, 4, rows)
+        clusters = np.arange(rows) // 2 if clustered else None
+        found, turned = (mean_of(sign * values, weights, clusters) for sign in (1.0, -1.0))
+        assert turned.estimate == -found.estimate
+        assert turned.standard_error == found.standard_error
+        assert turned.p_value == found.p_value
+        assert found.interval is None or turned.interval == (-found.interval[1], -found.interval[0])
+
+
 def test_resamples_without_spread_never_narrow_the_interval():
     rare = np.zeros(60)
     rare[:2] = 1.0, 0.5  # one resample in seven has none of the two

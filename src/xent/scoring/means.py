@@ -91,7 +91,7 @@ def mean_of_moments(moments: Moments, clustered: bool, few: int = FEW) -> Mean:
     p = t_tails(estimate / error, draws - 1)
     if draws >= few:
         return Mean(estimate, error, _t_ends(estimate, error, draws, LEVEL), p, draws - 1, plain)
-    pivots = _pivots(_sample(moments), RESAMPLES)
+    pivots = _pivots(moments, RESAMPLES)
     ends = _ends(estimate, error, draws, LEVEL, pivots)
     resampled = _tails(estimate / error, pivots)
     return Mean(estimate, error, ends, resampled if pivots.complete else max(p, resampled), draws - 1, "bootstrap-t")
@@ -127,7 +127,7 @@ def bootstrap_t(
     mean = mean_of_moments(moments, clusters is not None, few=0)
     if not mean.standard_error:
         return mean.estimate, mean.estimate
-    return _ends(mean.estimate, mean.standard_error, moments.draws, level, _pivots(_sample(moments), resamples))
+    return _ends(mean.estimate, mean.standard_error, moments.draws, level, _pivots(moments, resamples))
 
 
 def _draws(values: Any, weights: Any, clusters: Any) -> tuple[Moments, Float64, Float64]:
@@ -169,7 +169,16 @@ def _near_one(values: list[int]) -> Float64:
     return np.array([value / unit for value in values])
 
 
-def _pivots(sample: _Sample, resamples: int) -> _Pivots:
+def _pivots(moments: Moments, resamples: int) -> _Pivots:
+    """From the side on which the mean is positive: what is known of A − B is known of B − A, to the bit."""
+    sample = _sample(moments)
+    if moments.total >= 0:
+        return _resampled(sample, resamples)
+    turned = _resampled(sample._replace(totals=-sample.totals), resamples)
+    return turned._replace(values=-turned.values[::-1])
+
+
+def _resampled(sample: _Sample, resamples: int) -> _Pivots:
     order = np.lexsort((sample.sizes, sample.totals))
     totals, sizes = sample.totals[order], sample.sizes[order]
     draws = len(totals)
