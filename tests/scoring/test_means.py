@@ -227,6 +227,29 @@ def test_coverage_of_clustered_values():
     assert covered(naive, truth) < 0.9
 
 
+@pytest.mark.parametrize(("sizes", "most"), [(np.r_[1.0e6, np.ones(299)], 0.0), (np.arange(1, 101) ** -1.5, 0.07)])
+def test_few_rows_that_weigh_most_are_no_finding(sizes, most):
+    """Differences that are chance alone: with n − 1 degrees of freedom 100 % and 14 % of them are taken for findings."""
+    r = np.random.default_rng(15)
+    found = [mean_of(r.normal(size=len(sizes)), sizes) for _ in range(800)]
+    assert np.mean([mean.p_value is not None and mean.p_value < 0.05 for mean in found]) <= most
+    telling = math.floor(sizes.sum() ** 2 / (sizes**2).sum())
+    assert {mean.degrees for mean in found} == {telling - 1}
+    assert {mean.interval is None for mean in found} == {telling < 2}
+
+
+def test_where_few_weigh_most_the_interval_is_students_with_as_few_degrees_of_freedom():
+    x, sizes = np.random.default_rng(16).normal(size=20), np.r_[60.0, 50.0, 40.0, np.ones(17)]
+    telling = math.floor(sizes.sum() ** 2 / (sizes**2).sum())  # 3
+    for clusters in (None, np.arange(20)):
+        found = mean_of(x, sizes, clusters)
+        reach = stats.t.ppf(0.975, telling - 1) * found.standard_error
+        assert found.interval == pytest.approx((found.estimate - reach, found.estimate + reach), rel=1e-12)
+        assert found.p_value == pytest.approx(
+            2.0 * stats.t.sf(abs(found.estimate) / found.standard_error, telling - 1), rel=1e-12
+        )
+
+
 def test_the_bootstrap_covers_skewed_values_better_than_students_t():
     r = np.random.default_rng(14)
     samples = [skewed(r, 50) for _ in range(1000)]

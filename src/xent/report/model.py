@@ -146,7 +146,7 @@ class Report:
     """
 
     loss: float  # mean cross-entropy of the predictions; inf if a row gave its truth probability 0
-    standard_error: float | None  # of the loss; None for a single row
+    standard_error: float | None  # of the loss; None for a single row, or one that outweighs all others
     interval: tuple[float, float] | None  # 95 %, Student's t on the mean, cut at 0
     unit: str  # "nats" or "bits"
     baseline: float  # entropy of the class frequencies: the loss of always predicting them

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.scoring import exact
-from xent.scoring.moments import FEW, Moments, linearised_error, sum_draws, sum_rows
+from xent.scoring.moments import FEW, Moments, linearised_error, sum_draws, sum_rows, telling_draws
 from xent.scoring.tails import t_quantile, t_tails
 
 __all__ = ["FEW", "LEVEL", "RESAMPLES", "Mean", "bootstrap_t", "mean_of", "mean_of_moments"]
@@ -24,13 +24,13 @@ Float64 = NDArray[np.float64]
 
 
 class Mean(NamedTuple):
-    """A mean and its uncertainty; None where a single row or cluster leaves that unknown."""
+    """A mean and its uncertainty; None where a single row or cluster, or one that weighs most, leaves that unknown."""
 
     estimate: float
     standard_error: float | None
     interval: tuple[float, float] | None  # 95 %
     p_value: float | None  # two-sided, of a true mean of 0
-    degrees: int  # of freedom: rows or clusters − 1
+    degrees: int  # of freedom: rows or clusters − 1, fewer where few weigh most
     method: str  # "t", "bootstrap-t" or "cluster-robust t"
 
 
@@ -80,17 +80,18 @@ def mean_of(values: Any, weights: Any = None, clusters: Any = None, few: int = F
 def mean_of_moments(moments: Moments, clustered: bool, few: int = FEW) -> Mean:
     """What `mean_of` finds, from sums; `clustered` if draws are clusters of rows."""
     draws = moments.draws
+    telling = telling_draws(draws, moments.weight, moments.sizes) if draws else 0
     equal = moments.low == moments.high
     estimate = moments.low if equal else float(Fraction(moments.total, moments.weight))
     plain = "cluster-robust t" if clustered else "t"
-    if draws < 2:
+    if telling < 2:
         return Mean(estimate, None, None, None, 0, plain)
     error = 0.0 if equal else _error(moments)
     if error == 0.0:
         return Mean(estimate, 0.0, (estimate, estimate), 1.0 if estimate == 0.0 else 0.0, draws - 1, plain)
-    p = t_tails(estimate / error, draws - 1)
-    if draws >= few:
-        return Mean(estimate, error, _t_ends(estimate, error, draws, LEVEL), p, draws - 1, plain)
+    p = t_tails(estimate / error, telling - 1)
+    if draws >= few or telling < draws:
+        return Mean(estimate, error, _t_ends(estimate, error, telling, LEVEL), p, telling - 1, plain)
     pivots = _pivots(moments, RESAMPLES)
     ends = _ends(estimate, error, draws, LEVEL, pivots)
     resampled = _tails(estimate / error, pivots)

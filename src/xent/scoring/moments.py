@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from xent.scoring import exact
 
-__all__ = ["FEW", "Moments", "linearised_error", "sum_draws", "sum_rows"]
+__all__ = ["FEW", "Moments", "linearised_error", "sum_draws", "sum_rows", "telling_draws"]
 
 FEW = 200  # rows or clusters below which Student's t is too narrow for skewed values
+FEW_TELLING = 30
 _ONE = 1 << exact.UNIT_BITS
 
 Float64 = NDArray[np.float64]
@@ -67,6 +68,22 @@ def linearised_error(draws: int, weight: int, total: int, squares: int, products
     """
     scatter = squares * weight**2 - 2 * products * total * weight + sizes * total**2  # Σ (t − ratio·s)² · weight²
     return _root(max(0, scatter) * draws, weight**4 * (draws - 1))
+
+
+def telling_draws(draws: int, weight: int, sizes: int) -> int:
+    """The draws; where few of them weigh most, how many of one size would tell as much.
+
+    Such a few decide the mean and its standard error both: with n − 1 degrees of freedom what is chance in them would
+    look like a finding. Less unequal sizes are left alone, as everybody does.
+
+    Args:
+        draws, weight, sizes: as in `linearised_error`.
+
+    Source:
+        Kish, "Survey Sampling" (1965), section 11.7: (Σ s)² / Σ s².
+    """
+    telling = weight**2 // sizes
+    return telling if telling < FEW_TELLING and 2 * telling < draws else draws
 
 
 def _root(numerator: int, denominator: int) -> float:

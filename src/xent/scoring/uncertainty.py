@@ -9,7 +9,7 @@ from xent.scoring import exact
 from xent.scoring.cluster_store import cluster_parts
 from xent.scoring.keyed_columns import floats_in
 from xent.scoring.means import LEVEL, mean_of, mean_of_moments
-from xent.scoring.moments import Moments, linearised_error, sum_draws
+from xent.scoring.moments import Moments, linearised_error, sum_draws, telling_draws
 from xent.scoring.sums import FEW, MEAN_FIELDS, Keyed, Sums
 from xent.scoring.tails import t_quantile
 
@@ -94,9 +94,10 @@ def mean_of_sums(sums: MeanSums) -> Uncertain:
     if sums.infinite_rows:
         return Uncertain(math.inf, math.inf if n > 1 else None, (math.inf, math.inf) if n > 1 else None, n - 1, "t")
     loss = sums.loss / sums.weight
-    if n < 2:
+    telling = telling_draws(n, sums.weight, sums.weight_squared << exact.UNIT_BITS)
+    if telling < 2:
         return Uncertain(loss, None, None, 0, "t")
     squared, product = sums.loss_squared << exact.UNIT_BITS, sums.weighted_loss << exact.UNIT_BITS
     error = linearised_error(n, sums.weight, sums.loss, squared, product, sums.weight_squared << exact.UNIT_BITS)
-    reach = t_quantile((1.0 + LEVEL) / 2.0, n - 1) * error
-    return Uncertain(loss, error, (max(0.0, loss - reach), loss + reach), n - 1, "t")
+    reach = t_quantile((1.0 + LEVEL) / 2.0, telling - 1) * error
+    return Uncertain(loss, error, (max(0.0, loss - reach), loss + reach), telling - 1, "t")

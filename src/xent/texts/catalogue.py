@@ -73,9 +73,9 @@ class Sentence(str):
     Example:
         >>> found = sentence("verdict.single_row")
         >>> found
-        'no verdict: a single row says nothing about the model'
+        'no verdict: a single row, or one that outweighs all others, says nothing about the model'
         >>> said(found, "zh")
-        '无法判断：单独一行说明不了模型的好坏'
+        '无法判断：单独一行（或权重压过其他所有行的一行）说明不了模型的好坏'
     """
 
     name: str

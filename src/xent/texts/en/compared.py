@@ -21,7 +21,7 @@ TEXTS = {
     "compared.same": "identical: every row costs both the same, the difference is exactly 0",
     "compared.same.infinite": "identical: every row costs both the same, the difference is exactly 0 ({rows} infinite for both)",
     "compared.same.many": "identical: every row costs all of them the same, every difference is exactly 0",
-    "compared.single_row": "no verdict: a single row or cluster cannot tell how far the difference is chance",
+    "compared.single_row": "no verdict: a single row or cluster, or one that outweighs all others, cannot tell how far the difference is chance",
     "compared.better": "{name} is better: {less}",
     "compared.open": "no difference shown: {first} − {second} is {difference} {unit} per row ({low} to {high}), {p}",
     "compared.open.needed": "{open}; about {rows} rows would settle a difference of this size (80 % power)",

@@ -7,7 +7,7 @@ TEXTS = {
     "frequencies.labels": "each label's frequency",
     "verdict.infinite": "infinitely bad: {rows} of {whole:,} gave probability 0 to what happened",
     "verdict.one_class": "no verdict: only one class is present, so there is nothing to compare the loss with",
-    "verdict.single_row": "no verdict: a single row says nothing about the model",
+    "verdict.single_row": "no verdict: a single row, or one that outweighs all others, says nothing about the model",
     "verdict.better": "better than always predicting {frequencies}: {gone} % of its loss is gone ({low} to {high})",
     "verdict.worse": "worse than knowing nothing: always predicting {frequencies} would cost {baseline} instead of {loss} {unit}",
     "verdict.open": "not shown to be better than knowing nothing: with {rows}, between {low} and {high} % of the loss of always predicting {frequencies} is gone",

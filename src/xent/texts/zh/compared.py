@@ -21,7 +21,7 @@ TEXTS = {
     "compared.same": "完全相同：每一行的损失两者都一样，差恰好为 0",
     "compared.same.infinite": "完全相同：每一行的损失两者都一样，差恰好为 0（两者都有 {rows}为无穷大）",
     "compared.same.many": "完全相同：每一行的损失各模型都一样，差都恰好为 0",
-    "compared.single_row": "无法判断：单独一行或一个聚类看不出差异有多少出于偶然",
+    "compared.single_row": "无法判断：单独一行或一个聚类（或权重压过其他所有的一个）看不出差异有多少出于偶然",
     "compared.better": "{name} 更好：{less}",
     "compared.open": "未检出差异：{first} − {second} 为每行 {difference} {unit}（{low} 到 {high}），{p}",
     "compared.open.needed": "{open}；大约 {rows} 行才能确定这样大小的差异（检验功效 80%）",

@@ -7,7 +7,7 @@ TEXTS = {
     "frequencies.labels": "各标签的频率",
     "verdict.infinite": "损失无穷大：{whole:,} 行中有 {rows}给实际发生的事概率 0",
     "verdict.one_class": "无法判断：只出现了一个类别，损失没有可比较的对象",
-    "verdict.single_row": "无法判断：单独一行说明不了模型的好坏",
+    "verdict.single_row": "无法判断：单独一行（或权重压过其他所有行的一行）说明不了模型的好坏",
     "verdict.better": "优于始终预测{frequencies}：后者的损失减少了 {gone}%（{low} 到 {high}）",
     "verdict.worse": "不如一无所知：始终预测{frequencies}只需 {baseline} {unit}，而现在是 {loss} {unit}",
     "verdict.open": "不能证明优于一无所知：就这 {rows}而言，与始终预测{frequencies}相比，损失的减少幅度在 {low}% 到 {high}% 之间",
