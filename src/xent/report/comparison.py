@@ -16,7 +16,9 @@ class ModelLoss:
 
     name: str
     loss: float  # inf if a row gave its truth probability 0
-    interval: tuple[float, float] | None  # 95 %, cut at 0; None for a single row, one that outweighs all others, or an infinite loss
+    interval: (
+        tuple[float, float] | None
+    )  # 95 %, cut at 0; None for a single row, one that outweighs all others, or an infinite loss
     infinite: int  # rows of infinite loss
 
 

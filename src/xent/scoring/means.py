@@ -125,10 +125,11 @@ def bootstrap_t(
     """
     rows, totals, sizes = _draws(values, weights, clusters)
     moments = _moments(rows, totals, sizes)._replace(few=tuple(zip(totals.tolist(), sizes.tolist(), strict=True)))
-    mean = mean_of_moments(moments, clusters is not None, few=0)
-    if not mean.standard_error:
-        return mean.estimate, mean.estimate
-    return _ends(mean.estimate, mean.standard_error, moments.draws, level, _pivots(moments, resamples))
+    estimate = mean_of_moments(moments, clusters is not None, few=0).estimate
+    error = 0.0 if moments.low == moments.high else _error(moments)
+    if not error:
+        return estimate, estimate
+    return _ends(estimate, error, moments.draws, level, _pivots(moments, resamples))
 
 
 def _draws(values: Any, weights: Any, clusters: Any) -> tuple[Moments, Float64, Float64]:
