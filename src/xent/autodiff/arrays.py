@@ -10,6 +10,7 @@ from xent.formulas.rows import Normaliser, RowStatistics, RowWeights, Targets
 from xent.kernels.pool import GRAIN, over_ranges
 
 __all__ = [
+    "FEW",
     "Found",
     "Problem",
     "backward",
@@ -30,6 +31,7 @@ Array = NDArray[Any]
 Kernels = Any
 
 
+FEW = GRAIN  # logits from which on a plain loss is that of any options; below, it is one call that looks at the labels
 silent = np.errstate(over="ignore", invalid="ignore")  # rows of infinities become NaN
 
 
@@ -162,9 +164,10 @@ def plain_loss(
 
     Those few are one call. NumPy's sums and comparisons cost more than that here: each takes the caches from what follows.
     """
-    out = np.empty(z.shape, stored(z)) if wanted or z.size < GRAIN else None
-    if z.size >= GRAIN:
+    if z.size >= FEW:
+        out = np.empty(z.shape, stored(z)) if wanted else None
         return loss(z, Targets(labels), RowWeights(), divisor, out, kernels, threads)[0], out
+    out = np.empty(z.shape, stored(z))
     share, nll = np.empty(len(z), z.dtype), np.empty(len(z), z.dtype)
     share.fill(1.0 / divisor)
     z, labels = _with_classes_side_by_side(z), np.ascontiguousarray(labels)

@@ -45,7 +45,7 @@ __all__ = [
 
 
 _WIDE = (torch.float32, torch.float64)
-LARGEST = 3e38
+_LARGEST = 3e38  # that float32 holds for sure
 
 
 def readable(*tensors: Tensor) -> bool:
@@ -85,7 +85,7 @@ def plain_loss(logits: Tensor, labels: Tensor, divisor: int, plain: Callable[[An
         return None
     kernels, threads = choice.compiled_rows(), torch.get_num_threads()
     total, gradient = arrays.plain_loss(z, classes, divisor, needs_gradient(logits), kernels, threads)
-    if not total < LARGEST:
+    if not total < _LARGEST:
         return None
     return _differentiable(logits, Targets(labels), RowWeights(), divisor, np.asarray(total, z.dtype), gradient)
 
@@ -172,7 +172,7 @@ class _Loss(torch.autograd.Function):
         logits, labels, soft, on_label, on_nll = ctx.saved_tensors  # says so if one of them has been written to
         formula = by_formula(on)
         if gradient is not None and not formula:
-            return scaled(gradient, on, logits.dtype), None, None, None, None, None
+            return scaled(gradient, on, logits.dtype), *[None] * 5
         square, divisor = ctx.options
         targets, weights = Targets(labels, soft, on_label), RowWeights(on_nll, square)
         if formula:
@@ -180,9 +180,9 @@ class _Loss(torch.autograd.Function):
             def loss(z: Tensor) -> list[Tensor]:
                 return [formulas.row_loss(formulas.row_statistics(widen(z), targets), weights).sum() / divisor]
 
-            return *differentiable(loss, [logits], [on]), None, None, None, None, None
+            return *differentiable(loss, [logits], [on]), *[None] * 5
         _, gradient = _pass(logits, targets, weights, divisor, True)
-        return scaled(tensor_of(gradient), on, logits.dtype), None, None, None, None, None
+        return scaled(tensor_of(gradient), on, logits.dtype), *[None] * 5
 
 
 def _pass(logits: Tensor, targets: Targets, weights: RowWeights, divisor: float, wanted: bool) -> tuple[Any, Any]:

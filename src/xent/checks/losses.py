@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from xent._arrays import Array, is_tensor, namespace_of, values_of
+from xent.autodiff.arrays import FEW
 from xent.checks.distributions import sum_tolerance
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ProbabilityError, ShapeError
-from xent.kernels.pool import GRAIN
 
 __all__ = [
     "all_are_classes",
@@ -138,7 +138,7 @@ def all_are_classes(values: Any, classes: int) -> bool:
 
 def are_plain(logits: Any, labels: Any) -> bool:
     """Whether NumPy's logits (rows, classes) and labels have no fault; few labels are left to who sums their losses."""
-    if logits.size >= GRAIN and not all_are_classes(labels, logits.shape[1]):
+    if logits.size >= FEW and not all_are_classes(labels, logits.shape[1]):
         return False
     other, possible = 1 % len(logits), 0.0 <= logits[0, 0] <= 1.0 and 0.0 <= logits[0, -1] <= 1.0
     return not (possible and 0.0 <= logits[other, 0] <= 1.0 and 0.0 <= logits[other, -1] <= 1.0)  # as probabilities

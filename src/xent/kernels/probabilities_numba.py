@@ -139,7 +139,7 @@ def _probability_rows(block: Array, codes: Array, nats: Array, hits: Array, u: A
 
 @compiled
 def _few_rows(block: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
-    return _few_probabilities(block, codes, nats, hits, smallest, u)
+    return _few_probabilities(block, codes, nats, hits, smallest, u) and _none_below_0(smallest)
 
 
 @inner
@@ -157,7 +157,7 @@ def _few_probabilities(block: Array, codes: Array, nats: Array, hits: Array, sma
         legal += seen + _look_at_rows(p[seen:], own[seen:], u[seen:rows], hit[seen:])
         _first_of_equal(p[seen:], own[seen:], hit[seen:], rows - seen)
         neg_log(u[:rows], out)
-    return legal == nats.shape[0] and _none_below_0(smallest)
+    return legal == nats.shape[0]
 
 
 @inner
@@ -170,13 +170,14 @@ def _none_below_0(smallest: Array) -> bool:
 
 @compiled
 def _columns(columns: Array, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array) -> bool:
-    return _probability_columns(columns, 0, codes, nats, hits, smallest, u)
+    _probability_columns(columns, 0, codes, nats, hits, smallest, u)
+    return _none_below_0(smallest)
 
 
 @inner
 def _probability_columns(
     columns: Array, first: int, codes: Array, nats: Array, hits: Array, smallest: Array, u: Array
-) -> bool:
+) -> None:
     """Rows from `first` on, as many as nats, of columns that begin at these addresses; at least a tile is before their end.
 
     u: room for a tile before that of ROWS numbers: the last tile of a block reaches back to where there are enough rows.
@@ -189,7 +190,6 @@ def _probability_columns(
             to = min(i, rows - lanes)
             look_at_columns(columns, codes, first + start + to, u, lanes + to, hits, smallest)
         neg_log(u[lanes : lanes + rows], out)
-    return _none_below_0(smallest)
 
 
 @compiled
@@ -213,7 +213,7 @@ def _add_few(
         legal &= _few_probabilities(block[start:], code, given, hits[start:], smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return legal, found
+    return legal and _none_below_0(smallest), found
 
 
 @compiled
@@ -230,14 +230,14 @@ def _add_columns(
     odd: Array,
     sums: Any,
 ) -> tuple[bool, Any]:
-    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
+    found = np.int64(0)  # else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
-        legal &= _probability_columns(columns, start, codes, given, hits, smallest, u)
+        _probability_columns(columns, start, codes, given, hits, smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return legal, found
+    return _none_below_0(smallest), found
 
 
 @inner

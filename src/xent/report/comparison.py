@@ -16,9 +16,7 @@ class ModelLoss:
 
     name: str
     loss: float  # inf if a row gave its truth probability 0
-    interval: (
-        tuple[float, float] | None
-    )  # 95 %, cut at 0; None for a single row, one that outweighs all others, or an infinite loss
+    interval: tuple[float, float] | None  # 95 %, cut at 0; None where the loss is infinite or a single row decides it
     infinite: int  # rows of infinite loss
 
 

@@ -81,12 +81,11 @@ def mean_of_moments(moments: Moments, clustered: bool, few: int = FEW) -> Mean:
     """What `mean_of` finds, from sums; `clustered` if draws are clusters of rows."""
     draws = moments.draws
     telling = telling_draws(draws, moments.weight, moments.sizes) if draws else 0
-    equal = moments.low == moments.high
-    estimate = moments.low if equal else float(Fraction(moments.total, moments.weight))
+    estimate = _estimate(moments)
     plain = "cluster-robust t" if clustered else "t"
     if telling < 2:
         return Mean(estimate, None, None, None, 0, plain)
-    error = 0.0 if equal else _error(moments)
+    error = _error(moments)
     if error == 0.0:
         return Mean(estimate, 0.0, (estimate, estimate), 1.0 if estimate == 0.0 else 0.0, draws - 1, plain)
     p = t_tails(estimate / error, telling - 1)
@@ -125,9 +124,8 @@ def bootstrap_t(
     """
     rows, totals, sizes = _draws(values, weights, clusters)
     moments = _moments(rows, totals, sizes)._replace(few=tuple(zip(totals.tolist(), sizes.tolist(), strict=True)))
-    estimate = mean_of_moments(moments, clusters is not None, few=0).estimate
-    error = 0.0 if moments.low == moments.high else _error(moments)
-    if not error:
+    estimate, error = _estimate(moments), _error(moments)
+    if error == 0.0:
         return estimate, estimate
     return _ends(estimate, error, moments.draws, level, _pivots(moments, resamples))
 
@@ -151,7 +149,13 @@ def _moments(rows: Moments, totals: Float64, sizes: Float64) -> Moments:
     return rows.plus(sum_draws(totals, sizes, np.zeros(len(totals), np.int64), 1)[0])
 
 
+def _estimate(moments: Moments) -> float:
+    return moments.low if moments.low == moments.high else float(Fraction(moments.total, moments.weight))
+
+
 def _error(moments: Moments) -> float:
+    if moments.low == moments.high:
+        return 0.0
     return linearised_error(
         moments.draws, moments.weight, moments.total, moments.squares, moments.products, moments.sizes
     )

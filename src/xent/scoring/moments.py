@@ -16,7 +16,7 @@ from xent.scoring import exact
 __all__ = ["FEW", "Moments", "linearised_error", "sum_draws", "sum_rows", "telling_draws"]
 
 FEW = 200  # rows or clusters below which Student's t is too narrow for skewed values
-FEW_TELLING = 30
+FEW_TELLING = 30  # from where on n − 1 degrees of freedom are as good as any more
 _ONE = 1 << exact.UNIT_BITS
 
 Float64 = NDArray[np.float64]

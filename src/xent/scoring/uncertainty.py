@@ -94,10 +94,11 @@ def mean_of_sums(sums: MeanSums) -> Uncertain:
     if sums.infinite_rows:
         return Uncertain(math.inf, math.inf if n > 1 else None, (math.inf, math.inf) if n > 1 else None, n - 1, "t")
     loss = sums.loss / sums.weight
-    telling = telling_draws(n, sums.weight, sums.weight_squared << exact.UNIT_BITS)
+    sizes = sums.weight_squared << exact.UNIT_BITS
+    telling = telling_draws(n, sums.weight, sizes)
     if telling < 2:
         return Uncertain(loss, None, None, 0, "t")
     squared, product = sums.loss_squared << exact.UNIT_BITS, sums.weighted_loss << exact.UNIT_BITS
-    error = linearised_error(n, sums.weight, sums.loss, squared, product, sums.weight_squared << exact.UNIT_BITS)
+    error = linearised_error(n, sums.weight, sums.loss, squared, product, sizes)
     reach = t_quantile((1.0 + LEVEL) / 2.0, telling - 1) * error
     return Uncertain(loss, error, (max(0.0, loss - reach), loss + reach), telling - 1, "t")
