@@ -117,6 +117,8 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
     kernels, tiles, steps = choice.tiles(), block.tiles(), block.steps
     units = min(UNITS, len(tiles))
     parts = block.parts(1 if units >= 4 * block.threads else block.threads)
+    if not block.plan.wide:  # what is widened is so for all rows of a thread
+        parts = [[rows] for some in parts for rows in some]
     peak, tail = np.full((units, block.lanes), -np.inf, np.float32), np.zeros((units, block.lanes))
     at = np.full(len(block.labels), np.nan, np.float32)
     most = min(kernels.WIDE, block.lanes)

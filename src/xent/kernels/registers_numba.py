@@ -29,6 +29,7 @@ __all__ = [
 
 ROWS, LANES, VECTORS = 12, 16, 2
 COLUMNS = LANES * VECTORS
+LINE = 16  # steps of k in a line of the cache
 
 config: Any = numba.config
 _int64, _int32, _address = ir.IntType(64), ir.IntType(32), ir.PointerType()
@@ -77,9 +78,9 @@ def _spread(builder: Any, value: Any) -> Any:
     return builder.shuffle_vector(first, ir.Constant(_ints, ir.Undefined), ir.Constant(_ints, [0] * LANES))
 
 
-def _ask_for(builder: Any, address: Any, to_write: int) -> None:
-    """That a line of memory come into the cache, be there one or not."""
-    hints = [_int32(to_write), _int32(3), _int32(1)]
+def _ask_for(builder: Any, address: Any, to_write: int = 0, level: int = 1) -> None:
+    """That a line of memory come into the cache of that level, be there one or not."""
+    hints = [_int32(to_write), _int32(4 - level), _int32(1)]
     builder.call(_declared(builder, _FETCH), [builder.inttoptr(address, _address), *hints])
 
 
@@ -90,7 +91,9 @@ def _products(builder: Any, sums: Any, left: Any, right: Any, pairs: bool) -> An
     return builder.call(_declared(builder, _SINGLE), [builder.bitcast(left, _floats), right, sums])
 
 
-def _sums(builder: Any, left: list[Any], stride: Any, right: Any, steps: Any, pairs: bool) -> list[list[Any]]:
+def _sums(
+    builder: Any, left: list[Any], of_line: Any, stride: Any, right: Any, steps: Any, pairs: bool
+) -> list[list[Any]]:
     """The loop over k: ROWS × VECTORS vectors of sums."""
     before, body, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
     builder.branch(body)
@@ -101,6 +104,10 @@ def _sums(builder: Any, left: list[Any], stride: Any, right: Any, steps: Any, pa
         builder.load(builder.inttoptr(builder.add(b, _int64(4 * LANES * v)), _floats.as_pointer()), align=64)
         for v in range(VECTORS)
     ]
+    # Meanwhile the next rows come into the second cache, a line with each step: asked for at once they would be waited for.
+    below = builder.mul(builder.add(builder.and_(k, _int64(LINE - 1)), _int64(ROWS)), of_line)
+    along = builder.mul(builder.and_(k, _int64(-LINE)), stride)
+    _ask_for(builder, builder.add(left[0], builder.add(below, along)), level=2)
     found = []
     for row in range(ROWS):
         one = builder.load(builder.inttoptr(builder.add(left[row], a), _int32.as_pointer()), align=4)
@@ -167,7 +174,7 @@ def _typed_join(_: Any, to: Any, place: Any, step: Any, low: Any, high: Any) -> 
 
 def _typed_fetch(_: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        _ask_for(builder, builder.ptrtoint(given[0], _int64), to_write=0)
+        _ask_for(builder, builder.ptrtoint(given[0], _int64))
         return context.get_dummy_value()
 
     return types.void(place), generate
@@ -186,7 +193,7 @@ def _typed_sums(_: Any, left: Any, right: Any, out: Any, strides: Any, steps: An
             here = builder.add(out_, builder.mul(lines[row], of_row))
             for v in range(VECTORS):
                 _ask_for(builder, builder.add(here, _int64(4 * LANES * v)), to_write=1)
-        found = _sums(builder, starts, of_step, right_, steps, _paired(left.dtype))
+        found = _sums(builder, starts, of_line, of_step, right_, steps, _paired(left.dtype))
         lanes, zeros = ir.Constant(_ints, list(range(LANES))), ir.Constant(_floats, [0.0] * LANES)
         none, results = ir.Constant(_mask, [0] * LANES), []
         for v in range(VECTORS):
