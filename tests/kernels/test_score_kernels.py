@@ -291,7 +291,7 @@ def test_adding_rows_in_one_go_is_scoring_and_then_adding_them(border, rows, cla
             sums = np.zeros_like(by_class), np.zeros_like(bins), np.zeros_like(squares)
             found_hits, found_rows, found_nats = np.zeros(rows, np.bool_), np.full(rows, -1), np.full(rows, UNTOUCHED)
             given = (layout(p), codes, found_hits, *sums, border, found_rows, found_nats)
-            assert kernels.add_probability_rows(*given) == (legal, len(set_apart))
+            assert kernels.add_probability_rows(*given) == (legal, len(set_apart), np.count_nonzero(odd))
             for truth, found in zip((by_class, bins, squares, hits), (*sums, found_hits), strict=True):
                 np.testing.assert_array_equal(truth, found)
             np.testing.assert_array_equal(found_rows[: len(set_apart)], set_apart)

@@ -72,23 +72,23 @@ def add_probability_rows(
     border: float,
     rows: Array,
     nats: Array,
-) -> tuple[bool, int]:
+) -> tuple[bool, int, int]:
     """As score_numpy.add_probability_rows."""
     by_column = _by_column(block)
     block = block if by_column else np.asarray(block)
     if not by_column and not (block.flags.c_contiguous and block.shape[1] <= MOST_CLASSES):
         every, odd = np.empty(len(codes)), np.empty(len(codes), np.bool_)
         legal = probability_rows(block, codes, every, hits)
-        accumulate(every, codes, class_sums, bins, squares, odd)
-        return legal, apart(every, odd, border, rows, nats)
+        left_out = accumulate(every, codes, class_sums, bins, squares, odd)
+        return legal, apart(every, odd, border, rows, nats), left_out
     smallest = np.ones(LANES[block.itemsize], block.dtype)
     u, out, odd = _room(smallest), np.empty(STEP), np.empty(STEP, np.bool_)
     sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
     if by_column:
-        legal, found = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
+        legal, found, left_out = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     else:
-        legal, found = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
-    return bool(legal), int(found)
+        legal, found, left_out = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
+    return bool(legal), int(found), int(left_out)
 
 
 @_compile_check
@@ -205,15 +205,16 @@ def _add_few(
     nats: Array,
     odd: Array,
     sums: Any,
-) -> tuple[bool, Any]:
-    legal, found = True, np.int64(0)  # else `_set_apart` is compiled twice
+) -> tuple[bool, Any, Any]:
+    legal, found, omitted = True, np.int64(0), 0  # not a literal: else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
         legal &= _few_probabilities(block[start:], code, given, hits[start:], smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return legal and _none_below_0(smallest), found
+        omitted += left_out
+    return legal and _none_below_0(smallest), found, omitted
 
 
 @compiled
@@ -229,15 +230,16 @@ def _add_columns(
     nats: Array,
     odd: Array,
     sums: Any,
-) -> tuple[bool, Any]:
-    found = np.int64(0)  # else `_set_apart` is compiled twice
+) -> tuple[bool, Any, Any]:
+    found, omitted = np.int64(0), 0  # not a literal: else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
         _probability_columns(columns, start, codes, given, hits, smallest, u)
         left_out = accumulate_blocks(given, code, *sums)
         found = _set_apart(given, odd, left_out, border, start, rows, nats, found)
-    return _none_below_0(smallest), found
+        omitted += left_out
+    return _none_below_0(smallest), found, omitted
 
 
 @inner

@@ -78,18 +78,18 @@ def add_probability_rows(
     border: float,
     rows: Int64,
     nats: Float64,
-) -> tuple[bool, int]:
+) -> tuple[bool, int, int]:
     """`probability_rows` and `accumulate` in one go, which leaves nats only of some rows.
 
     block: (rows, classes), or a ByColumn.
     rows, nats (rows,): which have more nats than the border or are left out of the sums, in their order, and their nats.
-    Returns whether each row is a legal prediction, and how many are set apart.
+    Returns whether each row is a legal prediction, how many are set apart, and how many are left out.
     """
     every = scratch(NATS_IN + 1, len(codes))[NATS_IN]
     odd = np.empty(len(codes), np.bool_)
     legal = probability_rows(np.asarray(block), codes, every, hits)
-    accumulate(every, codes, class_sums, bins, squares, odd)
-    return legal, apart(every, odd, border, rows, nats)
+    omitted = accumulate(every, codes, class_sums, bins, squares, odd)
+    return legal, apart(every, odd, border, rows, nats), omitted
 
 
 def apart(every: Float64, odd: Bools, border: float, rows: Int64, nats: Float64) -> int:

@@ -87,7 +87,7 @@ def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: Mo
         legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
         if not legal:
             checks.refuse(plan.kind, np.asarray(block), chunk.place.after(start))
-        if odd.any():
+        if odd is not None:
             scored = Outcomes(apart.nats[odd], apart.hits[odd], 0, 0, 0)
             found.append(_any_sums(scored, codes[apart.rows[odd]], None))
         above = apart.nats > worst.floor

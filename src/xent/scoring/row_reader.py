@@ -18,7 +18,7 @@ from xent.sources.blocks import prediction_block
 from xent.sources.columns import Columns
 from xent.sources.failures import place
 from xent.sources.rows import read_rows
-from xent.sources.table import BATCH_BYTES, Batch, Table
+from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value
 from xent.sources.types import is_list
 
 __all__ = ["FIRST_ROWS", "Order", "RowReader"]
@@ -64,7 +64,9 @@ class RowReader:
 
     def first(self, table: Table) -> tuple[Any, Any] | None:
         """Labels and predictions of a table's first rows; None if it has none."""
-        for read in read_rows(table, self.columns):
+        sizes = [bytes_per_value(table.schema.field(name).type) or BATCH_BYTES for name in self.needed]
+        enough = 2 * FIRST_ROWS * sum(sizes)  # sources that join small batches give half of what they are asked for
+        for read in read_rows(table, self.columns, batch_bytes=int(min(BATCH_BYTES, enough))):
             batch = replace(read, data=read.data.slice(0, FIRST_ROWS))
             return self._labels(batch, self.columns.labels), self._block(batch)
         return None

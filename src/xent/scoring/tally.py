@@ -60,16 +60,22 @@ class Tally:
 
     def add_probabilities(
         self, block: NDArray[Any], codes: Int64, border: float, kernels: ModuleType
-    ) -> tuple[bool, Apart, Bools]:
-        """Add rows of probabilities, and set apart those above the border; whether all are legal, and who is left out."""
+    ) -> tuple[bool, Apart, Bools | None]:
+        """Add rows of probabilities, and set apart those above the border, which hold until the next are added.
+
+        Returns whether all rows are legal, those set apart, and which of them the kernel leaves out, if there are any.
+        """
         self._make_room(len(codes))
         hits: Bools = reused("hits", (len(codes),), np.bool_)
-        rows, nats = np.empty(len(codes), np.int64), np.empty(len(codes))  # memory that is not written costs nothing
+        rows, nats = (reused(name, (len(codes),), kind) for name, kind in (("rows", np.int64), ("nats", np.float64)))
         sums = (self.by_class, self.bins, self.squares)
-        legal, found = kernels.add_probability_rows(block, codes, hits, *sums, border, rows, nats)
+        legal, found, left_out = kernels.add_probability_rows(block, codes, hits, *sums, border, rows, nats)
+        self.hits += int(np.count_nonzero(hits))
         apart = Apart(rows[:found], nats[:found], hits[rows[:found]])
+        if not left_out:
+            return legal, apart, None
         odd = spec.left_out(apart.nats)
-        self.hits += int(np.count_nonzero(hits)) - int(np.count_nonzero(apart.hits[odd]))
+        self.hits -= int(np.count_nonzero(apart.hits[odd]))
         return legal, apart, odd
 
     def take_in(self, other: "Tally") -> None:

@@ -78,7 +78,8 @@ class WorstRows:
         """The worst rows with their source, number, label and prediction."""
         if not self.found:
             return ()
-        self._keep_the_worst()
+        if len(self.found) > 1:
+            self._keep_the_worst()
         ((nats, rows),) = self.found
         order = np.lexsort((rows, -nats))
         if self.numbered:
