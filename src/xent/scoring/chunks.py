@@ -83,7 +83,9 @@ def _plain(plan: Plan, chunk: Chunk, tally: Tally, worst: WorstRows, kernels: Mo
     start, most = 0, _step(chunk, kernels.MAX_ADDED, kernels.BLOCK_NUMBERS)
     while start < len(chunk.labels):
         step = MANY if worst.floor < 0.0 and plan.top else most
-        block, codes = chunk.predictions[start : start + step], chunk.labels[start : start + step]
+        block, codes = chunk.predictions, chunk.labels
+        if start > 0 or step < len(codes):
+            block, codes = block[start : start + step], codes[start : start + step]
         legal, apart, odd = tally.add_probabilities(block, codes, worst.floor if plan.top else np.inf, kernels)
         if not legal:
             checks.refuse(plan.kind, np.asarray(block), chunk.place.after(start))

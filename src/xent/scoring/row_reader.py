@@ -79,8 +79,7 @@ class RowReader:
         """
         names = self.label_columns or self.columns.labels
         for batch in read_rows(table, self.columns, also=tuple(self.keys.values()), batch_bytes=batch_bytes):
-            for start in range(0, batch.data.num_rows, MOST_ROWS):
-                part = Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS))
+            for part in _parts(batch):
                 labels = self._labels(part, names)
                 where = Place(part.source or "", part.first_row, self.columns.predictions, names)
                 block = partial(self._block, part, ByColumn)
@@ -95,7 +94,7 @@ class RowReader:
 
     def _block(self, batch: Batch, join: Any = stacked, stop: int | None = None) -> Any:
         block = prediction_block(
-            batch.data.slice(0, stop),
+            batch.data if stop is None else batch.data.slice(0, stop),
             self.columns.predictions,
             classes=self.list_size,
             source=batch.source,
@@ -111,6 +110,14 @@ class RowReader:
         if len(names) == 1 and not pa.types.is_nested(column.type):
             return column
         return prediction_block(batch.data, names, source=batch.source, first_row=batch.first_row)
+
+
+def _parts(batch: Batch) -> list[Batch]:
+    """Up to MOST_ROWS rows each."""
+    if batch.data.num_rows <= MOST_ROWS:
+        return [batch]
+    starts = range(0, batch.data.num_rows, MOST_ROWS)
+    return [Batch(batch.source, batch.first_row + start, batch.data.slice(start, MOST_ROWS)) for start in starts]
 
 
 def _key(batch: Batch, name: str) -> pa.Array:
