@@ -20,8 +20,8 @@ __all__ = ["ParquetPart", "open_parquet", "row_group_fragments"]
 
 _SAMPLED_ROW_GROUPS = 16
 _MOST_COMPRESSED = 8  # a file that many times smaller than a fragment is not opened only to see whether to cut it
-_BUFFERS, _BUFFERS_ELSEWHERE = 16 << 20, 256 << 20  # bytes of all columns; elsewhere each filling is a request
-_LARGEST_BUFFER, _LARGEST_ELSEWHERE, _SMALLEST_BUFFER = 1 << 18, 1 << 20, 1 << 14  # of one column
+_BUFFER = 1 << 14  # bytes of a column that are read ahead: few, that all of them stay in the cache
+_ELSEWHERE, _LARGEST = 256 << 20, 1 << 20  # where each filling is a request: bytes of all columns, and of one
 _NOTHING = pa.schema([])
 
 
@@ -118,8 +118,7 @@ def _parquet_file(path: Address, columns: int = 1, footer: Any = None) -> Any:
     import pyarrow.parquet  # heavy, and needed for this format only
 
     local = isinstance(path, str)
-    buffers, largest = (_BUFFERS, _LARGEST_BUFFER) if local else (_BUFFERS_ELSEWHERE, _LARGEST_ELSEWHERE)
-    buffer = min(largest, max(buffers // max(columns, 1), _SMALLEST_BUFFER))
+    buffer = _BUFFER if local else min(_LARGEST, max(_ELSEWHERE // max(columns, 1), _BUFFER))
     # Without these two settings whole row groups are held in memory.
     source = path if local else opened(path)
     return pyarrow.parquet.ParquetFile(
