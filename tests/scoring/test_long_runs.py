@@ -251,6 +251,12 @@ def test_the_command_refuses_states_that_do_not_fit(parts):
         write_state(name, read_state("a.state"))
     assert "c.state and d.state hold the same sums" in run("merge", "c.state", "d.state").stderr
     assert "would count double" in run("merge", "a.state", "./a.state").stderr
+    heavy = xent.State([0, 1]).update([1, 0], [0.5, 0.5], sample_weight=[1, 300])
+    for name, state in (("light", xent.State([0, 1]).update([1, 0], [0.5, 0.5])), ("heavy", heavy), ("next", heavy)):
+        write_state(f"{name}.state", state)
+    told = run("merge", "light.state", "heavy.state", "next.state").stderr
+    assert told.count("heavy.state has weights and light.state has none") == 1
+    assert "weights" not in run("merge", "heavy.state").stderr + run("merge", "light.state").stderr
     assert "no-such.state" in run("merge", "no-such.state").stderr
     missing = run("merge", parts[0])
     assert (missing.returncode, "Traceback" in missing.stderr) == (2, False)

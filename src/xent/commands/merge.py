@@ -62,17 +62,23 @@ def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) ->
     from xent.scoring.state_files import saved_state
 
     seen: dict[str, str] = {}
+    one_of_each: dict[bool, str] = {}  # by whether its rows have weights
     for file in files:
         saved = saved_state(file)
         for source, name in saved.sources.items():
             if source in sources:
                 _refuse_overlap(sources[source], (file, name))
             sources[source] = file, name
-        same = seen.setdefault(saved.digest, file)
-        if same != file and saved.state.rows:
-            text = speaker(lang)("merge.same", first=same, second=file)
-            sys.stderr.write(f"xent: {text}\n")
+        same, sums = seen.setdefault(saved.digest, file), saved.state.sums
+        if same != file and sums.rows:
+            _say(lang, "merge.same", first=same, second=file)
+        if sums.rows and one_of_each.setdefault(not sums.unweighted, file) == file and len(one_of_each) == 2:
+            _say(lang, "merge.weights", weighted=one_of_each[True], other=one_of_each[False])
         yield saved.state
+
+
+def _say(lang: str, text: str, **values: str) -> None:
+    sys.stderr.write(f"xent: {speaker(lang)(text, **values)}\n")
 
 
 def _refuse_overlap(first: tuple[str, str], second: tuple[str, str]) -> None:

@@ -85,7 +85,9 @@ def add_probability_rows(
     u, out, odd = _room(smallest), np.empty(STEP), np.empty(STEP, np.bool_)
     sums = (class_sums, bins, squares, odd, *scratch(len(class_sums)))
     if by_column:
-        legal, found, left_out = _add_columns(_begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums)
+        legal, found, left_out = _add_columns(
+            _begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums
+        )
     else:
         legal, found, left_out = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
     return bool(legal), int(found), int(left_out)

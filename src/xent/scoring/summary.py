@@ -88,8 +88,7 @@ def summarise(
 
 def _weight(sums: Sums) -> float | None:
     """None where every row weighs 1."""
-    every_one = sums.weight == sums.weight_squared == sums.rows << exact.UNIT_BITS
-    return None if every_one else exact.to_float(sums.weight)
+    return None if sums.unweighted else exact.to_float(sums.weight)
 
 
 def _baseline(plan: Plan, sums: Sums) -> float:

@@ -110,6 +110,11 @@ class Sums:
         values["few"] = tuple(sorted(few)) if numbers["rows"] < FEW else ()
         return cls(**values, worst=merge_worst(worst, top), skipped=tuple(sorted(skipped)), top=top)
 
+    @property
+    def unweighted(self) -> bool:
+        """Whether every row has the weight 1."""
+        return self.weight == self.weight_squared == self.rows << exact.UNIT_BITS
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; `from_dict` gives the same sums back."""
         out: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS} | {"top": self.top}

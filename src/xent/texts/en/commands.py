@@ -33,5 +33,7 @@ TEXTS = {
     "progress.rate": "{millions:.1f}M rows/s",
     "explore.page": "The playground is in {file}",
     "explore.no_browser": "No browser could be opened. Open this in one: {address}",
+    "merge.weights": "{weighted} has weights and {other} has none: there every row counts 1, which may be far from what a "
+    "weight is; score all parts with --weight, or none",
     "merge.same": "{first} and {second} hold the same sums: are these the same rows twice?",
 }

@@ -33,5 +33,6 @@ TEXTS = {
     "progress.rate": "每秒 {millions:.1f} 百万行",
     "explore.page": "演练场在 {file}",
     "explore.no_browser": "无法打开浏览器。请在浏览器中打开：{address}",
+    "merge.weights": "{weighted} 有权重，{other} 没有：后者每行计为 1，可能与权重的尺度相差很远；请对所有部分都用 --weight 评分，或都不用",
     "merge.same": "{first} 与 {second} 的累计完全相同：是不是同样的行重复了？",
 }
