@@ -697,6 +697,12 @@ def exps(x, out):
 
 
 @numba.njit
+def exps_or_0(x, like, out):
+    for i in range(x.shape[0]):
+        out[i] = scalars_numba.exp_or_0(x[i], like[i])
+
+
+@numba.njit
 def log1ps(x, out):
     for i in range(x.shape[0]):
         out[i] = scalars_numba.log1p(x[i])
@@ -757,6 +763,17 @@ def test_exp_in_float32_over_its_whole_range():
     assert ulps(found[normal], true[normal]) <= 1.2e-7
     assert np.abs(found - true)[~normal].max() <= float(np.finfo(np.float32).smallest_subnormal)
     assert_exp_at_the_edges(np.float32, -104.0)
+
+
+@pytest.mark.parametrize(("like", "precise"), [(np.float32, 1.2e-7), (np.uint16, 6e-5)])
+def test_exp_as_precise_as_where_it_goes(like, precise):
+    x = np.linspace(-87.3, 0.0, 1_000_001, dtype=np.float32)
+    edges = np.array([0.0, -0.0, -1e-44, np.nan, -np.nan, -np.inf, -3e38, -88.1], np.float32)
+    found, at_edges = np.empty_like(x), np.empty_like(edges)
+    exps_or_0(x, np.zeros(len(x), like), found)
+    exps_or_0(edges, np.zeros(len(edges), like), at_edges)
+    assert ulps(found, np.exp(x.astype(np.float64))) <= precise
+    np.testing.assert_array_equal(at_edges, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 
 def test_exp_in_float64_over_its_whole_range():

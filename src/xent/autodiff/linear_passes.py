@@ -247,7 +247,8 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     kernels.pack_columns(plan.widened(block.features), dim, rows, by_columns)
     ones.fill(PAIR_OF_ONES if plan.pairs else 1.0)
     order = np.argsort(block.labels, kind="stable")
-    peak, scale = np.concatenate((peak, none)), np.concatenate((slope.scale, none))
+    scale = np.concatenate((slope.scale, none))
+    peak = np.where(scale == 0.0, np.float32(np.inf), np.concatenate((peak, none)))
 
     def part(i: slice) -> Part:
         on_features = none[:0] if gradients.features is None else gradients.features[i].reshape(-1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from xent.kernels.panels_numba import multiply, pack_columns, pack_rows, product
 from xent.kernels.registers_numba import COLUMNS, ROWS, at, join, numbers_of_a_step, pairs_available, shortened
-from xent.kernels.scalars_numba import exp, narrowed, widened
+from xent.kernels.scalars_numba import exp, exp_or_0, narrowed, widened
 from xent.kernels.softmax_numba import loop
 
 __all__ = [
@@ -123,11 +123,12 @@ def slopes(
 ) -> None:
     """scale·exp(z − peak), 0 at the label, of the tile of the classes from `first` on; what it adds to `features`.
 
+    The peak of rows whose scale is 0 is infinite, whatever their logits are.
     `found` gets it by classes, `line` numbers apart: the left operand of the weight's gradient. `turned` is memory for it
     by steps of as many classes as there are numbers in one: the left operand of the gradient of the features, whose right
     one `weight` is. `features` may be empty.
     """
-    wide, classes, zero = peak.shape[0], bias.shape[0], peak.dtype.type(0)
+    wide, classes = peak.shape[0], bias.shape[0]
     numbers = numbers_of_a_step(turned)
     for behind in range(0, classes, HEIGHT):
         last = min(behind + HEIGHT, classes)
@@ -139,9 +140,9 @@ def slopes(
             low, high = at(found, j * line), at(found, (j + 1) * line)
             to = at(turned, j // numbers * wide)
             for i in range(wide):
-                term, next_term = exp((row[i] + shift) - peak[i]), exp((next_row[i] + next_shift) - peak[i])
-                slope = shortened(zero if scale[i] == zero else scale[i] * term, low)
-                next_slope = shortened(zero if scale[i] == zero else scale[i] * next_term, low)
+                term = exp_or_0((row[i] + shift) - peak[i], low[i])
+                next_term = exp_or_0((next_row[i] + next_shift) - peak[i], low[i])
+                slope, next_slope = shortened(scale[i] * term, low), shortened(scale[i] * next_term, low)
                 low[i], high[i] = slope, next_slope
                 join(to, i, wide, slope, next_slope)
     for i in range(labels.shape[0]):

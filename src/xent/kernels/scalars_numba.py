@@ -19,6 +19,7 @@ __all__ = [
     "bits_of",
     "called_by_loops",
     "exp",
+    "exp_or_0",
     "expm1",
     "float_of",
     "log1p",
@@ -45,13 +46,15 @@ def called_by_loops(options: Any) -> Callable[[Function], Function]:
 exact = called_by_loops(EXACT)
 
 LOWEST = np.float32(-110.0)  # exp of it is 0 in float32
+LEAST = np.float32(-88.0)  # exp of it is below the least normal number
 NEARLY_MINUS_1 = np.float32(-64.0)  # what expm1 of it is
 LOG2_E = np.float32(math.log2(math.e))
 # log 2 in two parts, the first so short that its product with an integer is exact (Cody & Waite 1980, chapter 6)
-LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(math.log(2.0) - 0.693359375)
+LN2, LN2_HIGH, LN2_LOW = (np.float32(part) for part in (math.log(2.0), 0.693359375, math.log(2.0) - 0.693359375))
 ROUND = np.float32(1.5 * 2.0**23)  # adding it and taking it off rounds to an integer
 ROUND_BITS = np.int32(ROUND.view(np.int32))
 BIAS, EXPONENT = np.int32(127), np.int32(0x7F800000)  # of a float's bits
+ROUND_BIASED = np.float32(ROUND + 127)  # likewise; what is rounded is then an exponent as bits have it
 RAISED, LOWERED = np.int32(127 + 64), np.float32(2.0**-64)  # keeps the exponent in range down to the least denormal
 E = tuple(np.float32(1.0 / math.factorial(k)) for k in range(8))
 ONE, TWO = np.float32(1.0), np.float32(2.0)
@@ -96,6 +99,20 @@ def _reduced_32(x: Any) -> Any:
 def _exp_32(x: Any) -> Any:
     rest, k = _reduced_32(LOWEST if x < LOWEST else x)  # keeps NaN
     return (rest + ONE) * float_of(np.int32((k + RAISED) << np.int32(23))) * LOWERED
+
+
+def _exp_or_0_32(x: Any, like: Any) -> Any:
+    rest, k = _reduced_32(x if x > LEAST else LEAST)
+    return (rest + ONE) * float_of(np.int32((k + BIAS) << np.int32(23)))
+
+
+def _exp_or_0_16(x: Any, like: Any) -> Any:
+    """Within 6e-5: bfloat16 tells no two numbers apart that are not 4e-3 from each other."""
+    x = x if x > LEAST else LEAST
+    shifted = x * LOG2_E + ROUND_BIASED
+    r = x - (shifted - ROUND_BIASED) * LN2
+    p = (((E[4] * r + E[3]) * r + E[2]) * r + ONE) * r + ONE
+    return p * float_of(np.int32(bits_of(shifted) << np.int32(23)))
 
 
 def _expm1_32(x: Any) -> Any:
@@ -210,6 +227,10 @@ def exp(x: Any) -> Any:
     """exp(x) for x ≤ 0."""
 
 
+def exp_or_0(x: Any, like: Any) -> Any:
+    """exp(x) for float32 x ≤ 0, as precise as it needs to be where `like` is; 0 for NaN, and below the least normal number."""
+
+
 def expm1(x: Any) -> Any:
     """exp(x) − 1 for x ≤ 0."""
 
@@ -244,6 +265,7 @@ UNORDERED = {types.uint16: _unordered_bfloat16, types.int16: _unordered_float16,
 
 chosen = functools.partial(overload, strict=False, jit_options=EXACT)
 chosen(exp)(lambda x: _exp_32 if x == types.float32 else _exp_64)
+chosen(exp_or_0)(lambda x, like: _exp_or_0_16 if like == types.uint16 else _exp_or_0_32)
 chosen(expm1)(lambda x: _expm1_32 if x == types.float32 else _expm1_64)
 chosen(log1p)(lambda x: _log1p_32 if x == types.float32 else _log1p_64)
 chosen(log1p_unit)(lambda x: _log1p_unit_32 if x == types.float32 else _log1p_unit_64)
