@@ -251,6 +251,10 @@ def test_the_command_refuses_states_that_do_not_fit(parts):
         write_state(name, read_state("a.state"))
     assert "c.state and d.state hold the same sums" in run("merge", "c.state", "d.state").stderr
     assert "would count double" in run("merge", "a.state", "./a.state").stderr
+    for command, name in (("score", "a.state"), ("score", "c.state"), ("check", "a.state")):
+        refused = run(command, name)
+        said = " ".join((refused.stdout + refused.stderr).split())
+        assert f"{name} is a state that xent wrote, not a table of predictions. Give it to xent merge" in said
     heavy = xent.State([0, 1]).update([1, 0], [0.5, 0.5], sample_weight=[1, 300])
     for name, state in (("light", xent.State([0, 1]).update([1, 0], [0.5, 0.5])), ("heavy", heavy), ("next", heavy)):
         write_state(f"{name}.state", state)

@@ -61,6 +61,7 @@ _SUFFIXES = {
     ".ndjson": "json lines",
     ".json": "json lines",
 }
+_STATE = b'"format": "xent-s'  # xent-state, or xent-scan
 _HEAD = 64  # bytes that tell a format
 _STREAMED = ("csv", "json lines", "ipc stream")
 _COPIES: set[str] = set()  # files that this process made, and removes when it ends
@@ -199,6 +200,8 @@ def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> 
     for magic, reason in _REFUSED.items():
         if head.startswith(magic) or (magic == b"[" and text.startswith(magic) and suffix.startswith(".json")):
             raise SourceError(f"{name} {reason}.")
+    if _STATE in head:
+        raise SourceError(f"{name} is a state that xent wrote, not a table of predictions.\nGive it to xent merge.")
     kind = next((kind for magic, kind in _FORMATS.items() if head.startswith(magic)), None)
     kind = kind or ("json lines" if text.startswith(b"{") else _SUFFIXES.get(suffix, "csv"))
     if kind in ("parquet", "ipc file", "npz") and not any(head.startswith(m) for m, k in _FORMATS.items() if k == kind):
