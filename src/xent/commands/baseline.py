@@ -1,11 +1,10 @@
 """`xent score --baseline-report`: is the model worse than it was?"""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import language, read_options
+from xent.commands.options import language, read_options, tell
 from xent.errors import OptionError
 from xent.texts.catalogue import said
 
@@ -68,5 +67,5 @@ def worse(change: "Change | None", options: argparse.Namespace) -> int:
     """1 if the loss is worse and must not be; says in a line what was tested and found."""
     if change is None:
         return 0
-    sys.stderr.write(f"xent: {said(change.spoken(), language(options))}\n")
+    tell(said(change.spoken(), language(options)))
     return 1 if options.fail_if_worse and change.outcome == "worse" else 0

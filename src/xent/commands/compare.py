@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from xent.commands.options import (
     print_text,
     read_options,
     refuse_to_overwrite,
+    tell,
     write_out,
 )
 from xent.commands.progress import Progress
@@ -123,7 +123,7 @@ def _of_tokens(options: argparse.Namespace) -> int:
     if options.fail_if_worse and (infinite or shown):
         say, two = speaker(language(options)), {"first": names[0], "second": names[1]}
         text = say("worse.infinite", **two) if infinite else say("worse.tokens", **two, p=p_value(found.p_value))
-        sys.stderr.write(f"xent: {text}\n")
+        tell(text)
         return 1
     return 0
 
@@ -151,5 +151,5 @@ def _worse(found: "Comparison", lang: str) -> int:
         else:
             p, unit = p_value(pair.adjusted_p_value), say(f"unit.{found.unit}")
             text = say("worse.by", **names, difference=decimals(pair.difference), unit=unit, p=p)
-        sys.stderr.write(f"xent: {text}\n")
+        tell(text)
     return 1 if worse else 0

@@ -1,12 +1,11 @@
 """`xent merge`: add up the states of parts that were scored apart."""
 
 import argparse
-import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import add_shown, each_done, language, refuse_to_overwrite
+from xent.commands.options import add_shown, each_done, language, refuse_to_overwrite, tell
 from xent.commands.shown import add_thresholds, missed, outputs
 from xent.errors import StateError
 from xent.texts.catalogue import speaker
@@ -61,6 +60,7 @@ def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) ->
     """One after the other, so that only one is in memory; `sources` is told which files each has rows of."""
     from xent.scoring.state_files import saved_state
 
+    say = speaker(lang)
     seen: dict[str, str] = {}
     one_of_each: dict[bool, str] = {}  # by whether its rows have weights
     for file in files:
@@ -71,14 +71,10 @@ def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) ->
             sources[source] = file, name
         same, sums = seen.setdefault(saved.digest, file), saved.state.sums
         if same != file and sums.rows:
-            _say(lang, "merge.same", first=same, second=file)
+            tell(say("merge.same", first=same, second=file))
         if sums.rows and one_of_each.setdefault(not sums.unweighted, file) == file and len(one_of_each) == 2:
-            _say(lang, "merge.weights", weighted=one_of_each[True], other=one_of_each[False])
+            tell(say("merge.weights", weighted=one_of_each[True], other=one_of_each[False]))
         yield saved.state
-
-
-def _say(lang: str, text: str, **values: str) -> None:
-    sys.stderr.write(f"xent: {speaker(lang)(text, **values)}\n")
 
 
 def _refuse_overlap(first: tuple[str, str], second: tuple[str, str]) -> None:

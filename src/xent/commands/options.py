@@ -29,6 +29,7 @@ __all__ = [
     "refuse",
     "refuse_to_overwrite",
     "share",
+    "tell",
     "write_out",
 ]
 
@@ -182,11 +183,16 @@ def _try_to_write(output: str, flag: str) -> None:
         raise OptionError(f"{flag} {output} cannot be written: {error.strerror}. Name another file.") from error
 
 
+def tell(text: str) -> None:
+    """A line beside the output."""
+    sys.stderr.write(f"xent: {text}\n")
+
+
 def refuse(error: BaseException, what: str | None = None) -> int:
     """Say what is wrong, and what else was while that came about, in a line each; the exit status is 2."""
     named = f"{type(error).__name__}: {error}" if isinstance(error, XentError) else str(error)
     for message in (what or named, *getattr(error, "__notes__", ())):
-        sys.stderr.write(f"xent: {printable(' '.join(message.split()))}\n")
+        tell(printable(" ".join(message.split())))
     return 2
 
 

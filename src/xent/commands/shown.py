@@ -1,12 +1,11 @@
 """A report on the screen, as JSON, as a page, and against the thresholds that were set."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import language, number, print_text, share, write_out
+from xent.commands.options import language, number, print_text, share, tell, write_out
 from xent.texts.catalogue import speaker
 
 if TYPE_CHECKING:
@@ -50,5 +49,5 @@ def missed(report: "Report", options: argparse.Namespace) -> int:
         else:
             found.append(say("missed.skill", skill=report.skill, limit=options.fail_below_skill))
     for text in found:
-        sys.stderr.write(f"xent: {text}\n")
+        tell(text)
     return 1 if found else 0

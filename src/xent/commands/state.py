@@ -3,11 +3,10 @@
 import argparse
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from xent.commands.options import language
+from xent.commands.options import language, tell
 from xent.texts.catalogue import speaker
 
 __all__ = ["add", "kept"]
@@ -37,7 +36,7 @@ def kept(options: argparse.Namespace) -> Iterator[None]:
         some = now is not None and (options.resume or now != there)
         text = speaker(language(options))("kept" if some else "kept.nothing", file=options.state)
         if not hasattr(error, "__notes__"):  # which say why it could not be written
-            sys.stderr.write(f"xent: {text}\n")
+            tell(text)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

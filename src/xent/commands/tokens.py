@@ -1,10 +1,9 @@
 """What `xent score` asks and does where the input is log-probabilities of tokens."""
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import language, print_text, write_out
+from xent.commands.options import language, print_text, tell, write_out
 from xent.commands.progress import Progress
 from xent.errors import OptionError
 from xent.texts.catalogue import speaker
@@ -114,5 +113,5 @@ def _missed(report: "TokenReport", limit: float | None, lang: str) -> int:
     if value <= limit:
         return 0
     text = speaker(lang)("missed.tokens", loss=headline(report, f"{value:.6g}"), limit=limit)
-    sys.stderr.write(f"xent: {text}\n")
+    tell(text)
     return 1

@@ -208,7 +208,8 @@ def _add_few(
     odd: Array,
     sums: Any,
 ) -> tuple[bool, Any, Any]:
-    legal, found, omitted = True, np.int64(0), 0  # not a literal: else `_set_apart` is compiled twice
+    legal, omitted = True, 0
+    found = np.int64(0)  # not a literal: else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]
@@ -233,7 +234,8 @@ def _add_columns(
     odd: Array,
     sums: Any,
 ) -> tuple[bool, Any, Any]:
-    found, omitted = np.int64(0), 0  # not a literal: else `_set_apart` is compiled twice
+    omitted = 0
+    found = np.int64(0)  # not a literal: else `_set_apart` is compiled twice
     for start in range(0, codes.shape[0], STEP):
         code = codes[start : start + STEP]
         given = out[: code.shape[0]]

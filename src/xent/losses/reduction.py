@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from functools import reduce
-from operator import and_
 from types import ModuleType
 from typing import Any
 
@@ -53,8 +51,9 @@ def some_count(weight: Array | None, labels: Array | None, rows: int) -> Any:
     """Whether there is a row that is not skipped, and weighs anything."""
     if weight is None and labels is None:
         return rows > 0
-    weighs = [] if weight is None else [weight != 0]
-    there = reduce(and_, weighs if labels is None else [*weighs, labels >= 0])
+    there = weight != 0 if labels is None else labels >= 0
+    if weight is not None and labels is not None:
+        there = there & (weight != 0)
     return namespace_of(there).any(there)
 
 

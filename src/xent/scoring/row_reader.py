@@ -64,7 +64,9 @@ class RowReader:
 
     def first(self, table: Table) -> tuple[Any, Any] | None:
         """Labels and predictions of a table's first rows; None if it has none."""
-        sizes = [bytes_per_value(table.schema.field(name).type) or BATCH_BYTES for name in self.needed]
+        sizes = [
+            bytes_per_value(table.schema.field(name).type) or BATCH_BYTES for name in replace(self, keys={}).needed
+        ]
         enough = 2 * FIRST_ROWS * sum(sizes)  # sources that join small batches give half of what they are asked for
         for read in read_rows(table, self.columns, batch_bytes=int(min(BATCH_BYTES, enough))):
             batch = replace(read, data=read.data.slice(0, FIRST_ROWS))
