@@ -117,7 +117,10 @@ def test_a_probability_of_0_is_worse(capsys, tmp_path):
 REFUSED = {
     "one file": (["{0}"], "OptionError: compare needs two models or more"),
     "rows": (["{0}", "{1}"], r"old has 400 rows and new 390: row 390 of .*old\.parquet.* has no partner\. Pass on="),
-    "no key": (["{0}", "{1}", "--on", "idd"], r"no column is named 'idd'.*Did you mean 'id'\? Pass --on NAME"),
+    "no key": (
+        ["{0}", "{1}", "--on", "idd"],
+        r"SourceError: old: no column is named 'idd'.*Did you mean 'id'\? Pass --on NAME",
+    ),
     "twice": (["{0}", "{1}", "--on", "user"], r"'user' is \d+ in row \d+ of \S*old\.parquet and again in row"),
     "no file": (["{0}", "nowhere.csv"], r"nowhere\.csv does not exist"),
     "names": (["{0}", "{1}", "--on", "id", "--names", "a"], "must be 2 names"),
@@ -133,6 +136,15 @@ def test_refused_input_is_one_line_and_status_2(capsys, files, name):
     assert err.startswith("xent: ")
     assert err.count("\n") == 1
     assert re.search(message, err), err
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_missing_column_is_said_with_the_model_that_lacks_it(capsys, tmp_path, turned):
+    (tmp_path / "a.csv").write_text("id,label,p\n1,1,0.9\n")
+    (tmp_path / "b.csv").write_text("nr,label,p\n1,1,0.9\n")
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    _, _, err = run(capsys, *paths[:: -1 if turned else 1], "--on", "id")
+    assert "SourceError: b: no column is named 'id'" in err
 
 
 def test_it_fits_a_narrow_terminal(capsys, files, monkeypatch):

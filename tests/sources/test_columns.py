@@ -105,6 +105,16 @@ def test_a_column_of_labels_for_each_class(label):
     assert (found.predictions, found.class_names) == (("p_dog", "p_cat"), ("dog", "cat"))
 
 
+@pytest.mark.parametrize("stem", ["p", "prob", "Proba", ""])
+def test_columns_that_count_up_from_0_are_a_class_each(stem):
+    names = [f"{stem}{number}" for number in (10, *range(10))]
+    found = choose_columns(schema("label", "x1", *names, y_pred=TEXT))
+    assert (found.predictions, found.class_names) == (tuple(names), tuple(map(str, (10, *range(10)))))
+    assert choose_columns(schema("label", *names, "p_0", "p_1")).predictions == ("p_0", "p_1")
+    with pytest.raises(SourceError, match="prediction columns are missing"):
+        choose_columns(schema("label", *names[:-1]))
+
+
 def test_predicted_names_beside_probabilities_are_left_out_and_said():
     found = choose_columns(schema("y", "p_a", "p_b", y_pred=TEXT))
     assert found.predictions == ("p_a", "p_b")

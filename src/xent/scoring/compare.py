@@ -97,7 +97,7 @@ def compare(
     keys = {"on": on, "cluster": cluster, "group": group}
     options = {"normalize": normalize, "clip": clip}
     if labels is None:
-        opened: Sequence[Data] = _tables(models, label, prediction, sample_weight, keys, progress)
+        opened: Sequence[Data] = _tables(models, called, label, prediction, sample_weight, keys, progress)
     else:
         opened = _arrays(models, labels, sample_weight, keys, label, prediction)
     prepared = [prepare(data, kind, task, classes, options) for data in opened]
@@ -120,7 +120,13 @@ def _unused_id(opened: Sequence[Any]) -> str | None:
 
 
 def _tables(
-    models: Sequence[Any], label: Any, prediction: Any, weight: Any, keys: dict[str, Any], progress: Progress | None
+    models: Sequence[Any],
+    called: Sequence[str],
+    label: Any,
+    prediction: Any,
+    weight: Any,
+    keys: dict[str, Any],
+    progress: Progress | None,
 ) -> Sequence[Data]:
     for name, column in {**keys, "sample_weight": weight}.items():
         if column is not None and not isinstance(column, str):
@@ -128,7 +134,9 @@ def _tables(
                 f"{name} is a {type(column).__name__}, but without labels= it names a column of the models' tables.\n"
                 f"Pass {name}='name', or arrays for everything: labels=, predictions and {name}=."
             )
-    return open_models(models, label=label, prediction=prediction, sample_weight=weight, keys=keys, progress=progress)
+    return open_models(
+        models, called, label=label, prediction=prediction, sample_weight=weight, keys=keys, progress=progress
+    )
 
 
 def _arrays(

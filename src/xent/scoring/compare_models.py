@@ -15,7 +15,7 @@ from xent.scoring.plan import Label
 from xent.scoring.prepare import Prepared, open_table
 from xent.sources.columns import choose_columns
 from xent.sources.known import layout_of
-from xent.sources.names import find_column
+from xent.sources.names import columns_of, find_column
 from xent.sources.sql import Query
 
 __all__ = ["Model", "open_models", "same_classes"]
@@ -32,6 +32,7 @@ class Model(NamedTuple):
 
 def open_models(
     models: Sequence[Any],
+    names: Sequence[str],
     *,
     label: str | Sequence[str] | None,
     prediction: str | Sequence[str] | None,
@@ -48,18 +49,20 @@ def open_models(
     for position, model in enumerate(models):
         _refuse_bare_array(position, model)
     tables = [open_table(model) for model in models]
+    asked = {**keys, "weight": sample_weight}
     opened = []
-    for position, table in enumerate(tables):
-        found, weight = {}, None
-        for name, column in {**keys, "weight": sample_weight}.items():
-            holders = [i for i, other in enumerate(tables) if column is not None and _has(other.schema, column)]
-            if column is None or (name != "on" and holders and position not in holders):
-                continue
-            found[name] = find_column(table.schema, column, f"--{name} NAME ({name}=)")
-        weight = found.pop("weight", None)
-        columns = choose_columns(
-            table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
-        )
+    for position, (name, table) in enumerate(zip(names, tables, strict=True)):
+        found = {}
+        with columns_of(name):
+            for key, column in asked.items():
+                holders = [i for i, other in enumerate(tables) if column is not None and _has(other.schema, column)]
+                if column is None or (key != "on" and holders and position not in holders):
+                    continue
+                found[key] = find_column(table.schema, column, f"--{key} NAME ({key}=)")
+            weight = found.pop("weight", None)
+            columns = choose_columns(
+                table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
+            )
         opened.append(InFiles(table, columns, progress, found))
     return opened
 

@@ -22,6 +22,7 @@ _SINGLES = ("p", "score", "probability", "prediction", "y_pred", "y_prob", "y_pr
 _MORE_PREFIXES = ("probability_", "score_")
 _MORE_SINGLES = {"logits": "logits", "probabilities": None, "probs": None, "scores": None, "predicted_proba": None}
 _PREDICTED = {"prediction", "y_pred"}  # may be the predicted class
+_COUNTED = "p0, p1, …"  # prob0 and proba0 likewise
 _NUMBERED = "0, 1, …"  # one column a class, named by its number, as pandas names those of an array
 _LABEL_FLAG = "--label NAME (label=)"
 _PREDICTION_FLAG = "--prediction 'p_*' (prediction=)"
@@ -57,7 +58,7 @@ def choose_columns(
             joined by commas, where each row has a label, or a share of it, for every class.
         prediction: a name, a pattern (`p_*`), a list of names, or names joined by commas; None guesses `p_*`,
             `prob_*`, `proba_*`, `logit_*`, `logp_*`, `p`, `score`, `probability`, `prediction`, `y_pred`, `y_prob`,
-            `y_proba` or `y_score`, else `probability_*`, `score_*`, `logits`, `probabilities`, `probs`, `scores`, `predicted_proba`, or `0`, `1`, ….
+            `y_proba` or `y_score`, else `probability_*`, `score_*`, `logits`, `probabilities`, `probs`, `scores`, `predicted_proba`, or `0`, `1`, … or `p0`, `p1`, ….
         weight: its name; None for no weight.
         layout: what is known of the columns beside their names, from `layout_of`.
 
@@ -173,7 +174,9 @@ def _guess_predictions(
         names = [find_column(schema, name, _PREDICTION_FLAG) for name in names]
         notes.append(sentence("note.predictions", columns=_spoken(names)))
         return names, pattern
-    looked = ", ".join([*(f"{one}*" for one in (*_PREFIXES, *_MORE_PREFIXES)), *_SINGLES, *_MORE_SINGLES, _NUMBERED])
+    looked = ", ".join(
+        [*(f"{one}*" for one in (*_PREFIXES, *_MORE_PREFIXES)), *_SINGLES, *_MORE_SINGLES, _NUMBERED, _COUNTED]
+    )
     if families:
         either = reduce(lambda first, second: sentence("either", first=first, second=second), families)
         what = sentence("refused.predictions.several", names=either, found=_found(schema))
@@ -198,13 +201,20 @@ def _families(names: Sequence[str]) -> dict[str, list[str]]:
         some = [name for name in dict.fromkeys(names) if name.lower().startswith(prefix) and len(name) > len(prefix)]
         families |= {f"{prefix}*": some} if len(some) > 1 else {}
     if families.keys() <= _PREDICTED:
-        numbered = [name for name in dict.fromkeys(names) if name.isdecimal()]
-        families |= {_NUMBERED: numbered} if len(numbered) > 1 and _count_up(numbered) else {}
+        families |= _counting(names)
     return families
 
 
-def _count_up(names: Sequence[str]) -> bool:
-    return sorted(names, key=int) == [str(number) for number in range(len(names))]
+def _counting(names: Sequence[str]) -> dict[str, list[str]]:
+    """Columns 0, 1, … or p0, p1, …, likewise prob0 and proba0, where no number is missing."""
+    numbers: dict[str, dict[str, str]] = {}
+    for match in filter(None, (re.fullmatch(r"(p|prob|proba|)(\d+)", name, re.IGNORECASE) for name in names)):
+        numbers.setdefault(match[1].lower(), {})[match[0]] = match[2]
+    return {
+        f"{stem}*" if stem else _NUMBERED: list(found)
+        for stem, found in numbers.items()
+        if len(found) > 1 and sorted(found.values(), key=int) == [str(number) for number in range(len(found))]
+    }
 
 
 def _no_prediction(schema: pa.Schema, name: str) -> str | None:

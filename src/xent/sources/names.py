@@ -2,14 +2,15 @@
 
 import difflib
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 
 from xent.errors import ArgumentTypeError, SourceError
-from xent.texts.catalogue import Sentence, sentence
+from xent.texts.catalogue import sentence
 
-__all__ = ["find_column", "listing", "narrowed", "refused"]
+__all__ = ["columns_of", "find_column", "listing", "narrowed", "refused"]
 
 _MOST_LISTED = 30
 
@@ -37,11 +38,23 @@ def find_column(schema: pa.Schema, name: str, flag: str) -> str:
     raise refused(what, sentence("refused.pass", flag=flag))
 
 
-def refused(what: Sentence, step: Sentence) -> SourceError:
+def refused(what: str, step: str) -> SourceError:
     """An error that can be said in other languages."""
     error = SourceError(f"{what}\n{step}")
     error.said = what, step
     return error
+
+
+@contextmanager
+def columns_of(table: str) -> Iterator[None]:
+    """Where one of several tables has not the columns asked for, say which."""
+    try:
+        yield
+    except SourceError as error:
+        if not error.said:
+            raise
+        what, step = error.said
+        raise refused(sentence("refused.of", table=table, what=what), step) from None
 
 
 def narrowed(schema: pa.Schema, columns: Sequence[str]) -> pa.Schema:

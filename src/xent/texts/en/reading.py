@@ -62,6 +62,7 @@ TEXTS = {
     "refused.same_name": "column {name} is ambiguous: {names} match.",
     "refused.no_column": "no column is named {name}; {found}.",
     "refused.closest": "{what} Did you mean {closest}?",
+    "refused.of": "{table}: {what}",
     "refused.no_match": "no column matches {pattern}; {found}.",
     "refused.label.several": "the label column is ambiguous, it could be {names}; {found}.",
     "refused.label.taken": "the label column is missing: {names}, which could be it, is named as the weight or a prediction; {found}.",

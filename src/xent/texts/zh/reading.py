@@ -62,6 +62,7 @@ TEXTS = {
     "refused.same_name": "列 {name} 有歧义：{names} 都符合。",
     "refused.no_column": "没有名为 {name} 的列；{found}。",
     "refused.closest": "{what}是不是 {closest}？",
+    "refused.of": "{table}：{what}",
     "refused.no_match": "没有列与 {pattern} 匹配；{found}。",
     "refused.label.several": "标签列有歧义，可能是 {names}；{found}。",
     "refused.label.taken": "缺少标签列：可能的 {names} 已被指定为权重或预测；{found}。",
