@@ -10,6 +10,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 import xent
@@ -226,11 +228,19 @@ def test_few_rows_of_one_sign_prove_nothing():
     found = compare([0.8] * 5, [0.9] * 5, labels=[1] * 5)
     assert found.pairs[0].standard_error == 0.0
     assert found.pairs[0].p_value == 2.0**-4
-    assert (found.best, found.pairs[0].rows_needed) == (None, 2)
+    assert (found.best, found.pairs[0].rows_needed) == (None, 6)
     assert compare([0.8] * 6, [0.9] * 6, labels=[1] * 6).best == "B"
     assert "no verdict" in compare([0.8], [0.9], labels=[1]).verdict
     assert compare([0.8, 0.1, 0.2, 0.1], [0.9] * 4, labels=[1] * 4).losses[0].interval[0] > 0.0
     assert compare([0.99] * 5 + [0.2], [0.9] * 6, labels=[1] * 6).losses[0].interval[0] == 0.0
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.01, 0.99)), min_size=2, max_size=12))
+def test_an_interval_without_0_goes_with_a_p_value_that_says_so(pairs):
+    found = compare(*zip(*pairs, strict=True), labels=[1] * len(pairs)).pairs[0]
+    low, high = found.interval
+    if not low <= 0.0 <= high:
+        assert found.p_value <= 0.05
 
 
 def test_fewer_rows_than_there_are_never_settle_it():

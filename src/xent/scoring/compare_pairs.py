@@ -21,6 +21,7 @@ LEVEL = 0.05
 SMALL = 30  # rows below which groups are pooled
 MANY = 20  # classes above which they are, too
 _POWER = 2.8  # 1.96 + 0.84: the quantiles of the normal distribution for 5 % (two-sided) and a power of 80 %
+_FEWEST = 6  # rows whose differences, all of one sign, are less likely than 5 % where signs are tossed: 2^-5
 
 Shown = Callable[[float], float]  # nats in the unit of the comparison
 Int64 = NDArray[np.int64]
@@ -128,7 +129,10 @@ def _difference(tally: Tally, clustered: bool, few: int) -> Mean:
     if mean.p_value is None or mean.estimate == 0.0:
         return mean
     # Five differences of one sign are no proof, however alike: flipping signs at random gives that 1 time in 16.
-    return mean._replace(p_value=max(mean.p_value, 2.0**-mean.degrees))
+    by_chance, interval = 2.0**-mean.degrees, mean.interval
+    if interval is not None and by_chance > LEVEL:
+        interval = min(interval[0], 0.0), max(interval[1], 0.0)
+    return mean._replace(p_value=max(mean.p_value, by_chance), interval=interval)
 
 
 def _known(nats: float, shown: Shown) -> float | None:
@@ -150,4 +154,4 @@ def _rows_needed(rows: int, mean: Mean) -> int | None:
     if mean.standard_error is None or mean.estimate == 0.0:
         return None
     needed = rows * (_POWER * (mean.standard_error / mean.estimate)) ** 2
-    return max(2, math.ceil(needed)) if math.isfinite(needed) else None
+    return max(_FEWEST, math.ceil(needed)) if math.isfinite(needed) else None
