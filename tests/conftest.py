@@ -64,12 +64,16 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """What is collected stays: 1.6 million objects, which a search for garbage would go through again and again."""
+    """What is collected stays: 1.6 million objects, which a search for garbage would go through again and again.
+
+    It is looked for 20 times less often than by default: among all that tests import, it took 6 % of their time.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         gc.enable()
 
 
