@@ -66,7 +66,7 @@ def pytest_xdist_auto_num_workers():
 def pytest_collection():
     """What is collected stays: 1.6 million objects, which a search for garbage would go through again and again.
 
-    It is looked for 20 times less often than by default: among all that tests import, it took 6 % of their time.
+    It is also looked for when 20,000 objects are new, not 700: among all that tests import, that took 6 % of their time.
     """
     gc.disable()
     try:

@@ -1,7 +1,7 @@
 """`compare`: is one model really better than another on the same rows?"""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -97,7 +97,16 @@ def compare(
     keys = {"on": on, "cluster": cluster, "group": group}
     options = {"normalize": normalize, "clip": clip}
     if labels is None:
-        opened: Sequence[Data] = _tables(models, called, label, prediction, sample_weight, keys, progress)
+        _refuse_arrays({**keys, "sample_weight": sample_weight})
+        opened: Sequence[Data] = open_models(
+            models,
+            called,
+            label=label,
+            prediction=prediction,
+            sample_weight=sample_weight,
+            keys=keys,
+            progress=progress,
+        )
     else:
         opened = _arrays(models, labels, sample_weight, keys, label, prediction)
     prepared = [prepare(data, kind, task, classes, options) for data in opened]
@@ -119,24 +128,13 @@ def _unused_id(opened: Sequence[Any]) -> str | None:
     return next((name for name in _IDS if name in common), None)
 
 
-def _tables(
-    models: Sequence[Any],
-    called: Sequence[str],
-    label: Any,
-    prediction: Any,
-    weight: Any,
-    keys: dict[str, Any],
-    progress: Progress | None,
-) -> Sequence[Data]:
-    for name, column in {**keys, "sample_weight": weight}.items():
+def _refuse_arrays(columns: Mapping[str, Any]) -> None:
+    for name, column in columns.items():
         if column is not None and not isinstance(column, str):
             raise ArgumentTypeError(
                 f"{name} is a {type(column).__name__}, but without labels= it names a column of the models' tables.\n"
                 f"Pass {name}='name', or arrays for everything: labels=, predictions and {name}=."
             )
-    return open_models(
-        models, called, label=label, prediction=prediction, sample_weight=weight, keys=keys, progress=progress
-    )
 
 
 def _arrays(

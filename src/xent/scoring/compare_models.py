@@ -49,16 +49,18 @@ def open_models(
     for position, model in enumerate(models):
         _refuse_bare_array(position, model)
     tables = [open_table(model) for model in models]
-    asked = {**keys, "weight": sample_weight}
+    asked = {key: column for key, column in {**keys, "weight": sample_weight}.items() if column is not None}
+    some_have = {
+        key for key, column in asked.items() if key != "on" and any(_has(table.schema, column) for table in tables)
+    }
     opened = []
-    for position, (name, table) in enumerate(zip(names, tables, strict=True)):
-        found = {}
+    for name, table in zip(names, tables, strict=True):
         with columns_of(name):
-            for key, column in asked.items():
-                holders = [i for i, other in enumerate(tables) if column is not None and _has(other.schema, column)]
-                if column is None or (key != "on" and holders and position not in holders):
-                    continue
-                found[key] = find_column(table.schema, column, f"--{key} NAME ({key}=)")
+            found = {
+                key: find_column(table.schema, column, f"--{key} NAME ({key}=)")
+                for key, column in asked.items()
+                if key not in some_have or _has(table.schema, column)
+            }
             weight = found.pop("weight", None)
             columns = choose_columns(
                 table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)

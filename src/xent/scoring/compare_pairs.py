@@ -21,7 +21,7 @@ LEVEL = 0.05
 SMALL = 30  # rows below which groups are pooled
 MANY = 20  # classes above which they are, too
 _POWER = 2.8  # 1.96 + 0.84: the quantiles of the normal distribution for 5 % (two-sided) and a power of 80 %
-_FEWEST = 6  # rows whose differences, all of one sign, are less likely than 5 % where signs are tossed: 2^-5
+_FEWEST = 1 - math.floor(math.log2(LEVEL))  # rows that tossed signs seldom make all of one sign: 2^-5
 
 Shown = Callable[[float], float]  # nats in the unit of the comparison
 Int64 = NDArray[np.int64]
@@ -129,10 +129,10 @@ def _difference(tally: Tally, clustered: bool, few: int) -> Mean:
     if mean.p_value is None or mean.estimate == 0.0:
         return mean
     # Five differences of one sign are no proof, however alike: flipping signs at random gives that 1 time in 16.
-    by_chance, interval = 2.0**-mean.degrees, mean.interval
-    if interval is not None and by_chance > LEVEL:
+    interval = mean.interval
+    if interval is not None and mean.degrees + 1 < _FEWEST:
         interval = min(interval[0], 0.0), max(interval[1], 0.0)
-    return mean._replace(p_value=max(mean.p_value, by_chance), interval=interval)
+    return mean._replace(p_value=max(mean.p_value, 2.0**-mean.degrees), interval=interval)
 
 
 def _known(nats: float, shown: Shown) -> float | None:
