@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import xent
-from xent.autodiff import arrays, linear_passes, sigmoid_arrays
+from xent.autodiff import arrays, linear_kept, linear_passes, sigmoid_arrays
 from xent.autodiff import numpy as numpy_adapter
 from xent.kernels import pool
 
@@ -384,7 +384,7 @@ def threads_used(monkeypatch):
         used.append(threads)
         over_ranges(work, rows, numbers, threads)
 
-    for module in (arrays, linear_passes, sigmoid_arrays):
+    for module in (arrays, linear_kept, linear_passes, sigmoid_arrays):
         monkeypatch.setattr(module, "over_ranges", recorded)
     yield used
     torch.set_num_threads(before)

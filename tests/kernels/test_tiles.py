@@ -6,12 +6,22 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 import xent
-from xent.autodiff import linear_tiles
+from xent.autodiff import linear_kept, linear_tiles
 from xent.kernels import choice, linear_tiles_numba, panels_numba, registers_numba
 
 needs_tiles = pytest.mark.skipif(choice.tiles() is None, reason="the processor is not one that tiles are made for")
 pytestmark = needs_tiles
-SHAPES = [(1, 1, 1), (1, 8, 3), (13, 7, 33), (37, 6, 481), (70, 33, 479), (101, 34, 977), (300, 64, 1500)]
+SHAPES = [
+    (1, 1, 1),
+    (1, 8, 3),
+    (13, 7, 33),
+    (37, 6, 481),
+    (70, 33, 479),
+    (101, 34, 977),
+    (300, 64, 1500),
+    (401, 70, 2050),
+]
+KEPT = 1920  # classes of float32 from which on logits are kept
 
 
 @pytest.fixture
@@ -70,10 +80,10 @@ def test_products_of_packed_operands(shape, pairs, kept):
     by_steps = [v.reshape(-1).view(np.int32) if pairs else v.reshape(-1) for v in stored]
     dtype = np.int32 if pairs else np.float32
     whole = np.full((rows + 2, columns + 40), 7.0, np.float32)
-    by_rows, by_columns = (linear_tiles.Plan(pairs, False, 0).memory(steps * (columns + 64)) for _ in range(2))
+    by_rows, by_columns = (linear_tiles.Plan(pairs, False, False, 0).memory(steps * (columns + 64)) for _ in range(2))
     assert by_rows.dtype == dtype
     panels_numba.pack_rows(by_steps[1].reshape(columns, steps), by_rows)
-    panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, numbers, by_columns)
+    panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, columns, numbers, by_columns)
     size = steps * -(-columns // 32) * 32
     np.testing.assert_array_equal(by_rows[:size], by_columns[:size])
     turned = np.ascontiguousarray(by_steps[0].reshape(rows, steps).T).reshape(-1)
@@ -105,10 +115,48 @@ def test_loss_and_gradients_against_float64(taken, dtype, bias, shape):
         assert off(found, expected) < (3e-6 if dtype == torch.float32 else torch.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_memory_and_threads_do_not_matter(taken, dtype):
+@pytest.fixture
+def kept(monkeypatch):
+    """How many rows' logits were kept at a time."""
+    rows, slopes_of_all = [], linear_kept.slopes_of_all
+
+    def recorded(block, *given):
+        rows.append(len(block.labels))
+        slopes_of_all(block, *given)
+
+    monkeypatch.setattr(linear_kept, "slopes_of_all", recorded)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("memory", "blocks"), [(None, [150]), (4_000_000, [150]), (1_200_000, [96, 54]), (400_000, [])]
+)
+def test_logits_are_kept_where_memory_is_enough(kept, memory, blocks):
+    parts, labels = drawn(200, 16, KEPT)
+    labels[::4] = -1
+    loss, gradients = step(parts, labels, ignore_index=-1, max_memory=memory)
+    true_loss, true = truth(parts, labels, ignore_index=-1)
+    assert kept == blocks
+    assert float(loss) == pytest.approx(float(true_loss), rel=1e-6)
+    assert max(off(found, expected) for found, expected in zip(gradients, true, strict=True)) < 2e-6
+    assert not gradients[0][::4].any()
+
+
+def test_logits_of_few_classes_or_of_16_bits_or_without_gradients_are_not_kept(kept):
+    step(*drawn(200, 16, KEPT - 1))
+    step(*drawn(200, 16, KEPT, torch.bfloat16))
+    (features, weight, bias), labels = drawn(200, 16, KEPT)
+    xent.linear_cross_entropy(features.detach(), weight.detach(), labels, bias.detach())
+    assert not kept
+    weight.requires_grad_(False)
+    xent.linear_cross_entropy(features.detach(), weight, labels, bias)
+    assert kept == [200]
+
+
+@pytest.mark.parametrize(("dtype", "classes"), [(torch.float32, 1500), (torch.float32, KEPT), (torch.bfloat16, 1500)])
+def test_memory_and_threads_do_not_matter(taken, dtype, classes):
     """Threads to no bit; blocks of rows only to the order of the sums over them."""
-    parts, labels = drawn(300, 64, 1500, dtype)
+    parts, labels = drawn(300, 64, classes, dtype)
     before = torch.get_num_threads()
     try:
         results = []
@@ -145,9 +193,10 @@ def test_leads_beyond_the_spacing_of_float32(label, lead):
     assert float(slope[500, 0]) == pytest.approx(lead * np.exp(-lead) / (1.0 + rest), rel=precise)
 
 
-def test_impossible_classes_and_broken_rows():
+@pytest.mark.parametrize("classes", [1200, KEPT])
+def test_impossible_classes_and_broken_rows(classes):
     """A whole tile at −inf is no evidence against the others; NaN and +inf make a row NaN as everywhere."""
-    parts, labels = drawn(5, 4, 1200)
+    parts, labels = drawn(5, 4, classes)
     with torch.no_grad():
         parts[2][:600] = -torch.inf
         parts[2][1100:] = -torch.inf
@@ -167,9 +216,10 @@ def test_impossible_classes_and_broken_rows():
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 @pytest.mark.parametrize("place", [0, 1, 479, 480, 700, 1198])
-def test_one_broken_class_breaks_every_row(place, value):
+@pytest.mark.parametrize("classes", [1199, KEPT + 1])
+def test_one_broken_class_breaks_every_row(classes, place, value):
     """Wherever it stands: what comes after it in its tile, or in later tiles, must not hide it."""
-    parts, labels = drawn(40, 4, 1199)
+    parts, labels = drawn(40, 4, classes)
     with torch.no_grad():
         parts[2][place] = value
     loss, gradients = step(parts, labels)
@@ -186,9 +236,15 @@ def test_equal_logits_are_counted_one_by_one(classes):
 
 
 @pytest.mark.parametrize("options", [{"z_loss": 0.1}, {"reduction": "sum"}, {"denominator": 3.0}])
-def test_options_as_by_blocks(monkeypatch, taken, options):
-    parts, labels = drawn(50, 16, 700)
-    options |= {"class_weight": torch.linspace(0, 2, 700), "sample_weight": torch.linspace(0, 1, 50), "ignore_index": 3}
+@pytest.mark.parametrize("classes", [700, KEPT])
+def test_options_as_by_blocks(monkeypatch, taken, options, classes):
+    parts, labels = drawn(50, 16, classes)
+    weights = {
+        "class_weight": torch.linspace(0, 2, classes),
+        "sample_weight": torch.linspace(0, 1, 50),
+        "ignore_index": 3,
+    }
+    options = options | weights
     loss, gradients = step(parts, labels, **options)
     assert len(taken) == 1
     monkeypatch.setattr(choice, "tiles", lambda: None)
@@ -200,8 +256,9 @@ def test_options_as_by_blocks(monkeypatch, taken, options):
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_only_what_is_wanted(number):
-    parts, labels = drawn(50, 16, 700)
+@pytest.mark.parametrize("classes", [700, KEPT])
+def test_only_what_is_wanted(number, classes):
+    parts, labels = drawn(50, 16, classes)
     expected = step(parts, labels)[1][number]
     for other, part in enumerate(parts):
         part.requires_grad_(other == number)

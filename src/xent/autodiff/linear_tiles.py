@@ -1,8 +1,9 @@
-"""The linear layer's loss by tiles of logits that never leave the cache, made twice: for the sums, for the slopes.
+"""The linear layer's loss by products of our own, for class labels where the processor is one that they are made for.
 
-Four products of our own instead of three of a library's, for class labels where the processor is one that
-`panels_numba` is made for. In exchange no logits are written to memory, bfloat16 is multiplied as it is with sums in
-float32, and the weight's gradient is complete when it is written.
+There are two ways. In float32 the logits of some rows are kept, where memory is enough for many: three products, and
+the weight and its gradient are read once more for every such rows. Else tiles of logits never leave the cache and are
+made twice, for the sums and for the slopes: four products, but all rows at a time, so that the weight's gradient is
+complete when it is written, and can be rounded. bfloat16 is multiplied as it is, with sums in float32.
 """
 
 import math
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xent.autodiff import arrays
+from xent.autodiff import arrays, linear_again, linear_kept
+from xent.autodiff.linear_again import KEPT, PACKED
 from xent.autodiff.linear_arrays import Machine, Wanted
-from xent.autodiff.linear_passes import KEPT, PACKED, UNITS, Block, Plan, fold_all, slopes_of_all, up
+from xent.autodiff.linear_passes import UNITS, Block, Plan, fold_all, up
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, RowWeights, Targets
 from xent.kernels import choice
@@ -23,13 +25,15 @@ __all__ = ["loss", "serves"]
 
 Array = NDArray[Any]
 LEAST_ROWS = 48  # at a time
+KEPT_ROWS = 96  # whole panels, and rows of registers; a product less is worth so few passes over the weight
+KEPT_CLASSES = 1920  # shared out among the threads
 THREADS = 2  # whose memory is counted: results do not depend on how many there are
 
 
 def serves(layer: LinearArrays, targets: Targets, machine: Machine) -> bool:
     """Whether tiles do: labels are classes, nothing bends the logits, processor and memory are enough."""
     plain = targets.soft is None and layer.softcap is None and layer.weight.dtype != np.float64
-    return plain and choice.tiles() is not None and _plan(layer, len(layer.features), machine.max_memory) is not None
+    return plain and choice.tiles() is not None and _again(layer, len(layer.features), machine.max_memory) is not None
 
 
 @arrays.silent
@@ -39,15 +43,16 @@ def loss(
     """As `linear_arrays.loss`; 16-bit gradients that are written once come rounded."""
     labels = np.ascontiguousarray(targets.labels)
     counted = np.flatnonzero(labels >= 0)
-    plan = _plan(layer, len(counted), machine.max_memory)
+    given = layer, len(counted), machine.max_memory
+    plan = (_kept(*given) if any(wanted) else None) or _again(*given)
     assert plan is not None
-    whole = 0 < len(counted) <= plan.rows
-    gradients = _gradients(layer, wanted, whole)
+    gradients = _gradients(layer, wanted, len(counted), plan.rows)
+    logits = plan.memory(len(layer.weight) * up(plan.rows, choice.tiles().COLUMNS)) if plan.kept else None
     losses, totals = np.zeros(len(labels), np.float32), []
     for start in range(0, len(counted), plan.rows):
         stop = min(start + plan.rows, len(counted))
         rows = slice(start, stop) if len(counted) == len(labels) else counted[start:stop]
-        block = _block(layer, rows, labels[rows], plan, machine.threads)
+        block = _block(layer, rows, labels[rows], plan, machine.threads, logits)
         normaliser, at = fold_all(block)
         statistics = formulas.index_statistics(normaliser, at)
         some = arrays.part_of_weights(weights, rows)
@@ -58,18 +63,19 @@ def loss(
             on = formulas.row_loss_gradient(statistics, some, share)
             slope = formulas.index_gradient(normaliser, statistics.nll, *on)
             on_features = None if gradients.features is None else np.zeros((stop - start, block.dim), np.float32)
-            _collect(block, normaliser.peak, slope, gradients._replace(features=on_features), whole)
+            _collect(block, normaliser.peak, slope, gradients._replace(features=on_features), start == 0)
             if gradients.features is not None and on_features is not None:
                 _put(gradients.features, rows, on_features)
     return math.fsum(totals), losses, gradients
 
 
-def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, whole: bool) -> None:
-    """Add to the gradients, where `whole` does not count what is in the weight's."""
+def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, fresh: bool) -> None:
+    """Add to the gradients; what is in the weight's does not count if it is `fresh`."""
     known = np.minimum(block.labels, len(block.bias) - 1)
     if gradients.features is not None:
         choice.tiles().add_rows(gradients.features.reshape(-1), block.dim, slope.entry, block.weight, known)
-    slopes_of_all(block, peak, slope, gradients, whole)
+    way = linear_again if block.logits is None else linear_kept
+    way.slopes_of_all(block, peak, slope, gradients, fresh)
     if gradients.bias is not None:
         gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))
 
@@ -83,8 +89,27 @@ def _put(out: Array, rows: Any, found: Array) -> None:
     out[rows] = found
 
 
-def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
-    """The most rows at a time, since each time costs a pass over the weight and its gradient."""
+def _kept(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
+    """As many rows at a time as the logits of fit into memory, if they are all or many."""
+    kernels, (classes, dim) = choice.tiles(), layer.weight.shape
+    if layer.weight.dtype != np.float32 or classes < KEPT_CLASSES:
+        return None
+    padded = up(dim, kernels.COLUMNS)
+    room = max_memory // 4 - kernels.HEIGHT * padded - THREADS * 3 * kernels.WIDE
+    fit = room // (classes + 2 * padded + dim + UNITS * 3) // kernels.COLUMNS * kernels.COLUMNS
+    if fit < rows:
+        fit = fit // KEPT_ROWS * KEPT_ROWS
+    return Plan(False, False, True, _evened(rows, fit)) if fit > 0 else None
+
+
+def _evened(rows: int, fit: int) -> int:
+    """As few as go as often as what fits, in whole panels."""
+    times = max(1, -(-rows // fit))
+    return min(fit, up(max(1, -(-rows // times)), choice.tiles().COLUMNS))
+
+
+def _again(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
+    """The most rows at a time, since each time costs two passes over the weight."""
     kernels, dim = choice.tiles(), layer.features.shape[1]
     pairs = layer.weight.dtype == np.uint16 and dim % 2 == 0 and kernels.pairs_available()
     wide = not pairs and layer.weight.dtype != np.float32
@@ -95,10 +120,10 @@ def _plan(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     of_thread = 4 * kernels.HEIGHT + size * kernels.CLASSES  # for each row that it takes
     fit = (room - THREADS * kernels.WIDE * of_thread) // of_row
     fit = max(fit, min(kernels.WIDE, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
-    return Plan(pairs, wide, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None
+    return Plan(pairs, wide, False, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None
 
 
-def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: int) -> Block:
+def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: int, logits: Array | None) -> Block:
     """The layer's numbers as the kernels know them, the features packed."""
     kernels, dim = choice.tiles(), layer.features.shape[1]
     features, weight = _numbers(layer.features[rows]), _numbers(layer.weight)
@@ -106,13 +131,14 @@ def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: i
     by_rows = plan.memory(plan.steps(dim) * up(len(labels), kernels.COLUMNS))
     kernels.pack_rows(steps.reshape(len(labels), -1), by_rows)
     bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else np.ascontiguousarray(layer.bias)
-    return Block(features, by_rows, labels, weight, bias, dim, plan, threads, [])
+    return Block(features, by_rows, labels, weight, bias, dim, plan, threads, logits, [])
 
 
-def _gradients(layer: LinearArrays, wanted: Wanted, whole: bool) -> Gradients:
-    """Features' in their own dtype, the weight's too and without zeros where it is written once; float32 else."""
+def _gradients(layer: LinearArrays, wanted: Wanted, rows: int, at_a_time: int) -> Gradients:
+    """Features' in their own dtype, the weight's too where it is written once, else float32; the first rows fill it."""
     features, weight, bias = layer[:3]
-    on_weight = np.empty(weight.shape, arrays.stored(weight)) if whole else np.zeros(weight.shape, np.float32)
+    dtype = arrays.stored(weight) if rows <= at_a_time else np.float32
+    on_weight = np.empty(weight.shape, dtype) if rows > 0 else np.zeros(weight.shape, dtype)
     return Gradients(
         np.zeros(features.shape, arrays.stored(features)) if wanted.features else None,
         on_weight if wanted.weight else None,

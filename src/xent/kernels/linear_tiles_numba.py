@@ -20,9 +20,11 @@ __all__ = [
     "HEIGHT",
     "ROWS",
     "WIDE",
+    "add_products",
     "add_rows",
     "fold",
     "gather",
+    "into_slopes",
     "multiply",
     "pack_columns",
     "pack_rows",
@@ -55,6 +57,8 @@ def fold(
     labels: Array,
     first: int,
     tile: Array,
+    line: int,
+    further: int,
     lanes: Array,
     peak: Array,
     tail: Array,
@@ -62,17 +66,19 @@ def fold(
 ) -> None:
     """Merge the tiles of the classes from `first` on into each row's peak and tail, and note the label's logit.
 
-    `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
+    In `tile` logits are left, without bias: `line` from one class to the next, `further` from HEIGHT of them to the
+    next, 0 to forget them. `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
     """
     wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     before, below, equal = at(lanes, 0), at(lanes, wide), at(lanes, 2 * wide)
     for behind in range(0, bias.shape[0], HEIGHT):
         shifts, classes = at(bias, behind), min(HEIGHT, bias.shape[0] - behind)
-        product(at(left, behind * steps), steps, ONE, at(right, 0), steps, at(tile, 0), wide, classes, wide, NONE)
+        logits = at(tile, behind // HEIGHT * further)
+        product(at(left, behind * steps), steps, ONE, at(right, 0), steps, logits, line, classes, wide, NONE)
         for i in range(wide):
             before[i] = peak[i]
         for j in range(classes):
-            row, shift = at(tile, j * wide), shifts[j]
+            row, shift = at(logits, j * line), shifts[j]
             for i in range(wide):
                 z = row[i] + shift
                 peak[i] = peak[i] if peak[i] > z else z
@@ -84,7 +90,7 @@ def fold(
             below[i] = zero
         for j in range(0, classes, 2):  # by two: what is summed is stored half as often
             beside = 1 if j + 1 < classes else 0
-            row, next_row = at(tile, j * wide), at(tile, (j + beside) * wide)
+            row, next_row = at(logits, j * line), at(logits, (j + beside) * line)
             shift, next_shift = shifts[j], shifts[j + 1] if beside == 1 else IMPOSSIBLE
             for i in range(wide):
                 z, next_z = row[i] + shift, next_row[i] + next_shift
@@ -100,7 +106,7 @@ def fold(
         for i in range(labels.shape[0]):
             y = labels[i] - first - behind
             if 0 <= y < classes:
-                label_logit[i] = tile[y * wide + i] + shifts[y]
+                label_logit[i] = logits[y * line + i] + shifts[y]
 
 
 @in_order
@@ -156,6 +162,20 @@ def slopes(
         product(at(turned, 0), ONE, wide, at(weight, 0), count, at(features, 0), dim, labels.shape[0], dim, ONE)
 
 
+@in_order
+def into_slopes(logits: Array, line: int, bias: Array, labels: Array, first: int, peak: Array, scale: Array) -> None:
+    """The same slopes in the place of float32 logits that `fold` has left."""
+    for j in range(bias.shape[0]):
+        row, shift = at(logits, j * line), bias[j]
+        for i in range(peak.shape[0]):
+            term = exp_or_0((row[i] + shift) - peak[i], row[i])
+            row[i] = scale[i] * term
+    for i in range(labels.shape[0]):
+        y = labels[i] - first
+        if 0 <= y < bias.shape[0]:
+            logits[y * line + i] = 0
+
+
 @loop
 def gather(
     left: Array,
@@ -192,6 +212,19 @@ def gather(
             here = at(out, behind * dim)
             for j in range(count * dim):
                 here[j] = narrowed(to[j], out[0])
+
+
+@loop
+def add_products(
+    slopes: Array, line: int, weight: Array, dim: int, first: int, last: int, packed: Array, features: Array, rows: int
+) -> None:
+    """Add slopesᵀ·weight to some rows of `features`, in the columns from `first` to `last`; `packed` is memory."""
+    classes = weight.shape[0] // dim
+    for behind in range(0, classes, HEIGHT):
+        count = min(HEIGHT, classes - behind)
+        pack_columns(weight[behind * dim + first :], dim, last - first, count, packed)
+        left, to = at(slopes, behind * line), at(features, first)
+        product(left, ONE, line, at(packed, 0), count, to, dim, rows, last - first, ONE)
 
 
 @loop

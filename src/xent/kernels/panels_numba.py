@@ -75,8 +75,8 @@ def pack_rows(source: Array, out: Array) -> None:
 
 
 @loop
-def pack_columns(source: Array, lines: int, rows: int, out: Array) -> None:
-    """A right operand (rows, lines) whose lines lie side by side, of which `rows` are numbers of k.
+def pack_columns(source: Array, step: int, lines: int, rows: int, out: Array) -> None:
+    """A right operand (rows, lines) whose lines lie side by side, of which `rows` are numbers of k, `step` apart.
 
     Two rows are packed at a time. Memory is asked for what comes next, since it is waited for longer than it is worked on.
     """
@@ -85,12 +85,12 @@ def pack_columns(source: Array, lines: int, rows: int, out: Array) -> None:
     for start in range(0, rows, TOGETHER):
         for first in range(0, lines, COLUMNS):
             for row in range(start, min(start + TOGETHER, rows), 2):
-                alone, here = row + 1 == rows, row * lines + first
-                low, high = at(source, here), at(source, here if alone else here + lines)
-                to, step = at(out, first * steps + row // numbers * COLUMNS), 0 if alone else COLUMNS
+                alone, here = row + 1 == rows, row * step + first
+                low, high = at(source, here), at(source, here if alone else here + step)
+                to, apart = at(out, first * steps + row // numbers * COLUMNS), 0 if alone else COLUMNS
                 for half in (0, LANES):
-                    fetch(at(low, TOGETHER * lines + half))
-                    fetch(at(high, TOGETHER * lines + half))
+                    fetch(at(low, TOGETHER * step + half))
+                    fetch(at(high, TOGETHER * step + half))
                 for line in range(COLUMNS):
                     fits = line < lines - first
-                    join(to, line, step, low[line] if fits else none, none if alone or not fits else high[line])
+                    join(to, line, apart, low[line] if fits else none, none if alone or not fits else high[line])
