@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import xent
+from xent.checks import losses
 
 LIBRARIES = {"numpy": np, "strict": array_api_strict, "torch": torch, "jax": jnp}
 each_library = pytest.mark.parametrize("library", LIBRARIES)
@@ -454,6 +456,30 @@ def test_probabilities_as_logits_warn_once_in_a_process_where_they_can_be_read(l
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "<string>"
+
+
+def test_probabilities_of_16_bits_warn_too(monkeypatch):
+    monkeypatch.setattr(losses, "_warned", False)
+    with pytest.warns(UserWarning, match="looks like probabilities"):
+        xent.softmax_cross_entropy(torch.tensor([SOFT], dtype=torch.bfloat16), torch.tensor([INDEX]))
+
+
+def test_logits_of_16_bits_are_not_widened_to_be_looked_at():
+    """PyTorch would share that out, and its threads then spin for a while in the way of ours: a fifth of a step."""
+    sizes = []
+
+    class Recorded(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor) and out.dtype == torch.float32:
+                sizes.append(out.numel())
+            return out
+
+    logits = torch.full((2, 4, 50_000), -1.0, dtype=torch.bfloat16)
+    with Recorded():
+        losses.probabilities_as_logits(logits)
+    assert sizes
+    assert max(sizes) <= 4
 
 
 @pytest.mark.parametrize("name", ["label_smoothing", "z_loss", "softcap"])

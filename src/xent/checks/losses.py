@@ -268,21 +268,28 @@ def same_shape(labels: Array, logits: Array) -> None:
 _warned = False
 
 
+def _in_unit_interval(matrix: Any) -> bool:
+    """Whether its first two entries on the diagonal are: two look-ups, which refute most."""
+    return bool(0.0 <= matrix[0, 0] <= 1.0 and 0.0 <= matrix[1, 1] <= 1.0)
+
+
 def probabilities_as_logits(logits: Array) -> None:
     """Warn, once in a process, about logits whose first rows are all in [0, 1] and sum to 1."""
     global _warned
     shape = logits.shape
     if _warned or len(shape) < 2 or min(shape[-2:]) < 2 or 0 in shape:
         return
-    if is_tensor(logits) and logits.itemsize == 2:  # before all of them are widened
+    if is_tensor(logits) and logits.itemsize == 2:  # before all of them are widened, by threads that then spin
         while logits.ndim > 2:
             logits = logits[0]
+        if not _in_unit_interval(values_of(logits[:2, :2])):
+            return
         logits = logits[:4]
     first = values_of(logits)  # before they are cut: JAX slices become traced in jit
     while first.ndim > 2:
         first = first[0]
     first = first[:4]
-    if not 0.0 <= first[0, 0] <= 1.0 or not 0.0 <= first[1, 1] <= 1.0 or first[0].min() < 0.0:
+    if not _in_unit_interval(first) or first[0].min() < 0.0:
         return
     if first.min() >= 0.0 and (np.abs(first.sum(axis=-1, dtype=np.float64) - 1.0) < 1e-5).all():
         _warned = True
