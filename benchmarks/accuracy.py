@@ -194,14 +194,16 @@ def beyond(leads: Array, wrong: Array) -> str:
 FIRST = {
     "softmax": "xent.softmax_cross_entropy(features @ weight.T, labels)",
     "softmax of 10 classes": "xent.softmax_cross_entropy(features @ weight[:10].T, labels % 10)",
-    "linear": "xent.linear_cross_entropy(features, weight, labels)",
+    "linear": "xent.linear_cross_entropy(features, weight.repeat(2, 1), labels)",
+    "linear in bfloat16": "xent.linear_cross_entropy(features.bfloat16(), weight.bfloat16(), labels)",
+    "linear of fewer classes": "xent.linear_cross_entropy(features, weight, labels)",
     "sigmoid": "xent.sigmoid_cross_entropy(features @ weight.T, targets)",
     "PyTorch's softmax": "torch.nn.functional.cross_entropy(features @ weight.T, labels)",
 }
 STEP = """
 import json, sys, time
 import torch
-features, weight = torch.randn(256, 64), torch.randn(1000, 64, requires_grad=True)
+features, weight = (torch.randn(rows, 64, requires_grad=True) for rows in (256, 1000))
 labels, targets = torch.randint(1000, (256,)), torch.zeros(256, 1000)
 optimizer = torch.optim.SGD([weight], lr=0.1)
 (features @ weight.T).sum().backward()

@@ -18,7 +18,7 @@ from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.autodiff.linear_passes import UNITS, Block, Plan, fold_all, up
 from xent.formulas import rows as formulas
 from xent.formulas.rows import Gradient, RowWeights, Targets
-from xent.kernels import choice
+from xent.kernels import choice, rows_numpy
 from xent.kernels.blockwise import Gradients, LinearArrays
 
 __all__ = ["loss", "serves"]
@@ -65,7 +65,7 @@ def loss(
             on_features = None if gradients.features is None else np.zeros((stop - start, block.dim), np.float32)
             _collect(block, normaliser.peak, slope, gradients._replace(features=on_features), start == 0)
             if gradients.features is not None and on_features is not None:
-                _put(gradients.features, rows, on_features)
+                gradients.features[rows] = rows_numpy.rounded(on_features, gradients.features.dtype)
     return math.fsum(totals), losses, gradients
 
 
@@ -78,15 +78,6 @@ def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, f
     way.slopes_of_all(block, peak, slope, gradients, fresh)
     if gradients.bias is not None:
         gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))
-
-
-def _put(out: Array, rows: Any, found: Array) -> None:
-    """Rows in the dtype in which they are kept."""
-    if out.dtype != found.dtype:
-        rounded = np.empty(found.shape, out.dtype)
-        choice.tiles().store(found.reshape(-1), rounded.reshape(-1))
-        found = rounded
-    out[rows] = found
 
 
 def _kept(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:

@@ -4,6 +4,7 @@ A tile is CLASSES high and as wide as there are rows side by side, a multiple of
 zeros for features and a scale of 0. Operands are packed as `panels_numba` has them.
 """
 
+import math
 from typing import Any
 
 import numba
@@ -30,7 +31,6 @@ __all__ = [
     "pack_rows",
     "pairs_available",
     "slopes",
-    "store",
     "widen",
 ]
 
@@ -84,8 +84,8 @@ def fold(
                 peak[i] = peak[i] if peak[i] > z else z
         for i in range(wide):
             rises = peak[i] > before[i]
-            rest = (tail[i] + 1.0) * exp(np.float64(before[i]) - np.float64(peak[i]))
-            tail[i] = rest if rises else tail[i]
+            if rises:  # seldom: no vectors of float64, which take long to compile
+                tail[i] = (tail[i] + 1.0) * math.exp(np.float64(before[i]) - np.float64(peak[i]))
             equal[i] = -one if rises else zero  # a peak's own 1 stays out of the tail, which may be far below it
             below[i] = zero
         for j in range(0, classes, 2):  # by two: what is summed is stored half as often
@@ -234,13 +234,6 @@ def add_rows(out: Array, dim: int, times: Array, rows: Array, taken: Array) -> N
         row, sum_of = at(rows, taken[i] * dim), at(out, i * dim)
         for j in range(dim):
             sum_of[j] += times[i] * widened(row[j])
-
-
-@loop
-def store(numbers: Array, out: Array) -> None:
-    """Round numbers to the dtype of where they are to be."""
-    for i in range(numbers.shape[0]):
-        out[i] = narrowed(numbers[i], out[i])
 
 
 @loop

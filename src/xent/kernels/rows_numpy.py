@@ -16,6 +16,7 @@ __all__ = [
     "entropy_spread",
     "gradient",
     "normaliser",
+    "rounded",
     "sigmoid_gradient",
     "sigmoid_nll",
     "soft_gradient",
@@ -150,14 +151,17 @@ def _widened(z: Array) -> Array:
     return z.astype(np.float32) if z.dtype == np.float16 else z
 
 
-def _store(values: Array, out: Array) -> None:
-    """Into out, rounded to nearest, ties to even; uint16 takes bfloat16."""
-    if out.dtype != np.uint16:
-        out[:] = values
-        return
+def rounded(values: Array, dtype: Any) -> Array:
+    """To nearest, ties to even; uint16 takes bfloat16."""
+    if dtype != np.uint16:
+        return values.astype(dtype, copy=False)
     bits = values.astype(np.float32).view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    out[:] = np.where(np.isnan(values), 0x7FC0, rounded)
+    nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return np.where(np.isnan(values), 0x7FC0, nearest).astype(dtype)
+
+
+def _store(values: Array, out: Array) -> None:
+    out[:] = rounded(values, out.dtype)
 
 
 def _targets(z: Array, soft: Array, labels: Array, on_label: Array) -> Array:
