@@ -80,7 +80,7 @@ def test_products_of_packed_operands(shape, pairs, kept):
     by_steps = [v.reshape(-1).view(np.int32) if pairs else v.reshape(-1) for v in stored]
     dtype = np.int32 if pairs else np.float32
     whole = np.full((rows + 2, columns + 40), 7.0, np.float32)
-    by_rows, by_columns = (linear_tiles.Plan(pairs, False, False, 0).memory(steps * (columns + 64)) for _ in range(2))
+    by_rows, by_columns = (linear_tiles.Plan(pairs, False, 0).memory(steps * (columns + 64)) for _ in range(2))
     assert by_rows.dtype == dtype
     panels_numba.pack_rows(by_steps[1].reshape(columns, steps), by_rows)
     panels_numba.pack_columns(np.ascontiguousarray(stored[1].T).reshape(-1), columns, columns, numbers, by_columns)

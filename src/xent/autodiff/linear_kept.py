@@ -24,7 +24,8 @@ Array = NDArray[Any]
 def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradients, fresh: bool) -> None:
     """As in `linear_again`."""
     assert block.logits is not None
-    kernels, logits, lanes, tiles = choice.tiles(), block.logits, block.lanes, block.tiles()
+    kernels, logits, lanes = choice.tiles(), block.logits, block.lanes
+    tiles = block.tiles()[::-1]  # first those that the way there has left in the cache
     peak, scale = padded(block, peak, slope.scale)
     sums = of_weight(block, slope, gradients, fresh)
 

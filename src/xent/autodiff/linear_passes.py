@@ -27,7 +27,6 @@ class Plan(NamedTuple):
 
     pairs: bool  # of bfloat16 are multiplied, not float32
     wide: bool  # the weight is widened to float32 first
-    kept: bool  # the logits are, until they are slopes
     rows: int  # at a time
 
     @property
@@ -102,7 +101,7 @@ class Block(NamedTuple):
     def tile(self, classes: slice, rows: slice, memory: Array) -> tuple[Array, int, int]:
         """Where their logits are to be, how far one class's are from the next's, and HEIGHT's; forgotten ones in `memory`."""
         if self.logits is None:
-            return memory, min(rows.stop, self.lanes) - rows.start, 0
+            return memory, rows.stop - rows.start, 0
         first = classes.start * self.lanes + rows.start
         return self.logits[first:], self.lanes, choice.tiles().HEIGHT * self.lanes
 
@@ -124,7 +123,7 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
     peak, tail = np.full((units, block.lanes), -np.inf, np.float32), np.zeros((units, block.lanes))
     at = np.full(len(block.labels), np.nan, np.float32)
     most = min(kernels.WIDE, block.lanes)
-    logits = 0 if block.plan.kept else kernels.HEIGHT * most
+    logits = kernels.HEIGHT * most if block.logits is None else 0
     widened = kernels.CLASSES * block.dim if block.plan.wide else 0
 
     def work(number: int, _: int) -> None:

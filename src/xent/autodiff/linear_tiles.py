@@ -44,10 +44,11 @@ def loss(
     labels = np.ascontiguousarray(targets.labels)
     counted = np.flatnonzero(labels >= 0)
     given = layer, len(counted), machine.max_memory
-    plan = (_kept(*given) if any(wanted) else None) or _again(*given)
+    kept = _kept(*given) if any(wanted) else None
+    plan = kept or _again(*given)
     assert plan is not None
     gradients = _gradients(layer, wanted, len(counted), plan.rows)
-    logits = plan.memory(len(layer.weight) * up(plan.rows, choice.tiles().COLUMNS)) if plan.kept else None
+    logits = kept and kept.memory(len(layer.weight) * up(kept.rows, choice.tiles().COLUMNS))
     losses, totals = np.zeros(len(labels), np.float32), []
     for start in range(0, len(counted), plan.rows):
         stop = min(start + plan.rows, len(counted))
@@ -90,7 +91,7 @@ def _kept(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     fit = room // (classes + 2 * padded + dim + UNITS * 3) // kernels.COLUMNS * kernels.COLUMNS
     if fit < rows:
         fit = fit // KEPT_ROWS * KEPT_ROWS
-    return Plan(False, False, True, _evened(rows, fit)) if fit > 0 else None
+    return Plan(False, False, _evened(rows, fit)) if fit > 0 else None
 
 
 def _evened(rows: int, fit: int) -> int:
@@ -111,7 +112,7 @@ def _again(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:
     of_thread = 4 * kernels.HEIGHT + size * kernels.CLASSES  # for each row that it takes
     fit = (room - THREADS * kernels.WIDE * of_thread) // of_row
     fit = max(fit, min(kernels.WIDE, room // (of_row + THREADS * of_thread))) // kernels.COLUMNS * kernels.COLUMNS
-    return Plan(pairs, wide, False, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None
+    return Plan(pairs, wide, max(1, min(rows, fit))) if fit >= min(rows, LEAST_ROWS) else None
 
 
 def _block(layer: LinearArrays, rows: Any, labels: Array, plan: Plan, threads: int, logits: Array | None) -> Block:
