@@ -282,9 +282,7 @@ def probabilities_as_logits(logits: Array) -> None:
     if is_tensor(logits) and logits.itemsize == 2:  # before all of them are widened, by threads that then spin
         while logits.ndim > 2:
             logits = logits[0]
-        if not _in_unit_interval(values_of(logits[:2, :2])):
-            return
-        logits = logits[:4]
+        logits = logits[:4] if _in_unit_interval(values_of(logits[:2, :2])) else logits[:2, :2]
     first = values_of(logits)  # before they are cut: JAX slices become traced in jit
     while first.ndim > 2:
         first = first[0]
