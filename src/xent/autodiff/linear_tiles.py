@@ -31,8 +31,12 @@ THREADS = 2  # whose memory is counted: results do not depend on how many there 
 
 
 def serves(layer: LinearArrays, targets: Targets, machine: Machine) -> bool:
-    """Whether tiles do: labels are classes, nothing bends the logits, processor and memory are enough."""
-    plain = targets.soft is None and layer.softcap is None and layer.weight.dtype != np.float64
+    """Whether they do: labels are classes, nothing bends the logits, processor and memory are enough.
+
+    A weight that does not lie class by class would have to be copied.
+    """
+    usual = layer.weight.dtype != np.float64 and layer.weight.flags.c_contiguous and layer.weight.size > 0
+    plain = usual and targets.soft is None and layer.softcap is None
     return plain and choice.tiles() is not None and _again(layer, len(layer.features), machine.max_memory) is not None
 
 
