@@ -155,9 +155,14 @@ def rounded(values: Array, dtype: Any) -> Array:
     """To nearest, ties to even; uint16 takes bfloat16."""
     if dtype != np.uint16:
         return values.astype(dtype, copy=False)
-    bits = values.astype(np.float32).view(np.uint32)
-    nearest = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(values), 0x7FC0, nearest).astype(dtype)
+    bits = values.astype(np.float32, copy=False).view(np.uint32)
+    nearest = bits >> 16
+    nearest &= 1
+    nearest += bits
+    nearest += 0x7FFF
+    nearest >>= 16
+    nearest[np.isnan(values)] = 0x7FC0
+    return nearest.astype(np.uint16)
 
 
 def _store(values: Array, out: Array) -> None:
