@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from xent.autodiff.linear_passes import Block, of_weight, padded, up
+from xent.autodiff.linear_passes import Block, by_columns, padded, up
 from xent.formulas.rows import Gradient
 from xent.kernels import choice
 from xent.kernels.blockwise import Gradients
@@ -27,17 +27,23 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
     kernels, logits, lanes = choice.tiles(), block.logits, block.lanes
     tiles = block.tiles()[::-1]  # first those that the way there has left in the cache
     peak, scale = padded(block, peak, slope.scale)
-    sums = of_weight(block, slope, gradients, fresh)
+    on_features, on_weight, on_bias = gradients
+    (features, ones), rows, dim = by_columns(block), len(block.labels), block.dim
 
     def of_classes(first: int, last: int) -> None:
         for classes in tiles[first:last]:
             some = logits[classes.start * lanes :]
-            kernels.into_slopes(some, lanes, block.bias[classes], block.labels, classes.start, peak, scale)
-            sums.gather(classes, some, lanes)
+            of_rows = block.labels, classes.start, peak, scale, slope.entry
+            kernels.into_slopes(some, lanes, block.bias[classes], *of_rows)
+            if on_weight is not None:
+                out, count, kept = on_weight[classes].reshape(-1), classes.stop - classes.start, 0 if fresh else 1
+                kernels.multiply(some, lanes, 1, features, rows, out, dim, count, dim, kept)
+            if on_bias is not None:
+                kernels.multiply(some, lanes, 1, ones, rows, on_bias[classes], 1, classes.stop - classes.start, 1, 1)
 
     over_ranges(of_classes, len(tiles), len(tiles) * GRAIN, block.threads)
-    if gradients.features is not None:
-        _add_products(block, logits, gradients.features)
+    if on_features is not None:
+        _add_products(block, logits, on_features)
 
 
 def _add_products(block: Block, slopes: Array, on_features: Array) -> None:

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.formulas import rows as formulas
-from xent.formulas.rows import Gradient, Normaliser
+from xent.formulas.rows import Normaliser
 from xent.kernels import choice
-from xent.kernels.blockwise import Gradients
 from xent.kernels.pool import GRAIN, over_ranges
 
-__all__ = ["UNITS", "Block", "OfWeight", "Plan", "fold_all", "of_weight", "padded", "up"]
+__all__ = ["UNITS", "Block", "Plan", "by_columns", "fold_all", "padded", "up"]
 
 Array = NDArray[Any]
 UNITS = 20  # of classes, whose sums are merged last
@@ -148,45 +147,14 @@ def fold_all(block: Block) -> tuple[Normaliser, Array]:
     return Normaliser(*(np.where(legal, value[rows], np.nan).astype(np.float32) for value in found)), at
 
 
-class OfWeight(NamedTuple):
-    """What the gradients of weight and bias are made of, beside the slopes."""
-
-    block: Block
-    order: Array  # (rows,): that of the labels
-    in_order: Array  # (rows,): the labels in it
-    entry: Array  # (rows,): likewise; entries at labels go by themselves, so that none is rounded
-    by_columns: Array  # the features, as the right operand of the weight's gradient
-    ones: Array  # a column of them, likewise
-    gradients: Gradients  # the weight's may be rounded when it is complete
-    fresh: bool  # what is in the weight's gradient does not count
-
-    def gather(self, classes: slice, left: Array, line: int) -> None:
-        """The gradients for some classes, of whose slopes all are known: `left`, `line` steps of k from one to the next."""
-        kernels, block, dim, first = choice.tiles(), self.block, self.block.dim, classes.start
-        steps, count = block.plan.steps(len(block.labels)), classes.stop - classes.start
-        _, on_weight, on_bias = self.gradients
-        if on_bias is not None:
-            kernels.multiply(left, line, 1, self.ones, steps, on_bias[classes], 1, count, 1, 1)
-        if on_weight is None:
-            return
-        out = on_weight[classes].reshape(-1)
-        own = self.in_order, first, self.entry, block.features, self.order, np.searchsorted(self.in_order, first)
-        rounded = out.dtype != np.float32
-        with block.memory(kernels.GATHERED * dim if rounded else 0) as memory:
-            sums, kept = memory if rounded else out, 0 if self.fresh else 1
-            kernels.gather(left, line, self.by_columns, steps, dim, *own, sums, kept, out)
-
-
-def of_weight(block: Block, slope: Gradient, gradients: Gradients, fresh: bool) -> OfWeight:
-    """The features and the labels of a block as the gradients of weight and bias want them."""
+def by_columns(block: Block) -> tuple[Array, Array]:
+    """The features as the right operand of the weight's gradient, and a column of ones as that of the bias's."""
     kernels, plan, dim, rows = choice.tiles(), block.plan, block.dim, len(block.labels)
-    by_columns = plan.memory(plan.steps(rows) * up(dim, kernels.COLUMNS))
+    features = plan.memory(plan.steps(rows) * up(dim, kernels.COLUMNS))
     ones = plan.memory(plan.steps(rows) * kernels.COLUMNS)
-    kernels.pack_columns(plan.widened(block.features), dim, dim, rows, by_columns)
+    kernels.pack_columns(plan.widened(block.features), dim, dim, rows, features)
     ones.fill(PAIR_OF_ONES if plan.pairs else 1.0)
-    order = np.argsort(block.labels, kind="stable")
-    in_order = block.labels[order], slope.entry[order]
-    return OfWeight(block, order, *in_order, by_columns, ones, gradients, fresh)
+    return features, ones
 
 
 def padded(block: Block, peak: Array, scale: Array) -> tuple[Array, Array]:

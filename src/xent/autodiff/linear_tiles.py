@@ -17,7 +17,7 @@ from xent.autodiff.linear_again import KEPT, PACKED
 from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.autodiff.linear_passes import UNITS, Block, Plan, fold_all, up
 from xent.formulas import rows as formulas
-from xent.formulas.rows import Gradient, RowWeights, Targets
+from xent.formulas.rows import RowWeights, Targets
 from xent.kernels import choice, rows_numpy
 from xent.kernels.blockwise import Gradients, LinearArrays
 
@@ -31,11 +31,8 @@ THREADS = 2  # whose memory is counted: results do not depend on how many there 
 
 
 def serves(layer: LinearArrays, targets: Targets, machine: Machine) -> bool:
-    """Whether they do: labels are classes, nothing bends the logits, processor and memory are enough.
-
-    A weight that does not lie class by class would have to be copied.
-    """
-    usual = layer.weight.dtype != np.float64 and layer.weight.flags.c_contiguous and layer.weight.size > 0
+    """Whether they do: labels are classes, nothing bends the logits, processor and memory are enough."""
+    usual = layer.weight.dtype != np.float64 and layer.weight.size > 0
     plain = usual and targets.soft is None and layer.softcap is None
     return plain and choice.tiles() is not None and _again(layer, len(layer.features), machine.max_memory) is not None
 
@@ -46,6 +43,7 @@ def loss(
 ) -> tuple[float, Array, Gradients]:
     """As `linear_arrays.loss`; 16-bit gradients that are written once come rounded."""
     labels = np.ascontiguousarray(targets.labels)
+    layer = layer._replace(weight=np.ascontiguousarray(layer.weight))  # once for all blocks
     counted = np.flatnonzero(labels >= 0)
     given = layer, len(counted), machine.max_memory
     kept = _kept(*given) if any(wanted) else None
@@ -68,21 +66,11 @@ def loss(
             on = formulas.row_loss_gradient(statistics, some, share)
             slope = formulas.index_gradient(normaliser, statistics.nll, *on)
             on_features = None if gradients.features is None else np.zeros((stop - start, block.dim), np.float32)
-            _collect(block, normaliser.peak, slope, gradients._replace(features=on_features), start == 0)
+            way = linear_again if logits is None else linear_kept
+            way.slopes_of_all(block, normaliser.peak, slope, gradients._replace(features=on_features), start == 0)
             if gradients.features is not None and on_features is not None:
                 gradients.features[rows] = rows_numpy.rounded(on_features, gradients.features.dtype)
     return math.fsum(totals), losses, gradients
-
-
-def _collect(block: Block, peak: Array, slope: Gradient, gradients: Gradients, fresh: bool) -> None:
-    """Add to the gradients; what is in the weight's does not count if it is `fresh`."""
-    known = np.minimum(block.labels, len(block.bias) - 1)
-    if gradients.features is not None:
-        choice.tiles().add_rows(gradients.features.reshape(-1), block.dim, slope.entry, block.weight, known)
-    way = linear_again if block.logits is None else linear_kept
-    way.slopes_of_all(block, peak, slope, gradients, fresh)
-    if gradients.bias is not None:
-        gradients.bias[:] += np.bincount(known, slope.entry, len(block.bias))
 
 
 def _kept(layer: LinearArrays, rows: int, max_memory: int) -> Plan | None:

@@ -163,8 +163,10 @@ def slopes(
 
 
 @in_order
-def into_slopes(logits: Array, line: int, bias: Array, labels: Array, first: int, peak: Array, scale: Array) -> None:
-    """The same slopes in the place of float32 logits that `fold` has left."""
+def into_slopes(
+    logits: Array, line: int, bias: Array, labels: Array, first: int, peak: Array, scale: Array, entry: Array
+) -> None:
+    """The same slopes, but `entry` at the label, in the place of float32 logits that `fold` has left."""
     for j in range(bias.shape[0]):
         row, shift = at(logits, j * line), bias[j]
         for i in range(peak.shape[0]):
@@ -173,7 +175,7 @@ def into_slopes(logits: Array, line: int, bias: Array, labels: Array, first: int
     for i in range(labels.shape[0]):
         y = labels[i] - first
         if 0 <= y < bias.shape[0]:
-            logits[y * line + i] = 0
+            logits[y * line + i] = entry[i]
 
 
 @loop
