@@ -238,7 +238,7 @@ def test_equal_logits_are_counted_one_by_one(classes):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("classes", [30, KEPT])
 def test_weights_without_features_or_out_of_line(taken, classes, dtype):
-    """Of no features every class is as likely. A transposed weight is copied once, however many blocks there are."""
+    """Of no features every class is as likely. A transposed weight is as good as any."""
     nothing = [torch.zeros(size, dtype=dtype, requires_grad=True) for size in [(5, 0), (classes, 0)]]
     loss, gradients = step(nothing, torch.arange(5))
     assert float(loss) == pytest.approx(np.log(classes), rel=1e-6)
