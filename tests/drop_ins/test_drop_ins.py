@@ -5,6 +5,8 @@ import inspect
 import itertools
 import math
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -528,3 +530,11 @@ def test_symbolic_tracing_takes_the_loss_as_a_leaf():
     traced = torch.fx.GraphModule(model, LeafLosses().trace(model))
     truth = torch.nn.functional.cross_entropy(model.layer(features), target)
     torch.testing.assert_close(traced(features, target), truth)
+
+
+def test_without_pytorch_the_error_names_the_extra():
+    code = "import sys; sys.modules['torch'] = None; import xent.torch"
+    failed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert "xent.errors.MissingPackageError: xent.torch needs PyTorch" in failed.stderr
+    assert "pip install 'xent[torch]'" in failed.stderr

@@ -9,6 +9,15 @@ get gradients; errors are xent's, each a ValueError or a TypeError.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from xent.errors import MissingPackageError
+
+try:
+    importlib.import_module("torch")
+except ImportError as error:
+    raise MissingPackageError(
+        f"xent.torch needs PyTorch, but importing torch fails: {error}.\nInstall it with pip install 'xent[torch]'."
+    ) from error
+
 from xent.torch.functional import binary_cross_entropy_with_logits, cross_entropy, linear_cross_entropy
 from xent.torch.modules import BCEWithLogitsLoss, CrossEntropyLoss, LinearCrossEntropyLoss
 
