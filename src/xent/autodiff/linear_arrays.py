@@ -133,7 +133,7 @@ def _visit(
 ) -> None:
     """Visit the rows that are not skipped: the others cost no product."""
     counted = None if labels is None or (labels >= 0).all() else np.flatnonzero(labels >= 0)
-    itemsize = arrays.itemsize(layer.weight)
+    itemsize = arrays.itemsize(layer.weight) + layer.weight.itemsize % 4  # slopes of 16 bits are in memory beside
     block = rows_of_a_block(len(layer.weight), layer.softcap, itemsize, machine.max_memory)
     visit_blocks(layer, counted, block, machine.products, visit, gradients)
 

@@ -11,11 +11,9 @@ from xent.autodiff.linear_arrays import Machine, Wanted
 from xent.autodiff.torch_views import tensor_of, viewed
 from xent.formulas.rows import RowWeights, Targets
 from xent.kernels import choice
-from xent.kernels.blockwise import Gradients, LinearArrays
+from xent.kernels.blockwise import Gradients, LinearArrays, pieces
 
 __all__ = ["Products", "arrays_of", "as_tensors", "cast", "loss_and_gradients", "machine", "storage"]
-
-CLASSES = 4096  # whose weights are widened at a time
 
 
 class Products:
@@ -28,8 +26,7 @@ class Products:
             torch.mm(left, right, out=to)
         elif left.dtype == right.dtype:  # features and weights of 16 bits: the logits keep all digits
             left = left.to(to.dtype)
-            for first in range(0, to.shape[1], CLASSES):
-                some = slice(first, first + CLASSES)
+            for some in pieces(to.shape[1], right.shape[0]):
                 torch.mm(left, right[:, some].to(to.dtype), out=to[:, some])
         else:  # gradients of logits and weights of 16 bits: what comes out is rounded to 16 bits anyway
             to.copy_(torch.mm(left.to(right.dtype), right))

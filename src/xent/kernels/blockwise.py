@@ -6,10 +6,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ArrayProducts", "Gradients", "LinearArrays", "Products", "rows_of_a_block", "visit_blocks"]
+__all__ = ["ArrayProducts", "Gradients", "LinearArrays", "Products", "pieces", "rows_of_a_block", "visit_blocks"]
 
 Array = NDArray[Any]
-CLASSES = 4096  # whose weight gradient is summed, or whose weights are widened, at a time
+PIECE = 1 << 18  # numbers of the weight, or of its gradient, that are in memory once more
 
 
 class LinearArrays(NamedTuple):
@@ -48,8 +48,14 @@ class ArrayProducts:
 
     def add(self, a: Array, b: Array, out: Array) -> None:
         """a·b added to out, some of its rows at a time."""
-        for first in range(0, len(out), CLASSES):
-            out[first : first + CLASSES] += a[first : first + CLASSES] @ b
+        for some in pieces(*out.shape):
+            out[some] += a[some] @ b
+
+
+def pieces(classes: int, dim: int) -> list[slice]:
+    """Classes of so much of a weight as may be in memory once more; at least 64, as products of fewer are slow."""
+    step = max(64, PIECE // max(1, dim))
+    return [slice(first, min(first + step, classes)) for first in range(0, classes, step)]
 
 
 def rows_of_a_block(classes: int, softcap: float | None, itemsize: int, max_memory: int) -> int:
