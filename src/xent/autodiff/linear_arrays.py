@@ -133,7 +133,8 @@ def _visit(
 ) -> None:
     """Visit the rows that are not skipped: the others cost no product."""
     counted = None if labels is None or (labels >= 0).all() else np.flatnonzero(labels >= 0)
-    itemsize = arrays.itemsize(layer.weight) + layer.weight.itemsize % 4  # slopes of 16 bits are in memory beside
+    rounded = layer.weight.itemsize if layer.weight.itemsize == 2 else 0  # the slopes, for a product of 16 bits
+    itemsize = arrays.itemsize(layer.weight) + rounded
     block = rows_of_a_block(len(layer.weight), layer.softcap, itemsize, machine.max_memory)
     visit_blocks(layer, counted, block, machine.products, visit, gradients)
 

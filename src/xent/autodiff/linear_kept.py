@@ -32,14 +32,14 @@ def slopes_of_all(block: Block, peak: Array, slope: Gradient, gradients: Gradien
 
     def of_classes(first: int, last: int) -> None:
         for classes in tiles[first:last]:
-            some = logits[classes.start * lanes :]
+            some, count = logits[classes.start * lanes :], classes.stop - classes.start
             of_rows = block.labels, classes.start, peak, scale, slope.entry
             kernels.into_slopes(some, lanes, block.bias[classes], *of_rows)
             if on_weight is not None:
-                out, count, kept = on_weight[classes].reshape(-1), classes.stop - classes.start, 0 if fresh else 1
+                out, kept = on_weight[classes].reshape(-1), 0 if fresh else 1
                 kernels.multiply(some, lanes, 1, features, rows, out, dim, count, dim, kept)
             if on_bias is not None:
-                kernels.multiply(some, lanes, 1, ones, rows, on_bias[classes], 1, classes.stop - classes.start, 1, 1)
+                kernels.multiply(some, lanes, 1, ones, rows, on_bias[classes], 1, count, 1, 1)
 
     over_ranges(of_classes, len(tiles), len(tiles) * GRAIN, block.threads)
     if on_features is not None:

@@ -67,7 +67,8 @@ def fold(
     """Merge the tiles of the classes from `first` on into each row's peak and tail, and note the label's logit.
 
     In `tile` logits are left, without bias: `line` from one class to the next, `further` from HEIGHT of them to the
-    next, 0 to forget them. `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak: it stays in the tail.
+    next, 0 to forget them. `lanes` is memory for three numbers a row. NaN among the logits need not stay in the peak:
+    it stays in the tail.
     """
     wide, zero, one = peak.shape[0], peak.dtype.type(0), peak.dtype.type(1)
     before, below, equal = at(lanes, 0), at(lanes, wide), at(lanes, 2 * wide)
