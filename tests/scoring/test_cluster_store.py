@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xent.errors import ShapeError, StateError
 from xent.scoring import spill
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.compare import compare
 from xent.scoring.judge import scan
 from xent.scoring.key_text import key_of
+from xent.scoring.merged_report import merged_report
 from xent.scoring.state import State
 
 ROWS = 4000
@@ -84,7 +86,7 @@ def test_no_limit_changes_a_bit_of_the_report(asked, brief, tmp_path, monkeypatc
     assert made == []
     for limit in (200_000, 100_000):
         assert scan(table, prediction="p", cluster="c", brief=brief, max_memory=limit, **asked) == whole
-    assert len(made) == 2
+    assert len(made) == (2 if brief else 4)  # sums of losses, and of the ladder's slopes
     assert os.listdir(tmp_path) == []
 
 
@@ -97,6 +99,26 @@ def test_the_report_of_a_state_is_that_of_a_scan():
     report = state.report()
     assert (found.loss, found.standard_error, found.clusters) == (report.loss, report.standard_error, report.clusters)
     assert found.interval == report.interval
+
+
+@pytest.mark.parametrize("asked", [{"cluster": "c"}, {"cluster": "c", "group": "g"}, {}])
+def test_states_are_merged_within_a_limit_to_the_same_bits(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    data, made, real = rows(), [], spill.Scratch.file
+    monkeypatch.setattr(spill.Scratch, "file", lambda *args: made.append(args) or real(*args))
+    states = []
+    for part in np.array_split(np.random.default_rng(1).permutation(ROWS), 5):
+        keys = {name: data[column][part] for name, column in asked.items()}
+        states.append(State([0, 1]).update(data["label"][part], data["p"][part], **keys))
+    whole = State.merge(states).report(unit="bits")
+    for limit in (None, 100_000):
+        assert merged_report(iter(states), names=None, unit="bits", max_memory=limit) == whole
+        assert bool(made) == (limit is not None and "cluster" in asked)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(StateError, match="the last does not fit"):
+        merged_report([*states, State([0, 2])], names=[*"abcde", "the last"], unit=None, max_memory=None)
+    with pytest.raises(ShapeError, match="no rows"):
+        merged_report([State(), State()], names=None, unit=None, max_memory=None)
 
 
 def test_a_hand_made_sandwich():

@@ -51,6 +51,16 @@ def test_whole_numbers_of_any_size_come_back_added(parts):
     assert integers_of(carried(total, 3), 3) == integers_of(total, 3)
 
 
+def test_sums_of_negative_numbers_are_no_longer_than_the_numbers():
+    """Each sum was once two limbs longer, as far as there are digits of its sign."""
+    longest = max(limbs_of([-(1 << 1100)]))
+    sums = carried(limbs_of([-(1 << 1100), 3, -1]), 3)
+    for times in range(1, 8):
+        assert integers_of(sums, 3) == [-(1 << 1100) << times - 1, 3 << times - 1, -1 << times - 1]
+        assert max(sums) == longest
+        sums = carried({j: column * 2 for j, column in sums.items()}, 3)
+
+
 def test_carried_limbs_leave_room():
     far = limbs_of([(1 << 1200) - 1, -(1 << 1200)])
     sums = carried({j: column * (1 << 30) for j, column in far.items()}, 2)

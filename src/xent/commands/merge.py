@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xent.commands.options import add_shown, each_done, language, refuse_to_overwrite, tell
+from xent.commands.options import add_memory, add_shown, each_done, language, refuse_to_overwrite, tell
 from xent.commands.shown import add_thresholds, missed, outputs
 from xent.errors import StateError
 from xent.texts.catalogue import speaker
@@ -33,13 +33,15 @@ def add(commands: Any) -> None:
     )
     parser.set_defaults(run=run)
     parser.add_argument("files", nargs="+", metavar="STATE", help="what xent score --state wrote")
-    parser.add_argument("-o", "--output", metavar="OUT", help="write the state of all")
+    parser.add_argument("-o", "--output", metavar="OUT", help="write the state of all, which is then in memory")
+    add_memory(parser, "sums by cluster")
     add_shown(parser)
     add_thresholds(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Merge, write, show, and look at the thresholds."""
+    from xent.scoring.merged_report import merged_report
     from xent.scoring.state import State
     from xent.scoring.state_files import write_state
     from xent.sources.detect import names_of
@@ -47,13 +49,15 @@ def run(options: argparse.Namespace) -> int:
     refuse_to_overwrite(options.files, {"--html": options.html, "-o": options.output})
     files = names_of(options.files)
     sources: dict[str, tuple[str, str]] = {}
-    state = State.merge(_states(files, sources, language(options)), names=files)
+    states = _states(files, sources, language(options))
+    if options.output is None:
+        report = merged_report(states, names=files, unit=options.unit, max_memory=options.max_memory)
+        return max(each_done(*outputs(report, options)), missed(report, options))
+    state = State.merge(states, names=files)
     report = state.report(unit=options.unit)
-    wanted = outputs(report, options)
-    if options.output is not None:
-        scan = {"finished": True, "sources": sorted(sources)} if sources else None
-        wanted.append(partial(write_state, options.output, state, scan))
-    return max(each_done(*wanted), missed(report, options))
+    scan = {"finished": True, "sources": sorted(sources)} if sources else None
+    writing = partial(write_state, options.output, state, scan)
+    return max(each_done(*outputs(report, options), writing), missed(report, options))
 
 
 def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) -> "Iterator[State]":

@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.cluster_sums import ClusterSums, added, bytes_of
 from xent.scoring.spill import LEVELS, SMALL, Partition, Scratch, Spool
 
-__all__ = ["ClusterStore", "cluster_parts"]
+__all__ = ["ClusterStore", "cluster_parts", "without_clusters"]
 
+Found = TypeVar("Found", bound=Any)
 _SHARE = 32  # of the memory is for what is held: to add it up takes some ten times as much again
 
 
@@ -64,8 +67,8 @@ class ClusterStore:
         if not clusters:
             return
         with self._adding:
-            self._held = _added(self._held, clusters)
-            if _bytes(self._held) > self.most:
+            self._held = added(self._held, clusters)
+            if bytes_of(self._held) > self.most:
                 self._spill()
 
     def parts(self) -> Iterator[ClusterSums]:
@@ -96,8 +99,11 @@ class ClusterStore:
         splittable = any(partition.path is not None for partition in alike) and alike[0].spool.level < LEVELS
         for partition in alike:
             for batch in partition.batches():
-                held = _added(held, ClusterSums.once(pa.Table.from_batches([batch])))
-                if splittable and _bytes(held) > max(self.most, SMALL):
+                held = added(held, ClusterSums.once(pa.Table.from_batches([batch])))
+                if not splittable or bytes_of(held) <= max(self.most, SMALL):
+                    continue
+                held = [ClusterSums.gather(held)]
+                if bytes_of(held) > max(self.most, SMALL):
                     held.clear()
                     for finer in zip(*(partition.split(keep=True) for partition in alike), strict=True):
                         yield from self._merged(finer)
@@ -111,11 +117,7 @@ def cluster_parts(clusters: ClusterSums | ClusterStore) -> Iterator[ClusterSums]
     return clusters.parts() if isinstance(clusters, ClusterStore) else iter([clusters])
 
 
-def _added(held: list[ClusterSums], more: ClusterSums) -> list[ClusterSums]:
-    """Merged once what came since is as large as what was merged before."""
-    held = [*held, more]
-    return [ClusterSums.gather(held)] if _bytes(held[1:]) > _bytes(held[:1]) else held
-
-
-def _bytes(held: Sequence[ClusterSums]) -> int:
-    return sum(part.bytes for part in held)
+def without_clusters(found: Found, store: ClusterStore) -> Found:
+    """The same sums, a dataclass, of which those by cluster have gone to the store."""
+    store.add(found.clusters)
+    return replace(found, clusters=ClusterSums())

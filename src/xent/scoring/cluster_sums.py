@@ -14,11 +14,12 @@ from xent.scoring.keyed_columns import KEYS, WHOLE, columns_of, limb_columns, li
 from xent.scoring.limbs import integers_of, limbs_of
 from xent.sources.arrays import numpy_array
 
-__all__ = ["ClusterSums", "cluster_sums", "key_texts"]
+__all__ = ["ClusterSums", "added", "bytes_of", "cluster_sums", "key_texts"]
 
 Float64 = NDArray[np.float64]
 Entry = tuple[int, int, int]  # Σ w and Σ w·x in units of 2^-1074, rows of infinite x
 Int64 = NDArray[np.int64]
+_OBJECTS = 1 << 14  # bytes that a table takes beside its columns
 _NOT_PLAIN = r"[^ !#-\[\]-~]"  # what JSON text has to write in another way
 
 
@@ -90,6 +91,20 @@ class ClusterSums:
         rows = zip(*texts, strict=True), zip(*numbers, self.table.column("infinite").to_pylist(), strict=True)
         for names, entry in zip(*rows, strict=True):
             yield f"[{', '.join(names)}]", entry
+
+
+def added(held: list[ClusterSums], more: ClusterSums) -> list[ClusterSums]:
+    """Some parts and one more, merged once what came since is as large as what was merged before."""
+    if not more:
+        return held
+    held = [*held, more]
+    late = bytes_of(held[1:]) + _OBJECTS * (len(held) - 1)
+    return [ClusterSums.gather(held)] if late > bytes_of(held[:1]) else held
+
+
+def bytes_of(held: Sequence[ClusterSums]) -> int:
+    """In memory."""
+    return sum(part.bytes for part in held)
 
 
 def _keys(table: pa.Table) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xent.errors import StateError
+from xent.scoring.cluster_store import ClusterStore, without_clusters
 from xent.scoring.plan import Plan, Task
 from xent.scoring.sums import Sums
 
@@ -42,11 +43,14 @@ class Frame:
         return Frame(one.plan, one.task, one.options, unit, same_keys(self.keys, other.keys, name))
 
 
-def gathered(parts: Iterable[tuple[str, Frame, Sums]]) -> tuple[Frame | None, Sums]:
+def gathered(
+    parts: Iterable[tuple[str, Frame, Sums]], clusters: ClusterStore | None = None
+) -> tuple[Frame | None, Sums]:
     """The frame and the sums of all parts, which are taken one by one; None without any.
 
     Args:
         parts: what a message calls each, its frame and its sums.
+        clusters: where sums by cluster are to go, in place of the result.
 
     Raises:
         StateError: naming the first part that does not fit those before it.
@@ -57,7 +61,7 @@ def gathered(parts: Iterable[tuple[str, Frame, Sums]]) -> tuple[Frame | None, Su
         nonlocal whole
         for name, frame, sums in parts:
             whole = frame if whole is None else whole.joined(frame, name)
-            yield sums
+            yield sums if clusters is None else without_clusters(sums, clusters)
 
     sums = Sums.gather(fitting())
     return whole, sums

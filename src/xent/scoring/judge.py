@@ -213,7 +213,7 @@ def judged(
         fit_on = partial(reduce, half=True)
         reduce = partial(reduce, half=False)
         half = fit_on(Total(plan))
-        fitted = ladder_of(plan, half, Look(plan, fit_on))
+        fitted = ladder_of(plan, half, Look(plan, fit_on, max_memory))
         notes += (sentence("note.holdout", rows=half.rows),)
     with ClusterStore(max_memory) as clusters:
         sums = reduce(Total(plan), checkpoint=checkpoint, clusters=clusters if checkpoint is None else None)
@@ -223,7 +223,7 @@ def judged(
             raise WeightError(
                 "sample_weight is 0 in every row: nothing is left to score. Give some rows a weight above 0."
             )
-        report = summarise(plan, sums, unit, notes, warnings, Look(plan, reduce), fitted)
+        report = summarise(plan, sums, unit, notes, warnings, Look(plan, reduce, max_memory), fitted)
     if unsaved is not None:
         error = UnsavedError(str(unsaved))
         error.report = report

@@ -68,11 +68,15 @@ def limbs_of(numbers: Sequence[int], span: Span | None = None) -> Limbs:
 
 
 def carried(limbs: Limbs, count: int) -> Limbs:
-    """The same sums in limbs of 32 bits, but for the highest: so 2^31 of them can be added."""
+    """The same sums in limbs of 32 bits, the highest with a sign: so 2^31 of them can be added."""
     if not limbs:
         return {}
     lowest, digits = _digits(limbs, count)
-    return {lowest + i: column for i, column in enumerate(digits) if column.any()}
+    top = len(digits) - 1
+    while top and digits[top].min() >= -1 and digits[top].max() <= 0:  # digits of signs, which each sum would add to
+        digits[top - 1] += digits[top] << LIMB_BITS
+        top -= 1
+    return {lowest + i: column for i, column in enumerate(digits[: top + 1]) if column.any()}
 
 
 def integers_of(limbs: Limbs, count: int) -> list[int]:

@@ -1,7 +1,8 @@
 """Another look at the rows: loss and reliability after some cures, and how sure their slopes are."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,9 +18,10 @@ from xent.kernels.ladder_numpy import FIXED_BITS, moments_count
 from xent.scoring import exact
 from xent.scoring.breakdown import column_of, logits_of, slopes_of, survey, weighted_sums
 from xent.scoring.chunks import MOST_ROWS, Chunk, blocks, of_weight
-from xent.scoring.cluster_sums import key_texts
+from xent.scoring.cluster_store import ClusterStore, cluster_parts, without_clusters
+from xent.scoring.cluster_sums import ClusterSums, added, key_texts
 from xent.scoring.inputs import Rows, block_of
-from xent.scoring.keyed_columns import floats_in, limb_columns, summed
+from xent.scoring.keyed_columns import floats_in, limb_columns
 from xent.scoring.labels import Vocabulary
 from xent.scoring.memory import forget
 from xent.scoring.newton import Cure, Moments
@@ -40,7 +42,8 @@ class Look(NamedTuple):
     """The rows, to be looked at again."""
 
     plan: Plan
-    reduce: Callable[[Any], Any]  # makes a pass over them
+    reduce: Callable[..., Any]  # makes a pass over them
+    max_memory: int = sys.maxsize
 
     def moments(self, cures: Sequence[Cure]) -> list[Moments]:
         """The moments of all rows after each of the cures, from one reading."""
@@ -52,13 +55,14 @@ class Look(NamedTuple):
 
         s (1 + classes,) are the slopes of the loss in β and the offsets, at a cure where they cancel.
         """
-        found: _Scattered = self.reduce(_ScatterAt(self.plan, cure))
-        rows, scatter = found.rows, found.scatter
-        if found.clusters is not None:
-            rows = found.clusters.num_rows
-            by_cluster = np.stack([floats_in(found.clusters, str(i)) for i in range(len(scatter))])
-            steps = range(0, rows, MOST_ROWS)
-            scatter = sum((scatter_of(by_cluster[:, start : start + MOST_ROWS]) for start in steps), start=scatter)
+        with ClusterStore(self.max_memory) as store:
+            found: _Scattered = self.reduce(_ScatterAt(self.plan, cure), clusters=store)
+            rows, scatter = found.rows, found.scatter
+            if found.clusters:
+                rows = 0
+                for part in cluster_parts(found.clusters):
+                    rows += len(part)
+                    scatter = scatter + _scatter_of_clusters(part, len(scatter))
         return as_floats(scatter) * (rows / max(1, rows - 1))
 
     def reliability(self, cure: Cure) -> Sums:
@@ -102,25 +106,35 @@ class _MomentsAfter(NamedTuple):
         return [_moments(self.plan, block, logs, weights, cure) for cure in self.cures]
 
 
-class _Scattered(NamedTuple):
+@dataclass(frozen=True)
+class _Scattered:
     """Exact sums."""
 
     rows: int
     scatter: Integers  # (1 + classes)², 0 where there are clusters
-    clusters: pa.Table | None  # by cluster, its slopes: quantities "0" to "classes"
+    clusters: ClusterSums = field(default_factory=ClusterSums)  # by cluster, its slopes: quantities "0" to "classes"
 
 
-class _ScatterAt(NamedTuple):
+def _scatter_of_clusters(part: ClusterSums, size: int) -> Integers:
+    slopes = np.stack([floats_in(part.table, str(i)) for i in range(size)])
+    steps = range(0, len(part), MOST_ROWS)
+    return sum((scatter_of(slopes[:, start : start + MOST_ROWS]) for start in steps), start=no_scatter(size))
+
+
+@dataclass(frozen=True)
+class _ScatterAt:
     plan: Plan
     cure: Cure
+    clusters: ClusterStore | None = None  # where slopes by cluster go, in this process
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
         return _merged(self.merge, partial(self._looked, Vocabulary(self.plan.classes)), rows, workers)
 
     def _looked(self, vocabulary: Vocabulary, batch: Rows) -> _Scattered:
-        return self.merge(
+        found = self.merge(
             self._of_part(part) for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy)
         )
+        return found if self.clusters is None else without_clusters(found, self.clusters)
 
     def _of_part(self, part: Chunk) -> _Scattered:
         kept = of_weight(part)
@@ -128,7 +142,7 @@ class _ScatterAt(NamedTuple):
         slopes = slopes if kept.weights is None else slopes * kept.weights
         size, count = slopes.shape
         if not count or "cluster" not in part.keys:
-            return _Scattered(count, scatter_of(slopes) if count else no_scatter(size), None)
+            return _Scattered(count, scatter_of(slopes) if count else no_scatter(size))
         column = part.keys["cluster"]
         if part.weights is not None:
             column = column.take(pa.array(np.flatnonzero(part.weights > 0.0)))
@@ -136,17 +150,15 @@ class _ScatterAt(NamedTuple):
         columns: dict[str, Any] = {"cluster": texts}
         for i, values in enumerate(slopes):
             columns |= limb_columns(str(i), values, codes, len(texts))
-        return _Scattered(count, no_scatter(size), pa.table(columns))
+        return _Scattered(count, no_scatter(size), ClusterSums(pa.table(columns)))
 
     def merge(self, parts: Iterable[_Scattered]) -> _Scattered:
-        rows, scatter, clusters = 0, no_scatter(1 + len(self.plan.classes)), list[pa.Table]()
+        rows, scatter, clusters = 0, no_scatter(1 + len(self.plan.classes)), list[ClusterSums]()
         for part in parts:
             rows += part.rows
             scatter = scatter + part.scatter
-            clusters += [] if part.clusters is None else [part.clusters]
-            if sum(table.nbytes for table in clusters[1:]) > sum(table.nbytes for table in clusters[:1]):
-                clusters = [summed(clusters, ("cluster",))]
-        return _Scattered(rows, scatter, summed(clusters, ("cluster",)) if clusters else None)
+            clusters = added(clusters, part.clusters)
+        return _Scattered(rows, scatter, ClusterSums.gather(clusters))
 
 
 class _ReliabilityAfter(NamedTuple):

@@ -10,10 +10,8 @@ from xent.engines.local import Local
 from xent.errors import SourceError
 from xent.kernels.choice import numba_installed
 from xent.scoring.checkpoint import Checkpoint
-from xent.scoring.cluster_store import ClusterStore
-from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.cluster_store import ClusterStore, without_clusters
 from xent.scoring.passes import Failure, Pass, Progress, Reading, merged, one_at_a_time
-from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
 
@@ -60,7 +58,7 @@ def over_fragments(
             _note(outcome.failures, skipped)
             value = outcome.value
             if value is not None and clusters is not None:
-                value = _without_clusters(value, clusters)
+                value = without_clusters(value, clusters)
             refused = {failure.file for failure in outcome.failures}
             read = [fragments[i] for i in indices if fragments[i].part.name not in refused]
             if checkpoint is not None:
@@ -117,11 +115,6 @@ class _Done:
     def _merge(self) -> None:
         values = [value for _, value in self._held if value is not None]
         self._held = [(sum(results for results, _ in self._held), self._find.merge(values))]
-
-
-def _without_clusters(sums: Sums, clusters: ClusterStore) -> Sums:
-    clusters.add(sums.clusters)
-    return replace(sums, clusters=ClusterSums())
 
 
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None) -> None:

@@ -22,7 +22,7 @@ from xent.scoring.sums import Sums
 from xent.scoring.totals import class_count, columns_of, total
 from xent.units import unit_base
 
-__all__ = ["FORMAT", "VERSION", "State"]
+__all__ = ["FORMAT", "VERSION", "State", "parts_of"]
 
 FORMAT = "xent-state"
 VERSION = 6
@@ -186,7 +186,7 @@ class State:
             >>> State.merge(days).rows
             6
         """
-        frame, sums = gathered(_parts(states, names))
+        frame, sums = gathered(parts_of(states, names))
         return cls() if frame is None else cls._framed(frame, sums)
 
     def all_reduce(self, group: Any = None) -> "State":
@@ -272,7 +272,8 @@ class State:
         return state
 
 
-def _parts(states: Iterable[State], names: Sequence[str] | None) -> Iterator[tuple[str, Frame, Sums]]:
+def parts_of(states: Iterable[State], names: Sequence[str] | None) -> Iterator[tuple[str, Frame, Sums]]:
+    """What messages call each of the states, its frame and its sums."""
     for i, state in enumerate(states):
         name = f"states[{i}]" if names is None else names[i]
         if not isinstance(state, State):

@@ -7,7 +7,7 @@ from typing import Any
 
 from xent.errors import StateError
 from xent.scoring import exact
-from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.cluster_sums import ClusterSums, added
 
 __all__ = ["CLUSTER_FIELDS", "FEW", "MEAN_FIELDS", "Keyed", "Sums", "Worst", "merge_worst"]
 
@@ -25,7 +25,6 @@ MEAN_FIELDS = (
 )
 CLUSTER_FIELDS = ("weight", "loss", "infinite_rows")
 FEW = 200
-FAN_IN = 64  # sums by cluster that are held before they are added
 Worst = tuple[float, str, int, Any, Any]  # nats, source ("" if none), row (-1 if unknown), label, predicted
 
 
@@ -98,9 +97,7 @@ class Sums:
             for text, own in part.groups.items():
                 known = groups.get(text)
                 groups[text] = own if known is None else tuple(map(add, known, own))
-            clusters.append(part.clusters)
-            if len(clusters) > FAN_IN:
-                clusters = [ClusterSums.gather(clusters)]
+            clusters = added(clusters, part.clusters)
             few += part.few if numbers["rows"] < FEW else ()
             top = part.top if top is None else top
             worst = merge_worst(worst + part.worst, top) if part.worst else worst

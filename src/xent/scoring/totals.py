@@ -14,8 +14,7 @@ from xent.checks.predictions import weights
 from xent.errors import LabelError, ShapeError, XentError
 from xent.kernels.choice import scoring_threads
 from xent.scoring.chunks import Chunk, score
-from xent.scoring.cluster_store import ClusterStore
-from xent.scoring.cluster_sums import ClusterSums
+from xent.scoring.cluster_store import ClusterStore, without_clusters
 from xent.scoring.faults import first_fault
 from xent.scoring.inputs import Rows, block_of
 from xent.scoring.labels import Vocabulary
@@ -83,9 +82,7 @@ def total(
     def scored_by(tally: Tally, chunk: Chunk) -> Sums:
         if clusters is None or "cluster" not in chunk.keys:
             return score(plan, chunk, tally)
-        sums = score(plan, chunk, tally)
-        clusters.add(sums.clusters)
-        return replace(sums, clusters=ClusterSums())
+        return without_clusters(score(plan, chunk, tally), clusters)
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""
