@@ -10,7 +10,7 @@ import pyarrow as pa
 from xent.scoring.cluster_sums import ClusterSums, added, bytes_of
 from xent.scoring.spill import LEVELS, SMALL, Partition, Scratch, Spool
 
-__all__ = ["ClusterStore", "cluster_parts", "without_clusters"]
+__all__ = ["ClusterStore", "cluster_parts", "with_clusters", "without_clusters"]
 
 Found = TypeVar("Found", bound=Any)
 _SHARE = 32  # of the memory is for what is held: to add it up takes some ten times as much again
@@ -121,3 +121,8 @@ def without_clusters(found: Found, store: ClusterStore) -> Found:
     """The same sums, a dataclass, of which those by cluster have gone to the store."""
     store.add(found.clusters)
     return replace(found, clusters=ClusterSums())
+
+
+def with_clusters(found: Found, store: ClusterStore) -> Found:
+    """The same sums, whose sums by cluster are those in the store, if it has any."""
+    return replace(found, clusters=store) if store else found

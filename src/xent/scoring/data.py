@@ -16,7 +16,7 @@ from xent.errors import ArgumentTypeError, ShapeError, SourceError
 from xent.kernels.pool import available_cpus
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.chunks import MOST_ROWS
-from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.cluster_store import ClusterStore, with_clusters
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import (
     Rows,
@@ -233,7 +233,7 @@ class InFiles:
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
         found = self._over(self._reading(self.reader.ordered(order), find, half), checkpoint, clusters)
-        return replace(found, clusters=clusters) if clusters else found
+        return found if clusters is None else with_clusters(found, clusters)
 
     def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
         return Reading(reader, self._schema, layout_of(self.table), find, half)

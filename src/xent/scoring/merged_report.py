@@ -1,11 +1,10 @@
 """The report of many states, of which one is in memory at a time."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from xent.errors import ShapeError
 from xent.report.model import Report
-from xent.scoring.cluster_store import ClusterStore
+from xent.scoring.cluster_store import ClusterStore, with_clusters
 from xent.scoring.frame import gathered
 from xent.scoring.memory_limit import memory_limit
 from xent.scoring.state import State, parts_of
@@ -34,5 +33,4 @@ def merged_report(
         frame, sums = gathered(parts_of(states, names), store)
         if frame is None or frame.plan is None:
             raise ShapeError("there are no rows to report on: none of the states has any.")
-        sums = replace(sums, clusters=store) if store else sums
-        return summarise(frame.plan, sums, frame.unit if unit is None else unit)
+        return summarise(frame.plan, with_clusters(sums, store), frame.unit if unit is None else unit)
