@@ -5,12 +5,13 @@ import tempfile
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xent.errors import ShapeError, StateError
-from xent.scoring import spill
+from xent.scoring import passes, spill
 from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.cluster_sums import ClusterSums
 from xent.scoring.compare import compare
@@ -119,6 +120,48 @@ def test_states_are_merged_within_a_limit_to_the_same_bits(asked, tmp_path, monk
         merged_report([*states, State([0, 2])], names=[*"abcde", "the last"], unit=None, max_memory=None)
     with pytest.raises(ShapeError, match="no rows"):
         merged_report([State(), State()], names=None, unit=None, max_memory=None)
+
+
+@pytest.mark.parametrize(
+    "clusters",
+    [
+        np.array([0.0, -0.0, 1.0, 2.0]),
+        np.frombuffer(np.array([0x7FF8 << 48, (0x7FF8 << 48) + 1, 0, 0x3FF0 << 48], np.uint64).tobytes()),  # two NaNs
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 3]), pa.array(["a", "a", "b", "c"])),
+    ],
+    ids=["zeros", "no numbers", "a dictionary"],
+)
+def test_a_cluster_that_is_written_in_two_ways_is_one(clusters):
+    labels, p = [1, 0, 0, 1], np.array([0.5, 0.25, 0.75, 0.5])
+    state = State([0, 1]).update(labels, p, cluster=clusters)
+    one_by_one = sum(
+        State([0, 1]).update(labels[i : i + 1], p[i : i + 1], cluster=clusters[i : i + 1]) for i in range(4)
+    )
+    assert len(state.sums.clusters) == 3
+    assert one_by_one == State.from_json(state.to_json()) == state
+    named = State([0, 1]).update(labels, p, cluster=["a", "a", "b", "c"])
+    assert state.report().standard_error == named.report().standard_error
+
+
+@pytest.mark.parametrize("engine", ["local", "processes"])
+@pytest.mark.parametrize("limit", [None, 100_000])
+def test_a_file_that_is_skipped_leaves_no_cluster(engine, limit, tmp_path, monkeypatch):
+    """Those of its rows that came before what cannot be read were once among the sums by cluster."""
+    monkeypatch.setattr(passes, "BATCH_BYTES", 20_000)
+    monkeypatch.setattr(passes, "LONE_BATCH_BYTES", 20_000)
+    data = rows()
+    for name, first in (("good", 0), ("bad", 10_000)):
+        table = pa.table({"label": data["label"], "p": data["p"], "c": data["c"] + first})
+        pa.parquet.write_table(table, tmp_path / f"{name}.parquet", row_group_size=500, compression="none")
+    good = scan(tmp_path / "good.parquet", cluster="c")
+    last = pa.parquet.read_metadata(tmp_path / "bad.parquet").row_group(7).column(1)
+    with (tmp_path / "bad.parquet").open("r+b") as file:
+        file.seek(last.dictionary_page_offset or last.data_page_offset)
+        file.write(b"\xff" * 200)
+    found = scan(tmp_path, cluster="c", on_bad_file="skip", engine=engine, max_memory=limit)
+    assert [one.file for one in found.skipped] == [str(tmp_path / "bad.parquet")]
+    assert (found.rows, found.clusters) == (good.rows, good.clusters)
+    assert (found.interval, found.ladder) == (good.interval, good.ladder)
 
 
 def test_a_hand_made_sandwich():

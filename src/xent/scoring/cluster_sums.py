@@ -132,7 +132,7 @@ def cluster_sums(nats: Float64, weights: Float64 | None, keys: Mapping[str, pa.A
 
 
 def key_texts(column: pa.Array) -> tuple[Int64, pa.Array]:
-    """(rows,) which of the texts each row has, and these: as `key_text` has them but for the brackets, all of them used."""
+    """(rows,) which of the texts each row has, and these, each once: as `key_text` has them but for the brackets."""
     if pa.types.is_dictionary(column.type) and column.dictionary.null_count:
         column = column.dictionary_decode()
     if pa.types.is_dictionary(column.type):
@@ -141,7 +141,11 @@ def key_texts(column: pa.Array) -> tuple[Int64, pa.Array]:
     else:
         used = column.dictionary_encode(null_encoding="encode")
         values = used.dictionary
-    return numpy_array(used.indices).astype(np.int64), _texts(values)
+    codes, texts = numpy_array(used.indices).astype(np.int64), _texts(values)
+    if pa.types.is_floating(values.type) or pa.types.is_dictionary(column.type):  # 0.0 and -0.0, or a value told twice
+        again = texts.dictionary_encode()
+        codes, texts = numpy_array(again.indices).astype(np.int64)[codes], again.dictionary
+    return codes, texts
 
 
 def _texts(values: pa.Array) -> pa.Array:

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import pyarrow as pa
 
 from xent.errors import EngineError, XentError
+from xent.scoring.cluster_store import ClusterStore
 from xent.scoring.holdout import half_of
 from xent.scoring.inputs import Rows, rows_of
 from xent.scoring.labels import distinct
@@ -74,6 +75,7 @@ class Reading:
     layout: Layout | None  # in which they are laid out
     find: Any  # a Pass
     half: bool | None = None  # which half of the rows; None: all
+    clusters: ClusterStore | None = None  # where, in this process, sums by cluster go of what could be read to its end
     workers: int | None = 0  # none beside the thread, process or task that was asked
     progress: Progress | None = None  # in this process only
     version: str = __version__
@@ -90,10 +92,20 @@ class Reading:
             )
         counted = [0]
         try:
-            value = self.of_table(fragment_table(fragment, self.schema, self.layout), counted)
+            table = fragment_table(fragment, self.schema, self.layout)
+            value = (
+                self.of_table(table, counted) if self.clusters is None else self._apart(self.clusters, table, counted)
+            )
         except XentError as error:
             return Outcome(None, 0, (Failure(fragment.part.name, fragment.name, error),))
         return Outcome(value, counted[0], ())
+
+    def _apart(self, clusters: ClusterStore, table: Table, counted: list[int]) -> Any:
+        with clusters.alike() as own:
+            value = replace(self, find=replace(self.find, clusters=own)).of_table(table, counted)
+            for part in own.parts():
+                clusters.add(part)
+        return value
 
     def of_table(self, table: Table, counted: list[int]) -> Any:
         """Find out about a table; `counted` is told the rows."""

@@ -47,7 +47,9 @@ def over_fragments(
         told = None if progress is None else one_at_a_time(progress)
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
         engine, progress = Local(1) if alone else engine, None
-        if clusters is not None:
+        if clusters is not None and skipped is not None:  # of a file that fails in the middle nothing may stay
+            reading = replace(reading, clusters=clusters)
+        elif clusters is not None:
             reading = replace(reading, find=replace(reading.find, clusters=clusters))
     find, done = reading.find, _Done(reading.find, [])
     if checkpoint is not None:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import pyarrow as pa
+
 from xent.errors import SourceError
 from xent.sources.failures import shown, without_secrets
 
@@ -17,7 +19,7 @@ SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss", "hdfs")
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, or the files of the AWS command line",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
-    "abfs": "AZURE_CLIENT_ID and its like, or `az login`",
+    "abfs": "the account's key, AZURE_CLIENT_ID and its like, or `az login`",
     "hdfs": "HADOOP_HOME and CLASSPATH",
 }
 _S3_OPTIONS = ("access_key", "secret_key", "session_token", "region", "scheme", "endpoint_override", "anonymous")
@@ -32,7 +34,7 @@ class Store:
 
     system: Any  # a pyarrow FileSystem
     name: str
-    within: str  # what its paths begin with: the bucket
+    within: str  # what its paths begin with: "bucket/", "/", or nothing where the first folder is a bucket
 
     def open(self, uri: str) -> Any:
         """A file that can be read anywhere.
@@ -41,7 +43,7 @@ class Store:
             SourceError: it is not there, or out of reach.
         """
         with _reaching(shown(uri)):
-            return self.system.open_input_file(self._path(uri))
+            return self.system.open_input_file(self._path(unquote(urlsplit(uri).path)))
 
     def info(self, uri: str) -> Any:
         """Size and time of a file.
@@ -52,7 +54,7 @@ class Store:
         from pyarrow import fs
 
         with _reaching(shown(uri)):
-            found = self.system.get_file_info(self._path(uri))
+            found = self.system.get_file_info(self._path(unquote(urlsplit(uri).path)))
             if found.type == fs.FileType.NotFound:
                 raise FileNotFoundError
         return found
@@ -61,7 +63,7 @@ class Store:
         """The paths, behind the bucket, of all files below a folder; None if it is a file, or may be one."""
         from pyarrow import fs
 
-        base = f"{self.within}/{folder.strip('/')}".rstrip("/")
+        base = self._path(folder).rstrip("/")
         with _reaching(self.name):
             kind = self.system.get_file_info(base).type
             if kind == fs.FileType.NotFound and folder.endswith("/"):
@@ -69,10 +71,11 @@ class Store:
             if missing_is_file and kind != fs.FileType.Directory:
                 return None
             found = self.system.get_file_info(fs.FileSelector(base, recursive=True))
-        return sorted(file.path[len(self.within) :] for file in found if file.type == fs.FileType.File)
+        paths = [file.path for file in found if file.type == fs.FileType.File]
+        return sorted(f"/{path.removeprefix(self.within)}" for path in paths)
 
-    def _path(self, uri: str) -> str:
-        return f"{self.within}{unquote(urlsplit(uri).path)}"
+    def _path(self, path: str) -> str:
+        return self.within + path.lstrip("/")
 
 
 @lru_cache(maxsize=32)
@@ -81,9 +84,11 @@ def _connected(base: str, name: str) -> tuple[Any, str]:
 
     with _reaching(name):
         if base.startswith("s3://"):
-            return _s3(base), urlsplit(base).netloc.rpartition("@")[2]
+            return _s3(base), f"{urlsplit(base).netloc.rpartition('@')[2]}/"
+        if base.startswith("abfs") and urlsplit(base).password:
+            return _azure(base)
         system, path = fs.FileSystem.from_uri(base)
-        return system, path.rstrip("/")
+        return system, path if path in ("", "/") else f"{path.rstrip('/')}/"
 
 
 def store_of(uri: str, name: str) -> Store:
@@ -118,6 +123,24 @@ def _s3(uri: str) -> Any:
     )
 
 
+def _azure(uri: str) -> tuple[Any, str]:
+    """With the account's key, which pyarrow leaves out of addresses: account and container are where it has them."""
+    from pyarrow import fs
+
+    address = urlsplit(uri)
+    user, key = unquote(address.username or ""), unquote(address.password or "")
+    account, _, domain = (address.hostname or "").partition(".")
+    kind, _, cloud = domain.partition(".")
+    if kind in ("blob", "dfs"):
+        places = {"blob_storage_authority": f".blob.{cloud}", "dfs_storage_authority": f".dfs.{cloud}"}
+        return fs.AzureFileSystem(account, account_key=key, **places), f"{user}/" if user else ""
+    scheme = "http" if dict(parse_qsl(address.query)).get("enable_tls") == "false" else "https"
+    server = address.netloc.rpartition("@")[2]
+    places = {"blob_storage_authority": server, "dfs_storage_authority": server}
+    places |= {"blob_storage_scheme": scheme, "dfs_storage_scheme": scheme}
+    return fs.AzureFileSystem(user, account_key=key, **places), ""
+
+
 @contextmanager
 def _reaching(name: str) -> Iterator[None]:
     """What a store answers, as an error that says what to do."""
@@ -125,10 +148,10 @@ def _reaching(name: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise SourceError(f"{name} does not exist.\nCheck the address.") from None
-    except (OSError, ValueError) as error:  # pyarrow's errors are of these two
+    except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, SourceError):
             raise
-        text = without_secrets(" ".join(str(error).split()))[:300]
+        text = without_secrets(" ".join(str(error).split()))[:300].rstrip(". ")
         kind = {"gcs": "gs", "abfss": "abfs"}.get(scheme := name.partition(":")[0], scheme)
         if _DENIED.search(text):
             advice = f"credentials ({_CREDENTIALS.get(kind)}) and what they may read"
