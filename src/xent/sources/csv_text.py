@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 _BLOCK = 1 << 20  # larger ones parse no faster, and the reader holds some 70 at a time
 _LINES_PER_BLOCK = 8
+_COUNTED = 1 << 18  # stays in the cache
 _CELL = re.compile(
     r"In CSV column #(\d+): Row #(\d+): CSV conversion error to (.+?): (?:invalid value )?(.*)", re.DOTALL
 )
@@ -65,12 +67,16 @@ class CsvPart:
     def read(self, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
         """Read the columns of `schema`, in its order and as its types."""
         rows = 0
-        with reading(self.name), closing(_Quoted(streamed(self.path, self.compression, self.span))) as text:
+        stream = streamed(self.path, self.compression, self.span)
+        # Arrow reads ahead: from an object of Python, if only the first rows are wanted, perhaps until Python has ended.
+        again = isinstance(self.path, str) and self.compression is None
+        stream = stream if self.span is not None or again else _Quoted(stream)
+        with reading(self.name), closing(stream):
             types = {field.name: field.type for field in schema}
-            for batch in resized(_batches(self, types, text if self.span is None else text.stream), batch_bytes):
+            for batch in resized(_batches(self, types, stream), batch_bytes):
                 rows += batch.num_rows
                 yield batch
-            if text.quotes % 2:
+            if self.span is None and (_quotes(self.path) if again else stream.quotes) % 2:
                 _refuse_open_quote(self, rows)
         if self.span is not None and rows != self.rows:
             raise UnsettledError(f"{self.name} has other lines than rows: {self.rows} lines make {rows} rows.")
@@ -157,6 +163,11 @@ class _Quoted:
         """As a file's."""
         self.closed = True
         self.stream.close()
+
+
+def _quotes(path: Address) -> int:
+    with streamed(path, None) as stream:
+        return sum(block.count(b'"') for block in iter(partial(stream.read, _COUNTED), b""))
 
 
 def _refuse_open_quote(part: CsvPart, rows: int) -> None:
