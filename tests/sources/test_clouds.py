@@ -9,8 +9,10 @@ import pyarrow.parquet
 import pytest
 
 import xent
+from xent.cli import main
 from xent.errors import SourceError
 from xent.sources import stores
+from xent.sources.failures import shown
 
 KEY = "Eby8vdM0/2xNOcqFlqUwJPLlmEtlCDXJ+w=="  # in no message
 QUOTED = urllib.parse.quote(KEY, safe="")
@@ -90,3 +92,38 @@ def test_what_azure_says_is_no_traceback(monkeypatch):
         xent.scan(f"abfs://box:{QUOTED}@mine.dfs.core.windows.net/*.parquet")
     stores._connected.cache_clear()
     assert QUOTED not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://key:wJalr/SECRET@bucket/x.parquet",
+        "https://me:pa?SECRET@127.0.0.1:1/x.csv",
+        " https://me:SECRET@127.0.0.1:1/x.csv?token=SECRET",
+        "http:/me:SECRET@127.0.0.1:1/x.csv",
+        "http://u:SECRET@[bad/x.parquet",
+    ],
+)
+def test_addresses_that_are_mistyped_show_no_secret(address, capsys):
+    assert main(["score", address]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("xent: SourceError: ")
+    assert "SECRET" not in said
+    with pytest.raises(SourceError) as caught:
+        xent.read_state(address)
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["jdbc:sqlserver://h;user=u;password=SECRET", "mysql:u:SECRET", "sqlserver://h;password=SECRET",
+                                 "postgresql:user:SECRET", "sqlite:/missing.db?key=SECRET"])  # fmt: skip
+def test_databases_that_are_mistyped_show_no_secret(url):
+    with pytest.raises(SourceError) as caught:
+        xent.scan(xent.sql("select 1", url))
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://host:80/a@b.csv", "s3://bucket/a@b", "https://[::1]:80/a?b@c", "https://h/a:b/c@d"]
+)
+def test_an_address_with_an_at_is_no_mistake(address):
+    assert shown(address) == address.partition("?")[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from xent.errors import SourceError
-from xent.sources.failures import named, reading, shown
+from xent.sources.failures import named, reading, shown, without_secrets
 from xent.sources.left_behind import OwnedFolder
 from xent.sources.places import (
     Address,
@@ -120,7 +120,7 @@ def _expanded(given: str) -> Iterator[str]:
         return
     found = sorted(name for name in glob.glob(given, recursive=True) if os.path.isfile(name))
     if not found:
-        raise SourceError(f"no file matches {given!r} (from {os.getcwd()}).\nCheck the pattern.")
+        raise SourceError(f"no file matches {without_secrets(given)!r} (from {os.getcwd()}).\nCheck the pattern.")
     yield from found
 
 
@@ -156,7 +156,7 @@ def detected(name: str) -> File:
     if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)):
         path = _spooled(name)
     if not os.path.exists(path):
-        raise SourceError(f"{name} does not exist (from {os.getcwd()}).\nCheck the name.")
+        raise SourceError(f"{without_secrets(name)} does not exist (from {os.getcwd()}).\nCheck the name.")
     with reading(name, "Check its permissions."):
         size = os.path.getsize(path)
         with open(path, "rb") as file:

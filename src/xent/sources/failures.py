@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 
-__all__ = ["named", "place", "reading", "shown", "without_secrets"]
+__all__ = ["is_malformed", "named", "place", "reading", "shown", "without_secrets"]
 
 _DAMAGED = "The file may be damaged or cut short: write or fetch it again."
-_ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+")
+_ADDRESS = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]+:/{1,2}[^\s'\"]+")
 _FAILURES = (pa.ArrowException, OSError, EOFError, UnicodeError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
@@ -36,14 +36,24 @@ def place(source: str | None, row: int, column: str) -> str:
 
 def shown(address: str) -> str:
     """A file's address as it may be seen: without user, password, and all behind a question mark. A path is itself."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", address)
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}", address)
     if not found:
         return address
-    host, slash, path = re.split(r"[?#]", address[found.end() :], maxsplit=1)[0].partition("/")
+    rest = address[found.end() :].rpartition("@")[2] if is_malformed(address) else address[found.end() :]
+    rest = re.split(r"[?#]", rest, maxsplit=1)[0]
+    host, slash, path = rest.partition("/")
     user, at, place = host.rpartition("@")
     if at and (":" in user or found[1].lower() not in ("abfs", "abfss")):  # of Azure it is the container
         host = place
     return f"{found[0]}{host}{slash}{path}"
+
+
+def is_malformed(address: str) -> bool:
+    """Whether a password before the @ has a mark of its own (/, ?, #) and so would be taken for a host and what follows."""
+    user, at, _ = address.partition(":/")[2].lstrip("/").rpartition("@")
+    host, *more = re.split(r"[/?#]", user, maxsplit=1)
+    colon, password = host.partition(":")[1:]
+    return bool(at and more and colon and not password.isdecimal() and not host.startswith("["))
 
 
 def without_secrets(text: str) -> str:
@@ -53,7 +63,7 @@ def without_secrets(text: str) -> str:
 
 def named(source: str | None) -> str:
     """What a message calls a source of rows."""
-    return {None: "the table", "-": "standard input"}.get(source, str(source))
+    return {None: "the table", "-": "standard input"}.get(source, without_secrets(str(source)))
 
 
 def _line(error: BaseException) -> str:

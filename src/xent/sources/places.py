@@ -7,6 +7,7 @@ takes its credentials from there, unless the address has them itself. What is sh
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources import stores, web
-from xent.sources.failures import shown
+from xent.sources.failures import is_malformed, shown
 
 __all__ = [
     "Address",
@@ -72,7 +73,13 @@ def address_of(name: str) -> Address:
     if scheme == "file":
         return url2pathname(urlsplit(name).path)
     if scheme in (*_WEB, *stores.SCHEMES):
-        return Remote(scheme + name[len(scheme) :])
+        with suppress(ValueError):
+            if urlsplit(name) and not is_malformed(name):
+                return Remote(scheme + name[len(scheme) :])
+        raise SourceError(
+            f"the address {shown(name)} is malformed.\nWrite {scheme}://user:password@host/path, and in user and password "
+            "/ as %2F, @ as %40, : as %3A."
+        )
     raise SourceError(
         f"{shown(name)} begins with {scheme}://, which is unknown.\nKnown are "
         f"{', '.join(f'{known}://' for known in (*stores.SCHEMES, *_WEB, 'file'))}; of Azure, write "

@@ -32,9 +32,10 @@ def shown(url: str) -> str:
     if not mark or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         return "the connection"  # may be anything, such as "password=… host=…"
     if scheme == "sqlite":
-        return url
-    slashes = "//" if rest.startswith("//") else ""
-    return f"{scheme}:{slashes}{_after_user(rest.removeprefix('//')).partition('?')[0]}"
+        return url.partition("?")[0]
+    if not rest.startswith("//") or ";" in rest:
+        return f"{scheme}:{_HIDDEN}"  # its parts are where its driver has them
+    return f"{scheme}://{_after_user(rest.removeprefix('//')).partition('?')[0]}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def _sqlite_path(url: str) -> str:
     if os.path.isfile(path):
         return os.path.abspath(path)
     hint = " Three slashes are relative to there, four (sqlite:////…) absolute." if url.startswith("sqlite:///") else ""
-    raise SourceError(f"{url} is no file: {path!r} does not exist (from {os.getcwd()}).{hint}\nCheck the path.")
+    raise SourceError(
+        f"{shown(url)} is no file: {path.partition('?')[0]!r} does not exist (from {os.getcwd()}).{hint}\nCheck the path."
+    )
 
 
 def _after_user(rest: str) -> str:
