@@ -2,10 +2,13 @@
 
 import os
 import pickle
+import socket
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import array_api_compat
 import numpy as np
@@ -69,6 +72,28 @@ def test_a_missing_package_is_named(engine, module, monkeypatch, folder):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingPackageError, match=f"xent\\[{engine}\\]"):
         xent.scan(folder / "one.arrow", engine=engine)
+
+
+def test_a_cluster_that_does_not_answer_is_named(folder):
+    """Ray tries without end where nothing listens."""
+    pytest.importorskip("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        for asked in (address, f"ray://{address}"):
+            with pytest.raises(EngineError, match=f"{asked} does not answer"):
+                xent.scan(folder / "one.arrow", engine=Ray(asked))
+
+
+def test_a_cluster_without_workers_is_waited_for_aloud():
+    pytest.importorskip("distributed")
+    for workers in ({}, {"tcp://1.2.3.4:5": {}}):
+        client = SimpleNamespace(scheduler_info=lambda workers=workers: {"workers": workers})
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            with Dask(client)._connected() as (_, found):
+                assert found is client
+        assert ["no workers" in str(warning.message) for warning in said] == [True] * (not workers)
 
 
 def test_tables_in_memory_do_not_go_to_a_cluster():

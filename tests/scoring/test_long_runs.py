@@ -241,6 +241,23 @@ def test_the_command_merges(parts):
     assert (gate.returncode, gate.stderr.startswith("xent: the loss is")) == (1, True)
 
 
+def test_keys_of_other_columns_are_not_added(parts, capsys):
+    """Users and rows, both whole numbers, once made clusters of both."""
+    for i, key in enumerate(("a", "a", "b")):
+        whole = pa.parquet.read_table(parts[i])
+        keyed = whole.append_column("a", pa.array(np.arange(len(whole)) // 5)).append_column(
+            "b", pa.array(range(len(whole)))
+        )
+        pa.parquet.write_table(keyed, parts[i])
+        xent.scan(parts[i], cluster=key, state=f"{i}.state")
+    assert main(["merge", "0.state", "1.state", "-o", "both.state"]) == 0
+    assert capsys.readouterr().err == ""
+    for first in ("0.state", "both.state"):
+        assert main(["merge", first, "2.state"]) == 2
+        said = capsys.readouterr().err
+        assert f"{first} has its clusters from column 'a', and 2.state from 'b', so they cannot be added" in said
+
+
 def test_the_command_refuses_states_that_do_not_fit(parts):
     xent.scan(parts[0], state="a.state")
     xent.scan(parts[1], state="b.state", clip=1e-7)

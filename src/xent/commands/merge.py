@@ -49,19 +49,26 @@ def run(options: argparse.Namespace) -> int:
     refuse_to_overwrite(options.files, {"--html": options.html, "-o": options.output})
     files = names_of(options.files)
     sources: dict[str, tuple[str, str]] = {}
-    states = _states(files, sources, language(options))
+    keys: dict[str, tuple[str, str]] = {}
+    states = _states(files, sources, keys, language(options))
     if options.output is None:
         report = merged_report(states, names=files, unit=options.unit, max_memory=options.max_memory)
         return max(each_done(*outputs(report, options)), missed(report, options))
     state = State.merge(states, names=files)
     report = state.report(unit=options.unit)
-    scan = {"finished": True, "sources": sorted(sources)} if sources else None
+    columns = {word: column for word, (_, column) in keys.items()}
+    scan = {"finished": True, "sources": sorted(sources), "keys": columns} if sources else None
     writing = partial(write_state, options.output, state, scan)
     return max(each_done(*outputs(report, options), writing), missed(report, options))
 
 
-def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) -> "Iterator[State]":
-    """One after the other, so that only one is in memory; `sources` is told which files each has rows of."""
+def _states(
+    files: list[str], sources: dict[str, tuple[str, str]], keys: dict[str, tuple[str, str]], lang: str
+) -> "Iterator[State]":
+    """One after the other, so that only one is in memory.
+
+    `sources` is told which files each has rows of, and `keys` of which columns groups and clusters are.
+    """
     from xent.scoring.state_files import saved_state
 
     say = speaker(lang)
@@ -73,6 +80,13 @@ def _states(files: list[str], sources: dict[str, tuple[str, str]], lang: str) ->
             if source in sources:
                 _refuse_overlap(sources[source], (file, name))
             sources[source] = file, name
+        for word, column in (saved.keys or {}).items():
+            first, known = keys.setdefault(word, (file, column))
+            if known != column:
+                raise StateError(
+                    f"{first} has its {word}s from column {known!r}, and {file} from {column!r}, so they cannot be "
+                    f"added.\nScore all parts with the same --{word}."
+                )
         same, sums = seen.setdefault(saved.digest, file), saved.state.sums
         if same != file and sums.rows:
             tell(say("merge.same", first=same, second=file))

@@ -1,5 +1,6 @@
 """A Dask cluster: a future per fragment, and futures that merge sixteen of them."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -85,6 +86,10 @@ class Dask:
                 f"there is no Dask cluster to work on: {error}.\nPass a client (engine=client), or the address of its "
                 "scheduler (--address tcp://HOST:8786)."
             ) from error
+        if not client.scheduler_info()["workers"]:  # which may be about to be started, as many as are wanted
+            warnings.warn(
+                "the Dask cluster has no workers: this waits until there is one.", RuntimeWarning, stacklevel=2
+            )
         try:
             yield distributed, client
         finally:

@@ -1,6 +1,7 @@
 """A Ray cluster: a task per fragment, and tasks that merge sixteen of them."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -12,6 +13,7 @@ __all__ = ["Ray"]
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
+_SECONDS = 20.0  # that a cluster has to answer
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,29 @@ class Ray:
             ) from error
         if not ray.is_initialized():
             try:
+                _look_for(self.address)
                 ray.init(address=self.address, log_to_driver=False, logging_level=logging.WARNING)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise EngineError(
                     f"there is no Ray cluster to work on: {str(error).rstrip('.')}.\nStart one (ray start --head), or pass its address "
-                    "(--address HOST:6379)."
+                    "(--address HOST:6379); where it asks for a token, set RAY_AUTH_MODE=token here too."
                 ) from error
         return ray
+
+
+def _look_for(address: str) -> None:
+    """Where nothing listens, Ray itself would try without end.
+
+    Raises:
+        ConnectionError: nobody answers there.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(f"{address} does not answer ({error.strerror or error})") from error
 
 
 def _worked(task: Task, fragments: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ __all__ = ["LEVELS", "PARTS", "SMALL", "Partition", "Scratch", "Spool", "togethe
 
 PARTS = 64  # files that rows are spread over at a time
 LEVELS = 8  # times a partition that is still too large is spread again, by other bits of the hash
-SMALL = 1 << 16  # bytes of a partition that is not spread further: each makes files, and a limit of a few bytes no end
+SMALL = 1 << 20  # bytes of a partition that is not spread further: each makes files, and a limit of a few bytes no end
 _BITS = 6
 _TOGETHER = 1 << 22  # bytes of small batches that are handed out as one
 

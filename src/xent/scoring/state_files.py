@@ -29,6 +29,12 @@ class SavedState(NamedTuple):
     digest: str  # of the state: the same for the same sums
 
     @property
+    def keys(self) -> dict[str, str] | None:
+        """The columns of its groups and clusters; None where they are not known."""
+        scan = self.scan or {}
+        return scan.get("keys", scan["job"][2] if "job" in scan else None)
+
+    @property
     def sources(self) -> dict[str, str]:
         """The files it has rows of, by a digest of what was read of which version; of merged states without a name.
 
