@@ -17,6 +17,7 @@ from scipy import stats
 import xent
 from xent.errors import ArgumentTypeError, LabelError, OptionError, ShapeError, SourceError, WeightError
 from xent.scoring.compare import compare
+from xent.scoring.compare_names import model_names
 
 NAMES = np.array(["cat", "dog", "emu"])
 
@@ -648,3 +649,16 @@ def test_a_few_lines_say_it_all():
     assert text[0].startswith("verdict      old is better: 0.0")
     assert any(line.startswith("rows needed  about ") for line in text)
     assert all(len(line) <= 120 and line == line.rstrip() for line in text)
+
+
+@pytest.mark.parametrize(
+    ("models", "names"),
+    [
+        (["d/csv/*.csv", "d/b.csv"], ["csv", "b"]),
+        (["old/**/*.parquet", "new/**/*.parquet"], ["old", "new"]),
+        (["old/p-*.csv", "new/p-*.csv"], ["old/p-*", "new/p-*"]),
+        (["old/p.csv", "new/p.csv"], ["old/p", "new/p"]),
+    ],
+)
+def test_models_are_called_after_their_files(models, names):
+    assert model_names(models, None, in_memory=False) == names

@@ -1,6 +1,7 @@
 """What models are called: as the caller says, else after their files, else A, B, …."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -31,7 +32,7 @@ def model_names(models: Sequence[Any], names: Sequence[str] | None, in_memory: b
     files = [None if in_memory else _file(model) for model in models]
     if any(file is None for file in files):
         return [_letter(i) for i in range(len(models))]
-    paths = [PurePath(str(file)) for file in files]
+    paths = [_named(str(file)) for file in files]
     for found in (_endings(paths, 1), [path.name for path in paths], *(_endings(paths, k) for k in range(2, 9))):
         if len(set(found)) == len(found):
             return found
@@ -40,6 +41,14 @@ def model_names(models: Sequence[Any], names: Sequence[str] | None, in_memory: b
         again = sum(other == str(path) for other in map(str, paths[: len(seen)]))
         seen.append(f"{path.stem if len(set(paths)) == 1 else path}" + (f" ({again + 1})" if again else ""))
     return seen
+
+
+def _named(file: str) -> PurePath:
+    """A file, or the folder of a pattern for all that is there."""
+    path = PurePath(file)
+    while len(path.parts) > 1 and re.fullmatch(r"\*+(\.\w+)*", path.name):
+        path = path.parent
+    return path
 
 
 def _endings(paths: Sequence[PurePath], depth: int) -> list[str]:

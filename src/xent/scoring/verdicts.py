@@ -76,7 +76,8 @@ def warnings(plan: Plan, sums: Sums, baseline: float) -> tuple[Sentence, ...]:
 
 
 def _skipped(sums: Sums) -> Sentence:
-    shown = "; ".join(f"{file}: {reason.splitlines()[0]}" for file, reason in sums.skipped[:MOST_SKIPPED])
+    told = [(file, reason.splitlines()[0]) for file, reason in sums.skipped[:MOST_SKIPPED]]
+    shown = "; ".join(reason if reason.startswith(file) else f"{file}: {reason}" for file, reason in told)
     more = len(sums.skipped) - MOST_SKIPPED
     files = sentence("warning.skipped.more", files=shown, count=more) if more > 0 else shown
     return counted("warning.skipped", len(sums.skipped), files=files)
