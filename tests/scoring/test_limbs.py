@@ -61,6 +61,10 @@ def test_sums_of_negative_numbers_are_no_longer_than_the_numbers():
         sums = carried({j: column * 2 for j, column in sums.items()}, 3)
 
 
+def test_no_keys_have_no_limbs():
+    assert carried({34: np.zeros(0, np.int64)}, 0) == {}
+
+
 def test_carried_limbs_leave_room():
     far = limbs_of([(1 << 1200) - 1, -(1 << 1200)])
     sums = carried({j: column * (1 << 30) for j, column in far.items()}, 2)

@@ -69,7 +69,7 @@ def limbs_of(numbers: Sequence[int], span: Span | None = None) -> Limbs:
 
 def carried(limbs: Limbs, count: int) -> Limbs:
     """The same sums in limbs of 32 bits, the highest with a sign: so 2^31 of them can be added."""
-    if not limbs:
+    if not limbs or not count:
         return {}
     lowest, digits = _digits(limbs, count)
     top = len(digits) - 1
