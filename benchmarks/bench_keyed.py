@@ -21,7 +21,7 @@ from measure import report
 
 ROWS, CLUSTERS = 20_000_000, 5_000_000
 STEP = 1 << 20
-CASES = ("ascending", "shuffled", "clusters", "clusters and ladder")
+CASES = ("ascending", "shuffled", "clusters", "clusters and ladder")  # what is true of the last is of the third
 
 
 def make(folder: Path, rows: int, clusters: int) -> None:
@@ -58,7 +58,7 @@ def nats(table: pa.Table) -> np.ndarray:
 
 def truth(folder: Path, case: str) -> tuple[float, float]:
     """Mean and standard error, by pyarrow's sort or NumPy's sums by cluster."""
-    if case.startswith("clusters"):
+    if case == "clusters":
         table = pq.read_table(folder / "a.parquet")
         x, c = nats(table), np.asarray(table["cluster"])
         residuals = np.bincount(c, weights=x - x.mean())
@@ -79,9 +79,9 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 from measure import status
 folder, case, limit = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-ending = "-shuffled" if case == "shuffled" else ""
-files = [folder / f"{name}{ending}.parquet" for name in ("a" if case.startswith("clusters") else "ab")]
-columns = ["cluster" if case.startswith("clusters") else "id", "label", "p"]
+ending, clustered = "-shuffled" if case == "shuffled" else "", case.startswith("clusters")
+files = [folder / f"{name}{ending}.parquet" for name in ("a" if clustered else "ab")]
+columns = ["cluster" if clustered else "id", "label", "p"]
 import pyarrow.parquet as pq
 start = time.perf_counter()
 for path in files:
@@ -90,7 +90,7 @@ for path in files:
 reading = time.perf_counter() - start
 import xent
 start = time.perf_counter()
-if case.startswith("clusters"):
+if clustered:
     brief = case == "clusters"
     found = xent.scan(files[0], label="label", prediction="p", cluster="cluster", max_memory=limit, brief=brief)
     answer = found.loss, found.standard_error
@@ -117,12 +117,12 @@ def main() -> None:
         if not known.exists():
             folder.mkdir(exist_ok=True)
             make(folder, rows, int(CLUSTERS * options.scale))
-            known.write_text(json.dumps({case: truth(folder, case) for case in CASES}))
+            known.write_text(json.dumps({case: truth(folder, case) for case in CASES[:3]}))
         for case in () if options.check_only else options.cases.split(","):
             command = [sys.executable, "-c", RUN, str(folder), case, options.limit, str(Path(__file__).parent)]
             done = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             answer, seconds, reading, peak = json.loads(done)
-            np.testing.assert_allclose(answer, json.loads(known.read_text())[case], rtol=1e-9)
+            np.testing.assert_allclose(answer, json.loads(known.read_text())[case.split()[0]], rtol=1e-9)
             report(f"{case}, {rows:,} rows, limit {options.limit}", seconds=seconds, rows_per_second=rows / seconds,
                    peak_mb=peak, reading_seconds=reading, ratio=seconds / reading)  # fmt: skip
 

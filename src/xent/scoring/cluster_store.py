@@ -1,5 +1,6 @@
 """Sums by cluster that may not fit in memory: kept as columns, then in Arrow files by the hash of the cluster."""
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -101,13 +102,13 @@ class ClusterStore:
         """The same clusters of each spool."""
         held: list[ClusterSums] = []
         splittable = any(partition.path is not None for partition in alike) and alike[0].spool.level < LEVELS
+        most = max(self.most, SMALL) if splittable else sys.maxsize
         for partition in alike:
             for batch in partition.batches():
                 held = added(held, ClusterSums.once(pa.Table.from_batches([batch])))
-                if not splittable or bytes_of(held) <= max(self.most, SMALL):
-                    continue
-                held = [ClusterSums.gather(held)]
-                if bytes_of(held) > max(self.most, SMALL):
+                if bytes_of(held) > most:
+                    held = [ClusterSums.gather(held)]
+                if bytes_of(held) > most:
                     held.clear()
                     for finer in zip(*(partition.split(keep=True) for partition in alike), strict=True):
                         yield from self._merged(finer)
@@ -121,12 +122,14 @@ def cluster_parts(clusters: ClusterSums | ClusterStore) -> Iterator[ClusterSums]
     return clusters.parts() if isinstance(clusters, ClusterStore) else iter([clusters])
 
 
-def without_clusters(found: Found, store: ClusterStore) -> Found:
-    """The same sums, a dataclass, of which those by cluster have gone to the store."""
+def without_clusters(found: Found, store: ClusterStore | None) -> Found:
+    """The same sums, a dataclass, of which those by cluster have gone to the store, if there is one."""
+    if store is None or not found.clusters:
+        return found
     store.add(found.clusters)
     return replace(found, clusters=ClusterSums())
 
 
-def with_clusters(found: Found, store: ClusterStore) -> Found:
+def with_clusters(found: Found, store: ClusterStore | None) -> Found:
     """The same sums, whose sums by cluster are those in the store, if it has any."""
     return replace(found, clusters=store) if store else found

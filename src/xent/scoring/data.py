@@ -233,7 +233,7 @@ class InFiles:
     ) -> Any:
         """Fragment by fragment, wherever the engine reads them."""
         found = self._over(self._reading(self.reader.ordered(order), find, half), checkpoint, clusters)
-        return found if clusters is None else with_clusters(found, clusters)
+        return with_clusters(found, clusters)
 
     def _reading(self, reader: RowReader, find: Any, half: bool | None = None) -> Reading:
         return Reading(reader, self._schema, layout_of(self.table), find, half)

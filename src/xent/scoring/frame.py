@@ -61,7 +61,7 @@ def gathered(
         nonlocal whole
         for name, frame, sums in parts:
             whole = frame if whole is None else whole.joined(frame, name)
-            yield sums if clusters is None else without_clusters(sums, clusters)
+            yield without_clusters(sums, clusters)
 
     sums = Sums.gather(fitting())
     return whole, sums

@@ -134,7 +134,7 @@ class _ScatterAt:
         found = self.merge(
             self._of_part(part) for _, part in blocks(as_chunk(self.plan, vocabulary, batch), score_numpy)
         )
-        return found if self.clusters is None else without_clusters(found, self.clusters)
+        return without_clusters(found, self.clusters)
 
     def _of_part(self, part: Chunk) -> _Scattered:
         kept = of_weight(part)

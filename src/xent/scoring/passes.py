@@ -92,19 +92,18 @@ class Reading:
             )
         counted = [0]
         try:
-            table = fragment_table(fragment, self.schema, self.layout)
-            value = (
-                self.of_table(table, counted) if self.clusters is None else self._apart(self.clusters, table, counted)
-            )
+            value = self._found(fragment_table(fragment, self.schema, self.layout), counted)
         except XentError as error:
             return Outcome(None, 0, (Failure(fragment.part.name, fragment.name, error),))
         return Outcome(value, counted[0], ())
 
-    def _apart(self, clusters: ClusterStore, table: Table, counted: list[int]) -> Any:
-        with clusters.alike() as own:
+    def _found(self, table: Table, counted: list[int]) -> Any:
+        if self.clusters is None:
+            return self.of_table(table, counted)
+        with self.clusters.alike() as own:
             value = replace(self, find=replace(self.find, clusters=own)).of_table(table, counted)
             for part in own.parts():
-                clusters.add(part)
+                self.clusters.add(part)
         return value
 
     def of_table(self, table: Table, counted: list[int]) -> Any:

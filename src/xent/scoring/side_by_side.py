@@ -58,9 +58,7 @@ def over_fragments(
     try:
         for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
             _note(outcome.failures, skipped)
-            value = outcome.value
-            if value is not None and clusters is not None:
-                value = without_clusters(value, clusters)
+            value = None if outcome.value is None else without_clusters(outcome.value, clusters)
             refused = {failure.file for failure in outcome.failures}
             read = [fragments[i] for i in indices if fragments[i].part.name not in refused]
             if checkpoint is not None:

@@ -75,14 +75,9 @@ def total(
             tally = tallies.pop()
         except IndexError:
             tally = Tally(len(plan.classes), plan.brief)
-        found = scored_by(tally, chunk)
+        found = without_clusters(score(plan, chunk, tally), clusters)
         tallies.append(tally)
         return found
-
-    def scored_by(tally: Tally, chunk: Chunk) -> Sums:
-        if clusters is None or "cluster" not in chunk.keys:
-            return score(plan, chunk, tally)
-        return without_clusters(score(plan, chunk, tally), clusters)
 
     def watched() -> Iterator[Sums]:
         """The parts; rows below the worst of those so far are not worth collecting from the next."""

@@ -7,7 +7,6 @@ takes its credentials from there, unless the address has them itself. What is sh
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -73,18 +72,25 @@ def address_of(name: str) -> Address:
     if scheme == "file":
         return url2pathname(urlsplit(name).path)
     if scheme in (*_WEB, *stores.SCHEMES):
-        with suppress(ValueError):
-            if urlsplit(name) and not is_malformed(name):
-                return Remote(scheme + name[len(scheme) :])
-        raise SourceError(
-            f"the address {shown(name)} is malformed.\nWrite {scheme}://user:password@host/path, and in user and password "
-            "/ as %2F, @ as %40, : as %3A."
-        )
+        if is_malformed(name) or not _is_split(name):
+            raise SourceError(
+                f"the address {shown(name)} is malformed.\nWrite {scheme}://user:password@host/path, and in user and "
+                "password / as %2F, @ as %40, : as %3A."
+            )
+        return Remote(scheme + name[len(scheme) :])
     raise SourceError(
         f"{shown(name)} begins with {scheme}://, which is unknown.\nKnown are "
         f"{', '.join(f'{known}://' for known in (*stores.SCHEMES, *_WEB, 'file'))}; of Azure, write "
         "abfs://container@account.dfs.core.windows.net/path."
     )
+
+
+def _is_split(address: str) -> bool:
+    """Whether it can be taken apart: brackets have to hold an IPv6 address."""
+    try:
+        return bool(urlsplit(address))
+    except ValueError:
+        return False
 
 
 def expanded(place: Remote) -> list[str]:

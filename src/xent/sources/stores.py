@@ -43,7 +43,7 @@ class Store:
             SourceError: it is not there, or out of reach.
         """
         with _reaching(shown(uri)):
-            return self.system.open_input_file(self._path(unquote(urlsplit(uri).path)))
+            return self.system.open_input_file(self._path(uri))
 
     def info(self, uri: str) -> Any:
         """Size and time of a file.
@@ -54,7 +54,7 @@ class Store:
         from pyarrow import fs
 
         with _reaching(shown(uri)):
-            found = self.system.get_file_info(self._path(unquote(urlsplit(uri).path)))
+            found = self.system.get_file_info(self._path(uri))
             if found.type == fs.FileType.NotFound:
                 raise FileNotFoundError
         return found
@@ -63,7 +63,7 @@ class Store:
         """The paths, behind the bucket, of all files below a folder; None if it is a file, or may be one."""
         from pyarrow import fs
 
-        base = self._path(folder).rstrip("/")
+        base = self._below(folder).rstrip("/")
         with _reaching(self.name):
             kind = self.system.get_file_info(base).type
             if kind == fs.FileType.NotFound and folder.endswith("/"):
@@ -74,7 +74,10 @@ class Store:
         paths = [file.path for file in found if file.type == fs.FileType.File]
         return sorted(f"/{path.removeprefix(self.within)}" for path in paths)
 
-    def _path(self, path: str) -> str:
+    def _path(self, uri: str) -> str:
+        return self._below(unquote(urlsplit(uri).path))
+
+    def _below(self, path: str) -> str:
         return self.within + path.lstrip("/")
 
 
