@@ -5,10 +5,10 @@ import pickle
 import socket
 import subprocess
 import sys
-import warnings
+import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Timer
 
 import array_api_compat
 import numpy as np
@@ -17,7 +17,7 @@ import pytest
 
 import xent
 from xent.cli import main
-from xent.engines import contract
+from xent.engines import contract, dask
 from xent.engines.choose import ENGINES, engine_of
 from xent.engines.dask import Dask
 from xent.engines.local import Local
@@ -85,15 +85,23 @@ def test_a_cluster_that_does_not_answer_is_named(folder):
                 xent.scan(folder / "one.arrow", engine=Ray(asked))
 
 
-def test_a_cluster_without_workers_is_waited_for_aloud():
-    pytest.importorskip("distributed")
-    for workers in ({}, {"tcp://1.2.3.4:5": {}}):
-        client = SimpleNamespace(scheduler_info=lambda workers=workers: {"workers": workers})
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            with Dask(client)._connected() as (_, found):
-                assert found is client
-        assert ["no workers" in str(warning.message) for warning in said] == [True] * (not workers)
+def test_a_cluster_without_workers_is_waited_for_aloud(monkeypatch):
+    """Not at once: one that died is replaced in a second or two, and then there is nothing to say."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(1, processes=False, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cluster.scale(0)
+        while client.scheduler_info()["workers"]:
+            time.sleep(0.05)
+        monkeypatch.setattr(dask, "SOON", 0.2)
+        with pytest.warns(RuntimeWarning, match="no workers"), Dask(client)._connected() as (_, found):
+            assert found is client
+        monkeypatch.setattr(dask, "SOON", 60.0)
+        Timer(0.3, cluster.scale, [1]).start()
+        with Dask(client)._connected():
+            assert len(client.scheduler_info()["workers"]) == 1
 
 
 def test_tables_in_memory_do_not_go_to_a_cluster():

@@ -11,6 +11,8 @@ from xent.errors import EngineError, MissingPackageError
 
 __all__ = ["Dask"]
 
+SOON = 10.0  # seconds
+
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
 
@@ -86,15 +88,22 @@ class Dask:
                 f"there is no Dask cluster to work on: {error}.\nPass a client (engine=client), or the address of its "
                 "scheduler (--address tcp://HOST:8786)."
             ) from error
-        if not client.scheduler_info()["workers"]:  # which may be about to be started, as many as are wanted
-            warnings.warn(
-                "the Dask cluster has no workers: this waits until there is one.", RuntimeWarning, stacklevel=2
-            )
         try:
+            _wait_for_a_worker(client)
             yield distributed, client
         finally:
             if own is not None:
                 own.close()
+
+
+def _wait_for_a_worker(client: Any) -> None:
+    """Say so where none comes soon: one that died is being replaced, others may be about to be started."""
+    if client.scheduler_info()["workers"]:
+        return
+    try:
+        client.wait_for_workers(1, timeout=SOON)
+    except TimeoutError:
+        warnings.warn("the Dask cluster has no workers: this waits until there is one.", RuntimeWarning, stacklevel=2)
 
 
 def _alone(distributed: Any, client: Any, task: Task, fragments: Sequence[Any]) -> Any:
