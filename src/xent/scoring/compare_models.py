@@ -14,7 +14,7 @@ from xent.scoring.passes import Progress
 from xent.scoring.plan import Label
 from xent.scoring.prepare import Prepared, open_table
 from xent.sources.columns import choose_columns
-from xent.sources.known import layout_of
+from xent.sources.known import as_written, layout_of
 from xent.sources.names import columns_of, find_column
 from xent.sources.sql import Query
 
@@ -42,6 +42,8 @@ def open_models(
 ) -> list[InFiles]:
     """The tables of all models; a weight, cluster or group is read from those that have it.
 
+    Keys of files without types are whole numbers of 64 bits, or the text that is written there.
+
     Raises:
         SourceError: a file cannot be read, a column is missing or ambiguous, or no model has it.
         ArgumentTypeError: a model is an array, and there are no labels with it.
@@ -65,7 +67,9 @@ def open_models(
             columns = choose_columns(
                 table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
             )
-        opened.append(InFiles(table, columns, progress, found))
+        rounded = {name for name in found.values() if pa.types.is_floating(table.schema.field(name).type)}
+        alone = rounded - {*columns.labels, *columns.predictions, columns.weight}
+        opened.append(InFiles(as_written(table, [*alone]), columns, progress, found))
     return opened
 
 
