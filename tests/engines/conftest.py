@@ -38,6 +38,8 @@ def what_workers_see():
         patch.setenv("PYTHONPATH", os.pathsep.join([ON_WORKERS, *filter(None, sys.path)]))
         patch.setenv("PYSPARK_PYTHON", sys.executable)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # half of the CPU time of a Java that ends in a minute goes into compiling with great care, and on several threads
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         yield
 
 
