@@ -105,7 +105,7 @@ def _read(
     table: Table, columns: Columns, key: str | None, examination: Examination, progress: Progress | None
 ) -> list[Finding]:
     """Hand over every batch; what stops the reading is a finding, if some rows came before it."""
-    names = dict.fromkeys([*columns.labels, *columns.predictions, *filter(None, (columns.weight, key))])
+    names = dict.fromkeys([*columns.names, *filter(None, (key,))])
     try:
         for batch in table.batches(list(names)):
             examination.add(batch)
@@ -121,8 +121,7 @@ def _read(
 def _id_column(schema: pa.Schema, on: str | None, columns: Columns) -> str | None:
     if on is not None:
         return find_column(schema, on, "--on NAME (on=)")
-    taken = {*columns.labels, *columns.predictions, columns.weight}
-    found = [name for name in schema.names if name.lower() in IDS and name not in taken]
+    found = [name for name in schema.names if name.lower() in IDS and name not in columns.names]
     return str(found[0]) if len(found) == 1 else None
 
 

@@ -11,7 +11,7 @@ from xent.errors import EngineError, MissingPackageError
 
 __all__ = ["Dask"]
 
-SOON = 10.0  # seconds
+SOON = 10.0  # seconds, in which a worker that died is replaced
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")

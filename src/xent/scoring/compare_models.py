@@ -68,8 +68,8 @@ def open_models(
                 table.schema, label=label, prediction=prediction, weight=weight, layout=layout_of(table)
             )
         rounded = {name for name in found.values() if pa.types.is_floating(table.schema.field(name).type)}
-        alone = rounded - {*columns.labels, *columns.predictions, columns.weight}
-        opened.append(InFiles(as_written(table, [*alone]), columns, progress, found))
+        written = as_written(table, [*rounded.difference(columns.names)])
+        opened.append(InFiles(written, columns, progress, found))
     return opened
 
 

@@ -76,7 +76,7 @@ def open_data(
     columns = choose_columns(
         table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
     )
-    keys_alone = set(found.values()) - {*columns.labels, *columns.predictions, columns.weight}
+    keys_alone = set(found.values()).difference(columns.names)
     return InFiles(as_written(table, [*keys_alone]), columns, progress, found, engine, skip)
 
 

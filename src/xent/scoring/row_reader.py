@@ -45,8 +45,7 @@ class RowReader:
     @property
     def needed(self) -> tuple[str, ...]:
         """All columns that are read."""
-        weight = (self.columns.weight,) if self.columns.weight else ()
-        return tuple(dict.fromkeys([*self.columns.labels, *self.columns.predictions, *weight, *self.keys.values()]))
+        return tuple(dict.fromkeys([*self.columns.names, *self.keys.values()]))
 
     def ordered(self, order: Order) -> "RowReader":
         """The same with the columns in this order."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from xent.errors import SourceError
 from xent.sources.layouts import Layout
-from xent.sources.names import find_column, listing, refused
+from xent.sources.names import columns_found, find_column, listing, refused
 from xent.sources.types import is_list, is_numeric, value_type
 from xent.texts.catalogue import Sentence, sentence
 
@@ -40,6 +40,11 @@ class Columns:
     class_names: tuple[str, ...] | None  # what the predictions' names say behind their prefix: p_cat is "cat"
     label_names: tuple[str, ...] | None  # the same for the labels, where there are several columns of them
     notes: tuple[str, ...]  # what was guessed or left out, one sentence each
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them: labels, predictions, and the weight if there is one."""
+        return (*self.labels, *self.predictions, *filter(None, (self.weight,)))
 
 
 def choose_columns(
@@ -135,7 +140,7 @@ def _named(
     notes += [sentence("note.no_prediction", name=repr(name), pattern=repr(asked)) for name in matches if name in taken]
     matches = [find_column(schema, name, flag) for name in matches if name not in taken]
     if not matches:
-        what = sentence("refused.no_match", pattern=repr(asked), found=_found(schema))
+        what = sentence("refused.no_match", pattern=repr(asked), found=columns_found(schema))
         raise refused(what, sentence("refused.pass", flag=flag))
     return matches, asked
 
@@ -150,11 +155,11 @@ def _guess_label(schema: pa.Schema, taken: Sequence[str], notes: list[str], layo
         return str(found[0])
     other = [name for name in schema.names if name.lower() in _LABELS and name in taken]
     if found:
-        what = sentence("refused.label.several", names=listing(found), found=_found(schema))
+        what = sentence("refused.label.several", names=listing(found), found=columns_found(schema))
     elif other:
-        what = sentence("refused.label.taken", names=listing(other), found=_found(schema))
+        what = sentence("refused.label.taken", names=listing(other), found=columns_found(schema))
     else:
-        what = sentence("refused.label.none", names=", ".join(_LABELS), found=_found(schema))
+        what = sentence("refused.label.none", names=", ".join(_LABELS), found=columns_found(schema))
     raise refused(what, sentence("refused.pass", flag=_LABEL_FLAG))
 
 
@@ -179,9 +184,9 @@ def _guess_predictions(
     )
     if families:
         either = reduce(lambda first, second: sentence("either", first=first, second=second), families)
-        what = sentence("refused.predictions.several", names=either, found=_found(schema))
+        what = sentence("refused.predictions.several", names=either, found=columns_found(schema))
     else:
-        what = sentence("refused.predictions.none", names=looked, found=_found(schema))
+        what = sentence("refused.predictions.none", names=looked, found=columns_found(schema))
     raise refused(what, sentence("refused.pass", flag=_PREDICTION_FLAG))
 
 
@@ -281,16 +286,3 @@ def _spoken(names: Sequence[str]) -> Sentence:
     if len(names) == 1:
         return sentence("column.named", name=repr(names[0]))
     return sentence("columns.named", count=len(names), first=names[0], last=names[-1])
-
-
-def _found(schema: pa.Schema) -> Sentence:
-    names = schema.names
-    found = sentence("columns.found", names=listing(names))
-    numbers = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
-    if numbers and len(numbers) * 2 >= len(names):
-        return sentence("columns.found.values", found=found)
-    if len(names) == 1 and re.search(r"[| ]", names[0]):
-        return sentence("columns.found.one", found=found)
-    if any(name != name.strip() for name in names):
-        return sentence("columns.found.blanks", found=found)
-    return found

@@ -1,6 +1,7 @@
 """Finding columns by name, and saying which there are when one is not."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,9 +9,9 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from xent.errors import ArgumentTypeError, SourceError
-from xent.texts.catalogue import sentence
+from xent.texts.catalogue import Sentence, sentence
 
-__all__ = ["columns_of", "find_column", "listing", "narrowed", "refused"]
+__all__ = ["columns_found", "columns_of", "find_column", "listing", "narrowed", "refused"]
 
 _MOST_LISTED = 30
 
@@ -70,3 +71,17 @@ def listing(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:_MOST_LISTED]))
     more = len(names) - _MOST_LISTED
     return sentence("listed.more", names=shown, count=more) if more > 0 else shown
+
+
+def columns_found(schema: pa.Schema) -> Sentence:
+    """Which columns there are, and what their names look like where they are no names."""
+    names = schema.names
+    found = sentence("columns.found", names=listing(names))
+    numbers = [name for name in names if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?", name.strip())]
+    if numbers and len(numbers) * 2 >= len(names):
+        return sentence("columns.found.values", found=found)
+    if len(names) == 1 and re.search(r"[| ]", names[0]):
+        return sentence("columns.found.one", found=found)
+    if any(name != name.strip() for name in names):
+        return sentence("columns.found.blanks", found=found)
+    return found

@@ -38,7 +38,7 @@ def read_rows(
         _refuse_text(table, name, lists=True)
     for name in weight:
         _refuse_text(table, name, lists=False)
-    needed = [*columns.labels, *columns.predictions, *weight]
+    needed = columns.names
     nested = any(_is_nested(table.schema.field(name).type) for name in needed)
     for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
         gaps = nested or any(column.null_count for column in batch.data.columns)
