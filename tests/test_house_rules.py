@@ -1,14 +1,13 @@
 """The conventions of this code base, each a test: see CONTRIBUTING.md."""
 
 import ast
+import functools
 import importlib
 import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 import xent
 
@@ -17,11 +16,32 @@ SOURCE = ROOT / "src" / "xent"
 FILES = sorted(SOURCE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 MODULES = [".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in FILES]
-each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 
 
 def layer(path):
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def each(values):
+    """A test of every one of them; a failure tells which it was."""
+
+    def over_all(test):
+        @functools.wraps(test)
+        def tested():
+            for value in values:
+                try:
+                    test(value)
+                except Exception as error:
+                    error.add_note(f"({value})")
+                    raise
+
+        del tested.__wrapped__  # which pytest would ask for the arguments
+        return tested
+
+    return over_all
+
+
+each_file = each(FILES)
 
 
 @each_file
@@ -49,9 +69,7 @@ def test_words_of_the_field_are_used(path):
 ARITHMETIC = {"formulas", "information", "gaussian", "units", "scoring", "kernels", "_arrays"}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if layer(path) not in ARITHMETIC], ids=lambda path: str(path.relative_to(SOURCE))
-)
+@each([path for path in FILES if layer(path) not in ARITHMETIC])
 def test_logarithms_are_taken_where_the_formulas_are(path):
     taken = {
         node.func.attr
@@ -69,7 +87,7 @@ def test_a_console_is_made_where_names_are_kept_from_being_markup(path):
     assert "Console" not in made or path.relative_to(SOURCE).as_posix() == "report/lines.py"
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if layer(path) == "kernels"], ids=lambda path: path.name)
+@each([path for path in FILES if layer(path) == "kernels"])
 def test_kernels_check_and_allocate_nothing(path):
     for node in ast.walk(TREES[path]):
         assert not isinstance(node, ast.Raise | ast.Assert)
@@ -142,7 +160,7 @@ PACKAGES = {
 }
 
 
-@pytest.mark.parametrize("module", MODULES)
+@each(MODULES)
 def test_all_lists_what_is_there(module):
     loaded = importlib.import_module(module)
     if not hasattr(loaded, "__all__"):
@@ -152,7 +170,7 @@ def test_all_lists_what_is_there(module):
         assert hasattr(loaded, name)
 
 
-@pytest.mark.parametrize("name", [name for name in xent.__all__ if inspect.isfunction(getattr(xent, name))])
+@each([name for name in xent.__all__ if inspect.isfunction(getattr(xent, name))])
 def test_public_functions_are_documented(name):
     text = inspect.getdoc(getattr(xent, name))
     for part in ("Args:", "Returns:", "Raises:", "Example:"):

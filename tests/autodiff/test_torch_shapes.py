@@ -5,7 +5,6 @@ Truth is the same function outside of both, which the other tests hold against P
 
 import pytest
 import torch
-from torch._dynamo.testing import CompileCounter
 from torch.nn.functional import one_hot
 
 import xent.torch
@@ -46,6 +45,8 @@ def rows(count):
 @each_loss
 def test_one_graph_serves_any_number_of_rows(loss):
     """The first may be of one number of rows only, as PyTorch's own loss has two."""
+    from torch._dynamo.testing import CompileCounter  # two seconds, which all who collect tests would wait
+
     torch._dynamo.reset()
     counter = CompileCounter()
     compiled = torch.compile(loss, backend=counter, fullgraph=True)

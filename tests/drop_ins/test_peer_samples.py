@@ -5,13 +5,10 @@ little that any float32 may.
 """
 
 import random
-from collections import Counter
 
 import pytest
 import torch
 from torch.nn import functional
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.common_modules import module_db
 
 import xent.torch
 from xent.errors import XentError
@@ -25,9 +22,16 @@ FUNCTIONS = {
     f"nn.functional.{name}": (getattr(functional, name), getattr(xent.torch, name))
     for name in ("binary_cross_entropy_with_logits", "cross_entropy", "linear_cross_entropy")
 }
-MODULE_INFOS = [info for info in module_db if info.name in MODULES]
-FUNCTION_INFOS = [info for info in op_db if info.name in FUNCTIONS]
-DTYPES = (torch.float64, torch.float32)
+# How many samples of a dtype PyTorch has at least: fewer would be a sign that they are no longer found.
+LEAST = {
+    "nn.BCEWithLogitsLoss": 6,
+    "nn.CrossEntropyLoss": 100,
+    "nn.LinearCrossEntropyLoss": 800,
+    "nn.functional.binary_cross_entropy_with_logits": 25,
+    "nn.functional.cross_entropy": 20,
+    "nn.functional.linear_cross_entropy": 300,
+}
+DTYPES = pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=lambda dtype: str(dtype)[6:])
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,6 +41,15 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def infos():
+    """By name what PyTorch knows of its losses; it takes seconds to load, which who runs no test of these need not wait."""
+    from torch.testing._internal.common_methods_invocations import op_db
+    from torch.testing._internal.common_modules import module_db
+
+    return {name: [info for info in (*module_db, *op_db) if info.name == name] for name in (*MODULES, *FUNCTIONS)}
 
 
 def module_samples(info, dtype):
@@ -50,21 +63,25 @@ def function_samples(info, dtype):
 
 
 def drawn(infos, samples):
-    """(name and number, info, sample) in both dtypes, the same in every process."""
-    random_state = random.getstate()
+    """The same samples in every run, and the random numbers of others as they were."""
+    found, random_state = [], random.getstate()
     with torch.random.fork_rng():
-        for dtype in DTYPES:
-            for info in infos:
-                torch.manual_seed(7)
-                random.seed(7)
-                name = "-".join(filter(None, (info.name, getattr(info, "variant_test_name", ""), str(dtype)[6:])))
-                for number, sample in enumerate(samples(info, dtype)):
-                    yield pytest.param(info.name, sample, id=f"{name}-{number}")
+        for info in infos:
+            torch.manual_seed(7)
+            random.seed(7)
+            found += samples(info)
     random.setstate(random_state)
+    return found
 
 
-MODULE_SAMPLES = list(drawn(MODULE_INFOS, module_samples))
-FUNCTION_SAMPLES = list(drawn(FUNCTION_INFOS, function_samples))
+def on_each(check, samples):
+    """Check all samples; a failure tells which it was."""
+    for number, sample in enumerate(samples):
+        try:
+            check(*sample)
+        except BaseException as error:
+            error.add_note(f"(sample {number}: {sample})")
+            raise
 
 
 def in_float64(value):
@@ -103,75 +120,90 @@ def tensors_of(*arguments):
     return [value for value in arguments if isinstance(value, torch.Tensor)]
 
 
-def test_the_samples_are_about_all_that_pytorch_has():
-    count = Counter(parameter.values[0] for parameter in MODULE_SAMPLES + FUNCTION_SAMPLES)
-    assert count["nn.CrossEntropyLoss"] >= 200
-    assert count["nn.BCEWithLogitsLoss"] >= 12
-    assert count["nn.LinearCrossEntropyLoss"] >= 1600
-    assert count["nn.functional.cross_entropy"] >= 40
-    assert count["nn.functional.binary_cross_entropy_with_logits"] >= 50
-    assert count["nn.functional.linear_cross_entropy"] >= 600
+@DTYPES
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_on_pytorchs_samples(infos, name, dtype):
+    theirs_of, ours_of = MODULES[name]
 
-
-@pytest.mark.parametrize(("name", "sample"), MODULE_SAMPLES)
-def test_modules_on_pytorchs_samples(name, sample):
-    constructor, forward = sample
-    theirs, ours = (
-        made(*constructor.args, **arguments)
-        for made, arguments in zip(MODULES[name], (without_chunks(constructor.kwargs), constructor.kwargs), strict=True)
-    )
-    exact = MODULES[name][0](*constructor.args, **without_chunks(constructor.kwargs)).double()
-    for other in (ours, exact):
-        other.load_state_dict(theirs.state_dict())
-    results = []
-    for module, inputs in ((ours, forward.args), (theirs, forward.args), (exact, [*map(in_float64, forward.args)])):
-        results.append(value_and_gradients(module(*inputs), [*tensors_of(*inputs), *module.parameters()]))
-    assert_as_exact(*results)
-
-
-@pytest.mark.parametrize(("name", "sample"), FUNCTION_SAMPLES)
-def test_functions_on_pytorchs_samples(name, sample):
-    arguments, keywords = sample
-    theirs, ours = FUNCTIONS[name]
-    exact_keywords = {name: in_float64(value) for name, value in without_chunks(keywords).items()}
-    exact_arguments = [in_float64(value) for value in arguments]
-    results = [
-        value_and_gradients(function(*given, **named), tensors_of(*given, *named.values()))
-        for function, given, named in (
-            (ours, arguments, keywords),
-            (theirs, arguments, without_chunks(keywords)),
-            (theirs, exact_arguments, exact_keywords),
-        )
-    ]
-    assert_as_exact(*results)
-
-
-def error_samples():
-    for info in MODULE_INFOS:
-        cases = info.module_error_inputs_func
-        for number, case in enumerate(cases(info, "cpu", torch.float32, False, True) if cases else ()):
-            yield pytest.param(MODULES[info.name], case.module_error_input, id=f"{info.name}-{number}")
-
-
-@pytest.mark.parametrize(("modules", "sample"), list(error_samples()))
-def test_modules_refuse_what_pytorchs_refuse(modules, sample):
-    constructor, forward = sample.constructor_input, sample.forward_input
-    for module, errors in zip(modules, ((RuntimeError, ValueError), XentError), strict=True):
-        with pytest.raises(errors):
-            module(*constructor.args, **constructor.kwargs)(*forward.args)
-
-
-def function_error_samples():
-    for info in FUNCTION_INFOS:
-        for number, case in enumerate(info.error_inputs("cpu") if info.error_inputs_func else ()):
-            sample = case.sample_input
-            yield pytest.param(
-                FUNCTIONS[info.name], (sample.input, *sample.args), sample.kwargs, id=f"{info.formatted_name}-{number}"
+    def check(constructor, forward):
+        theirs, ours = (
+            made(*constructor.args, **arguments)
+            for made, arguments in (
+                (theirs_of, without_chunks(constructor.kwargs)),
+                (ours_of, constructor.kwargs),
             )
+        )
+        exact = theirs_of(*constructor.args, **without_chunks(constructor.kwargs)).double()
+        for other in (ours, exact):
+            other.load_state_dict(theirs.state_dict())
+        results = []
+        for module, inputs in ((ours, forward.args), (theirs, forward.args), (exact, [*map(in_float64, forward.args)])):
+            results.append(value_and_gradients(module(*inputs), [*tensors_of(*inputs), *module.parameters()]))
+        assert_as_exact(*results)
+
+    samples = drawn(infos[name], lambda info: module_samples(info, dtype))
+    assert len(samples) >= LEAST[name]
+    on_each(check, samples)
 
 
-@pytest.mark.parametrize(("functions", "arguments", "keywords"), list(function_error_samples()))
-def test_functions_refuse_what_pytorchs_refuse(functions, arguments, keywords):
-    for function, errors in zip(functions, ((RuntimeError, ValueError), XentError), strict=True):
-        with pytest.raises(errors):
-            function(*arguments, **keywords)
+@DTYPES
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_on_pytorchs_samples(infos, name, dtype):
+    theirs, ours = FUNCTIONS[name]
+
+    def check(arguments, keywords):
+        exact_keywords = {name: in_float64(value) for name, value in without_chunks(keywords).items()}
+        exact_arguments = [in_float64(value) for value in arguments]
+        results = [
+            value_and_gradients(function(*given, **named), tensors_of(*given, *named.values()))
+            for function, given, named in (
+                (ours, arguments, keywords),
+                (theirs, arguments, without_chunks(keywords)),
+                (theirs, exact_arguments, exact_keywords),
+            )
+        ]
+        assert_as_exact(*results)
+
+    samples = drawn(infos[name], lambda info: function_samples(info, dtype))
+    assert len(samples) >= LEAST[name]
+    on_each(check, samples)
+
+
+def test_modules_refuse_what_pytorchs_refuse(infos):
+    samples = [
+        (MODULES[name], case.module_error_input)
+        for name in MODULES
+        for info in infos[name]
+        for case in (info.module_error_inputs_func or no_cases)(info, "cpu", torch.float32, False, True)
+    ]
+    assert len(samples) >= 2
+
+    def check(modules, sample):
+        constructor, forward = sample.constructor_input, sample.forward_input
+        for module, errors in zip(modules, ((RuntimeError, ValueError), XentError), strict=True):
+            with pytest.raises(errors):
+                module(*constructor.args, **constructor.kwargs)(*forward.args)
+
+    on_each(check, samples)
+
+
+def test_functions_refuse_what_pytorchs_refuse(infos):
+    samples = [
+        (FUNCTIONS[name], case.sample_input)
+        for name in FUNCTIONS
+        for info in infos[name]
+        for case in (info.error_inputs_func or no_cases)(info, "cpu")
+    ]
+    assert len(samples) >= 18
+
+    def check(functions, sample):
+        for function, errors in zip(functions, ((RuntimeError, ValueError), XentError), strict=True):
+            with pytest.raises(errors):
+                function(sample.input, *sample.args, **sample.kwargs)
+
+    on_each(check, samples)
+
+
+def no_cases(*_):
+    """Of a loss of which PyTorch has no errors to show."""
+    return ()

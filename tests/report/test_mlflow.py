@@ -12,15 +12,20 @@ import pytest
 
 import xent
 
-os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # read when it is imported
-with warnings.catch_warnings():  # its dependencies may be behind each other; what it logs is tested below
-    warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("ignore", FutureWarning)
-    import mlflow
+
+@pytest.fixture(scope="module")
+def mlflow():
+    """Loaded where it is needed: every process collects all tests, and it takes seconds."""
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}  # read when it is imported
+    with warnings.catch_warnings():  # its dependencies may be behind each other; what it logs is tested below
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        import mlflow
+    return mlflow
 
 
 @pytest.fixture
-def client(tmp_path, monkeypatch):
+def client(mlflow, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri((tmp_path / "runs").as_uri())
@@ -71,7 +76,7 @@ def test_numbers_are_those_of_the_rows(client, report):
     assert "xent/weight" not in found  # nothing was weighted
 
 
-def test_words_page_and_json(client, report):
+def test_words_page_and_json(mlflow, client, report):
     run_id = report.log_to_mlflow()
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"  # it was started here, so it is ended here
@@ -85,7 +90,7 @@ def test_words_page_and_json(client, report):
     assert "<html" in Path(client.download_artifacts(run_id, "xent/report.html")).read_text(encoding="utf-8")
 
 
-def test_the_active_run_is_used_and_left_open(client, report):
+def test_the_active_run_is_used_and_left_open(mlflow, client, report):
     with mlflow.start_run() as run:
         assert report.log_to_mlflow("validation/", page=False) == run.info.run_id
         assert mlflow.active_run().info.run_id == run.info.run_id
@@ -94,7 +99,7 @@ def test_the_active_run_is_used_and_left_open(client, report):
     assert artefacts(client, run.info.run_id, "validation") == ["validation/report.json"]
 
 
-def test_another_run_by_its_id(client, report):
+def test_another_run_by_its_id(mlflow, client, report):
     run_id = client.create_run("0").info.run_id
     with mlflow.start_run() as active:
         assert report.log_to_mlflow(run_id=run_id) == run_id
@@ -102,7 +107,7 @@ def test_another_run_by_its_id(client, report):
     assert logged(client, active.info.run_id) == {}
 
 
-def test_steps_of_training_are_a_history(client, report):
+def test_steps_of_training_are_a_history(mlflow, client, report):
     worse = xent.evaluate([0, 1], [[0.5, 0.5], [0.5, 0.5]])
     with mlflow.start_run() as run:
         for step, one in enumerate([worse, report]):
@@ -148,6 +153,6 @@ def test_without_mlflow_the_error_says_what_to_install(monkeypatch, report):
 
 
 @pytest.mark.usefixtures("client")
-def test_an_unknown_run_is_mlflows_own_error(report):
+def test_an_unknown_run_is_mlflows_own_error(mlflow, report):
     with pytest.raises(mlflow.exceptions.MlflowException, match="0123"):
         report.log_to_mlflow(run_id="0123")
