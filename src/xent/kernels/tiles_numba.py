@@ -20,7 +20,7 @@ LANES = {4: BITS // 32, 8: BITS // 64}  # rows of a tile, by the bytes of a numb
 WIDTH = LANES[4]
 SPAN = 4 * WIDTH  # rows whose powers are summed before anything is made of them: between shorter loops processors stall
 NEAR_1 = 1.0 - SUM_TOLERANCE, 1.0 + SUM_TOLERANCE
-AHEAD = 1 << 13  # bytes: processors that only fetch the next lines wait for memory half of the time
+AHEAD = 1 << 13  # bytes of rows: processors that only fetch the next lines wait for memory half of the time
 
 Value = Any
 _1, _8, _32, _64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
@@ -232,7 +232,6 @@ def _columns(
     with cgutils.for_range(builder, classes) as loop:
         address = builder.load(builder.gep(columns.data, [loop.index]))
         column = builder.inttoptr(address, lanes.number.as_pointer())
-        lanes.fetch(column, first)
         vector, j = lanes.load(column, first), lanes.everywhere(builder.trunc(loop.index, _32))
         builder.store(builder.fadd(builder.load(total), vector), total)
         builder.store(lanes.smaller(vector, builder.load(least)), least)
