@@ -1,12 +1,14 @@
 """The losses on JAX arrays that several devices share the rows of: by `jax.shard_map`, and by the types of the arrays.
 
 Truth is the same in JAX's own operations, on one device. The devices are made when JAX starts, so the cases run in a
-process of their own: `test_jax_mesh.py CASE ROWS`.
+process of their own, which this file is as a script: it tells by a line of JSON what became of each.
 """
 
+import json
 import os
 import subprocess
 import sys
+import traceback
 
 import pytest
 
@@ -40,13 +42,26 @@ def by_statistics(xent, features, weight, bias, labels):
 CASES = {case.__name__: case for case in (by_logits, by_layer, by_narrow_layer, by_skipping_none, by_statistics)}
 
 
-@pytest.mark.parametrize("case", [*CASES, "by_explicit_sharding"])
-@pytest.mark.parametrize(("rows", "classes"), [(6, 5), (600, 1000)])  # in one piece, and in several
-def test_devices_that_share_the_rows_agree_with_one_that_has_all(case, rows, classes):
+SIZES = [(6, 5), (600, 1000)]  # rows and classes: in one piece, and in several
+ALL = {
+    f"{case}-{rows}x{classes}": (case, rows, classes)
+    for case in [*CASES, "by_explicit_sharding"]
+    for rows, classes in SIZES
+}
+
+
+@pytest.fixture(scope="module")
+def failures():
+    """Of each case, the traceback of what went wrong, or nothing."""
     two = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    command = [sys.executable, __file__, case, str(rows), str(classes)]
-    done = subprocess.run(command, env=two, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__], env=two, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_devices_that_share_the_rows_agree_with_one_that_has_all(failures, name):
+    assert failures[name] == "", failures[name]
 
 
 def run(case, rows, classes):
@@ -89,5 +104,14 @@ def run(case, rows, classes):
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-5, atol=atol), found, expected)
 
 
+def failure(*given):
+    """What went wrong, in words."""
+    try:
+        run(*given)
+    except Exception:
+        return traceback.format_exc()
+    return ""
+
+
 if __name__ == "__main__":
-    run(sys.argv[1], *map(int, sys.argv[2:]))
+    print(json.dumps({name: failure(*given) for name, given in ALL.items()}))
