@@ -62,14 +62,14 @@ def function_samples(info, dtype):
         yield (sample.input, *sample.args), sample.kwargs
 
 
-def drawn(infos, samples):
+def drawn(infos, samples, dtype):
     """The same samples in every run, and the random numbers of others as they were."""
     found, random_state = [], random.getstate()
     with torch.random.fork_rng():
         for info in infos:
             torch.manual_seed(7)
             random.seed(7)
-            found += samples(info)
+            found += samples(info, dtype)
     random.setstate(random_state)
     return found
 
@@ -141,7 +141,7 @@ def test_modules_on_pytorchs_samples(infos, name, dtype):
             results.append(value_and_gradients(module(*inputs), [*tensors_of(*inputs), *module.parameters()]))
         assert_as_exact(*results)
 
-    samples = drawn(infos[name], lambda info: module_samples(info, dtype))
+    samples = drawn(infos[name], module_samples, dtype)
     assert len(samples) >= LEAST[name]
     on_each(check, samples)
 
@@ -164,7 +164,7 @@ def test_functions_on_pytorchs_samples(infos, name, dtype):
         ]
         assert_as_exact(*results)
 
-    samples = drawn(infos[name], lambda info: function_samples(info, dtype))
+    samples = drawn(infos[name], function_samples, dtype)
     assert len(samples) >= LEAST[name]
     on_each(check, samples)
 
@@ -180,9 +180,7 @@ def test_modules_refuse_what_pytorchs_refuse(infos):
 
     def check(modules, sample):
         constructor, forward = sample.constructor_input, sample.forward_input
-        for module, errors in zip(modules, ((RuntimeError, ValueError), XentError), strict=True):
-            with pytest.raises(errors):
-                module(*constructor.args, **constructor.kwargs)(*forward.args)
+        assert_both_refuse(modules, lambda module: module(*constructor.args, **constructor.kwargs)(*forward.args))
 
     on_each(check, samples)
 
@@ -197,9 +195,7 @@ def test_functions_refuse_what_pytorchs_refuse(infos):
     assert len(samples) >= 18
 
     def check(functions, sample):
-        for function, errors in zip(functions, ((RuntimeError, ValueError), XentError), strict=True):
-            with pytest.raises(errors):
-                function(sample.input, *sample.args, **sample.kwargs)
+        assert_both_refuse(functions, lambda function: function(sample.input, *sample.args, **sample.kwargs))
 
     on_each(check, samples)
 
@@ -207,3 +203,10 @@ def test_functions_refuse_what_pytorchs_refuse(infos):
 def no_cases(*_):
     """Of a loss of which PyTorch has no errors to show."""
     return ()
+
+
+def assert_both_refuse(both, call):
+    """PyTorch's and ours, each with errors of its own."""
+    for each, errors in zip(both, ((RuntimeError, ValueError), XentError), strict=True):
+        with pytest.raises(errors):
+            call(each)
