@@ -72,6 +72,8 @@ class StateError(XentError, ValueError):
 class SourceError(XentError, ValueError):
     """A file or table that cannot be read as predictions."""
 
+    one_of_several: bool = False  # whether it is about one of the files given, without which the others may be read
+
 
 class UnsavedError(SourceError):
     """The state of a scan that cannot be written; `report` is what was found all the same."""

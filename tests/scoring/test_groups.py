@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 from scipy import stats
 
 import xent
-from xent.errors import ArgumentTypeError
+from xent.errors import ArgumentTypeError, SourceError
 from xent.scoring.groups import SMALL
 from xent.scoring.keyed import keyed_sums
 
@@ -396,6 +397,13 @@ def test_folders_tell_keys_as_text(tmp_path):
     assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100, "x": 100}
     (tmp_path / "day=x" / "part.parquet").unlink()
     assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100}
+    for inside in ("day=1", "day=*/part.parquet"):
+        with pytest.raises(
+            SourceError, match=rf"no column is named 'day'.*\nPass the folder {re.escape(str(tmp_path))}, not"
+        ):
+            xent.scan(tmp_path / inside, group="day")
+        with pytest.raises(SourceError, match=r"no column is named 'hour'.*\nPass --group NAME"):
+            xent.scan(tmp_path / inside, group="hour")
 
 
 def test_a_column_of_labels_may_be_the_group(tmp_path):

@@ -194,7 +194,11 @@ class InFiles:
 
     def first(self) -> tuple[Any, Any]:
         """The first rows of the first batch."""
-        found = self._first_of_any() if self._skip else self.reader.first(self.table)
+        try:
+            found = self._first_of_any() if self._skip else self.reader.first(self.table)
+        except SourceError as error:
+            error.one_of_several = self._files is not None and len(self._files.parts) > 1
+            raise
         if found is None:
             raise ShapeError(
                 "the data have no rows: there is nothing to score. Pass at least one row below the header."

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from xent.engines.choose import engine_of
-from xent.errors import OptionError, UnsavedError, WeightError
+from xent.errors import OptionError, SourceError, UnsavedError, WeightError
 from xent.report.model import Report
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore
@@ -176,7 +176,12 @@ def scan(
         kept = None if state is None else Checkpoint(state, resume, unit, settle, on_bad_file == "skip")
         return judged(data, kind, task, classes, unit, holdout, options, kept, memory_limit(max_memory))
 
-    return settling(scanned)
+    try:
+        return settling(scanned)
+    except SourceError as error:
+        if error.one_of_several and on_bad_file == "stop":
+            error.add_note('To score the other files without it, pass --on-bad-file skip (on_bad_file="skip").')
+        raise
 
 
 def _refuse_together(on_bad_file: str, state: Any, resume: bool, holdout: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from xent.checks.names import by_name
 from xent.checks.predictions import SUM_TOLERANCE
 from xent.engines.contract import Engine
-from xent.errors import LabelError, OptionError, ShapeError
+from xent.errors import LabelError, OptionError, ShapeError, SourceError
 from xent.kernels import choice
 from xent.scoring.classes import Resolved, resolve
 from xent.scoring.data import InFiles, Reducible
@@ -20,8 +20,9 @@ from xent.scoring.row_reader import Order
 from xent.sources.columns import choose_columns
 from xent.sources.files import open_files
 from xent.sources.frames import open_frame
-from xent.sources.known import as_written, layout_of, rearranged
-from xent.sources.names import find_column
+from xent.sources.known import as_written, files_of, layout_of, rearranged, without_text
+from xent.sources.names import find_column, refused
+from xent.sources.partitions import folder_above
 from xent.sources.sql import Query, open_query
 from xent.sources.table import Table
 from xent.texts.catalogue import sentence
@@ -72,12 +73,25 @@ def open_data(
     """
     table = open_table(source, settle=settle, skip=skip)
     asked = {name: column for name, column in (keys or {}).items() if column is not None}
-    found = {name: find_column(table.schema, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
+    found = {name: _key_column(table, column, f"--{name} NAME ({name}=)") for name, column in asked.items()}
     columns = choose_columns(
         table.schema, label=label, prediction=prediction, weight=sample_weight, layout=layout_of(table)
     )
+    table = without_text(table, columns) if skip else table
     keys_alone = set(found.values()).difference(columns.names)
     return InFiles(as_written(table, [*keys_alone]), columns, progress, found, engine, skip)
+
+
+def _key_column(table: Table, name: str, flag: str) -> str:
+    """The column, or else, where folders are named after it, that these are to be passed."""
+    try:
+        return find_column(table.schema, name, flag)
+    except SourceError as error:
+        files = files_of(table)
+        folder = None if files is None else folder_above(name, [part.name for part in files.parts])
+        if folder is None:
+            raise
+        raise refused(error.said[0], sentence("refused.folder", folder=folder)) from None
 
 
 def prepare(

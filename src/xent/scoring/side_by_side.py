@@ -57,7 +57,7 @@ def over_fragments(
         done = _Done(find, begun)
     try:
         for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
-            _note(outcome.failures, skipped)
+            _note(outcome.failures, skipped, fragments)
             value = None if outcome.value is None else without_clusters(outcome.value, clusters)
             refused = {failure.file for failure in outcome.failures}
             read = [fragments[i] for i in indices if fragments[i].part.name not in refused]
@@ -117,8 +117,11 @@ class _Done:
         self._held = [(sum(results for results, _ in self._held), self._find.merge(values))]
 
 
-def _note(failures: Sequence[Failure], skipped: dict[str, str] | None) -> None:
+def _note(failures: Sequence[Failure], skipped: dict[str, str] | None, fragments: Sequence[Fragment]) -> None:
     for failure in failures:
-        if skipped is None or not isinstance(failure.error, SourceError) or isinstance(failure.error, UnsettledError):
+        if not isinstance(failure.error, SourceError) or isinstance(failure.error, UnsettledError):
+            raise failure.error
+        if skipped is None:
+            failure.error.one_of_several = any(fragment.part.name != failure.file for fragment in fragments)
             raise failure.error
         skipped[failure.file] = str(failure.error)

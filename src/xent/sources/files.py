@@ -1,8 +1,10 @@
 """Files as one table: several files, patterns and standard input are one data set."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TypeVar
 
 import pyarrow as pa
@@ -20,7 +22,7 @@ from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet, row_group_fragments
 from xent.sources.partitions import Constants, constant_columns
 from xent.sources.table import BATCH_BYTES, Batch, Part
-from xent.sources.types import wider_type
+from xent.sources.types import is_numeric, wider_type
 
 __all__ = ["FileTable", "open_files"]
 
@@ -104,6 +106,14 @@ class FileTable:
         constants = tuple(one and one.as_written(names) for one in self.constants)
         return replace(self, parts=tuple(parts), schema=schema, constants=constants)
 
+    def without(self, refused: Mapping[str, str]) -> "FileTable":
+        """The same without some files, but with one at least; why each is left out is noted."""
+        kept = [part.name not in refused for part in self.parts]
+        parts = tuple(compress(self.parts, kept))
+        told = [field for field in self.schema if field.name not in parts[0].schema.names]
+        schema = pa.schema([*_agreed_schema(parts), *told])
+        return FileTable(parts, schema, (*self.refused, *refused.items()), tuple(compress(self.constants, kept)))
+
     @property
     def _told(self) -> Iterator[tuple[Part, Constants | None]]:
         return zip(self.parts, self.constants or (None,) * len(self.parts), strict=True)
@@ -122,8 +132,8 @@ def open_files(
             (gzip, zstd, bz2).
         settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later
             where that was not enough.
-        refused: where to note files that cannot be opened, or are unlike the first that can, and why; None refuses
-            to open any then.
+        refused: where to note files that cannot be opened, or are unlike most that can, and why; None refuses to open
+            any then.
 
     Returns:
         A table that reads every column asked for as one type: files with types must agree on them; those of text
@@ -135,18 +145,18 @@ def open_files(
     given = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     files = list(_kept(names_of(given), detected, shown, refused))
     _refuse_mixed_folders(files, given)
-    parts: list[Part] = []
-    for part in _kept(files, lambda file: _opened(file, settle, parts[:1], refused is not None), _name, refused):
-        parts.append(part)
-    if not parts:
+    opened = list(_kept(files, lambda file: _opened(file, settle), lambda file: file.name, refused))
+    if not opened:
         raise SourceError("\n".join(["no file can be read.", *(refused or {}).values()]))
-    schema = pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names])
+    model = opened[0] if refused is None else _like_most(opened)
+    parts = list(_kept(opened, lambda part: _like(model, part), lambda part: part.name, refused))
+    schema = _agreed_schema(parts)
     constants, schema = constant_columns([part.name for part in parts], given, schema)
     return FileTable(tuple(parts), schema, tuple((refused or {}).items()), tuple(constants))
 
 
 def _kept(
-    items: Iterable[Item], made: Callable[[Item], Made], name: Callable[[Item], str], refused: dict[str, str] | None
+    items: Sequence[Item], made: Callable[[Item], Made], name: Callable[[Item], str], refused: dict[str, str] | None
 ) -> Iterator[Made]:
     """What is made of each; where that fails it is noted, if there is where to."""
     for item in items:
@@ -154,22 +164,34 @@ def _kept(
             yield made(item)
         except SourceError as error:
             if refused is None:
+                error.one_of_several = len(items) > 1
                 raise
             refused[name(item)] = str(error)
 
 
-def _name(file: File) -> str:
-    return file.name
+def _opened(file: File, settle: bool) -> Part:
+    return open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
 
 
-def _opened(file: File, settle: bool, first: Sequence[Part], alike: bool) -> Part:
-    part = open_csv(file, settle=settle) if file.format == "csv" else _OPENERS[file.format](file)
-    for other in first:
-        _refuse_other_columns(other, part)
-        if alike:
-            for column in part.schema.names:
-                _agreed_type(column, (other, part))
+def _like_most(parts: Sequence[Part]) -> Part:
+    """The first of those whose columns most files have, whatever numbers these are."""
+    looks = [
+        frozenset((field.name, "number" if is_numeric(field.type) else str(field.type)) for field in part.schema)
+        for part in parts
+    ]
+    return parts[looks.index(Counter(looks).most_common(1)[0][0])]
+
+
+def _like(model: Part, part: Part) -> Part:
+    """The part, which has the columns of another, of types that can be read as one."""
+    _refuse_other_columns(model, part)
+    for column in () if part.schema == model.schema else part.schema.names:
+        _agreed_type(column, (model, part))
     return part
+
+
+def _agreed_schema(parts: Sequence[Part]) -> pa.Schema:
+    return pa.schema([(name, _agreed_type(name, parts)) for name in parts[0].schema.names])
 
 
 def _refuse_mixed_folders(files: Sequence[File], given: Sequence[str]) -> None:

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from xent.errors import SourceError
 from xent.sources.bigquery import bigquery_layout
+from xent.sources.columns import Columns
 from xent.sources.files import FileTable
 from xent.sources.fragments import Fragment, FragmentTable
 from xent.sources.layouts import Layout, Rearranged
+from xent.sources.rows import refuse_text
 from xent.sources.spark import spark_layout
 from xent.sources.table import Table
+from xent.sources.types import is_text
 
-__all__ = ["as_written", "files_of", "fragment_table", "layout_of", "rearranged"]
+__all__ = ["as_written", "files_of", "fragment_table", "layout_of", "rearranged", "without_text"]
 
 
 def rearranged(table: Table) -> Table:
@@ -29,6 +33,21 @@ def as_written(table: Table, names: Sequence[str]) -> Table:
     if isinstance(table, Rearranged):
         return Rearranged.of(as_written(table.table, names), table.layout)
     return table.as_written(names) if isinstance(table, FileTable) else table
+
+
+def without_text(table: Table, columns: Columns) -> Table:
+    """The table without files that have text in columns in which others have numbers to score, and with why that is so."""
+    if not isinstance(table, FileTable):
+        return table
+    texts: dict[str, str] = {}
+    for name in (*columns.predictions, *filter(None, (columns.weight,))):
+        for part in table.parts:
+            if name in part.schema.names and is_text(part.schema.field(name).type):
+                try:
+                    refuse_text(FileTable((part,), part.schema), name, lists=True)
+                except SourceError as error:
+                    texts.setdefault(part.name, str(error))
+    return table if len(texts) == len(table.parts) else table.without(texts)
 
 
 def files_of(table: Table) -> FileTable | None:

@@ -11,7 +11,7 @@ from xent.sources.failures import shown
 from xent.sources.names import listing
 from xent.sources.table import Part
 
-__all__ = ["Constants", "constant_columns"]
+__all__ = ["Constants", "constant_columns", "folder_above"]
 
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
 
@@ -71,6 +71,16 @@ def constant_columns(
     ]
     fields = [*schema, *(pa.field(key, pa.int64() if whole[key] else pa.string()) for key in added)]
     return [Constants(found, schema.field(0)) for found in values], pa.schema(fields)
+
+
+def folder_above(column: str, names: Sequence[str]) -> str | None:
+    """The folder of the first file that is in one such as `column=1`."""
+    for name in names:
+        folders = shown(name).replace("\\", "/").split("/")[:-1]
+        for depth, folder in enumerate(folders):
+            if unquote(folder).startswith(f"{column}="):
+                return "/".join(folders[:depth]) or "."
+    return None
 
 
 def _path(name: str) -> str:

@@ -13,7 +13,7 @@ from xent.sources.failures import place
 from xent.sources.table import BATCH_BYTES, Batch, Table
 from xent.sources.types import first_uncastable, is_list, is_numeric, is_text, value_type
 
-__all__ = ["read_rows"]
+__all__ = ["read_rows", "refuse_text"]
 
 _COMMA = re.compile(r" is '[-+]?\d*,\d+(e[-+]?\d+)?'$", re.IGNORECASE)  # 0,5
 
@@ -35,9 +35,9 @@ def read_rows(
     """
     weight = [columns.weight] if columns.weight else []
     for name in columns.predictions:
-        _refuse_text(table, name, lists=True)
+        refuse_text(table, name, lists=True)
     for name in weight:
-        _refuse_text(table, name, lists=False)
+        refuse_text(table, name, lists=False)
     needed = columns.names
     nested = any(_is_nested(table.schema.field(name).type) for name in needed)
     for batch in table.batches(list(dict.fromkeys([*needed, *also])), batch_bytes=batch_bytes):
@@ -53,8 +53,12 @@ def read_rows(
         raise first
 
 
-def _refuse_text(table: Table, name: str, lists: bool) -> None:
-    """Stop at a column of neither numbers nor (where these may be) lists of them; look for the value that made it so."""
+def refuse_text(table: Table, name: str, lists: bool) -> None:
+    """Stop at a column of neither numbers nor (where these may be) lists of them; look for the value that made it so.
+
+    Raises:
+        SourceError: the column is such a one.
+    """
     kind = value_type(table.schema.field(name).type)
     if is_numeric(kind.value_type if lists and is_list(kind) else kind) or pa.types.is_null(kind):
         return  # a column of nulls alone has no rows, or missing values, which is said as such

@@ -57,6 +57,7 @@ TEXTS = {
     "listed.more": "{names} and {count} more",
     "either": "{first} or {second}",
     "refused.pass": "Pass {flag}.",
+    "refused.folder": "Pass the folder {folder}, not what is in it: then the names of folders in it are columns.",
     "refused.rename": "Rename all but one of them.",
     "refused.once": "Use each column for one thing.",
     "refused.same_name": "column {name} is ambiguous: {names} match.",

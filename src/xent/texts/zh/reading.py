@@ -57,6 +57,7 @@ TEXTS = {
     "listed.more": "{names} 等，另有 {count} 个",
     "either": "{first} 或 {second}",
     "refused.pass": "请指定 {flag}。",
+    "refused.folder": "请指定文件夹 {folder} 本身，而不是其中的文件：这样其下文件夹的名称就会成为列。",
     "refused.rename": "请给其余的列改名，只留一个。",
     "refused.once": "每一列只能有一种用途。",
     "refused.same_name": "列 {name} 有歧义：{names} 都符合。",
