@@ -12,7 +12,6 @@ __all__ = [
     "SHIP",
     "Engine",
     "Task",
-    "attempt",
     "each_once",
     "gathered",
     "groups_of",
@@ -53,7 +52,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What a cluster's worker is asked to do: some fragments one after the other, and what they give as one."""
+    """What a worker is asked to do: some fragments one after the other, and what they give as one."""
 
     work: Callable[[Any], Any]
     merge: Callable[[Sequence[Any]], Any]
@@ -62,12 +61,12 @@ class Task:
         """The result of the fragments, of which there is at least one.
 
         Raises:
-            EngineError: as `attempt`.
+            EngineError: one cannot be done; names it.
         """
-        return gathered((attempt(self.work, fragment) for fragment in fragments), self.merge)
+        return gathered((_attempt(self.work, fragment) for fragment in fragments), self.merge)
 
 
-def attempt(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
+def _attempt(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
     """Work on a fragment.
 
     Raises:

@@ -4,18 +4,21 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
-from xent.engines.contract import RETRIES, attempt, named
+from xent.engines.contract import RETRIES, Task, named
 from xent.engines.interrupts import hear_no_interrupts, interrupts_wait, start_server
 from xent.errors import EngineError, OptionError
 from xent.kernels.pool import available_cpus
 
 __all__ = ["Local"]
+
+MOST = 4  # fragments that a process is asked for at a time: to ask, and to tell, takes a millisecond of this one
 
 Fragment = TypeVar("Fragment")
 Result = TypeVar("Result")
@@ -52,39 +55,38 @@ class Local:
         self,
         work: Callable[[Fragment], Result],
         fragments: Sequence[Fragment],
-        merge: Callable[[Sequence[Result]], Result],  # noqa: ARG002  (here results cost nothing to hand over)
+        merge: Callable[[Sequence[Result]], Result],
     ) -> Iterator[tuple[Sequence[int], Result]]:
-        """Results one by one, in the order of the fragments."""
+        """Results in the order of the fragments, from processes of a few merged."""
         if self.processes:
-            yield from self._in_processes(work, fragments)
+            yield from self._in_processes(Task(work, merge), fragments)
             return
         if self.size == 1 or len(fragments) == 1:
             yield from (((index,), _here(work, fragment)) for index, fragment in enumerate(fragments))
             return
         with ThreadPoolExecutor(self.size, thread_name_prefix="xent") as pool:
-            yield from _ordered(pool, 2 * self.size, _here, work, fragments, range(len(fragments)))
+            tasks = _handed_out(range(len(fragments)), self.size, most=1)
+            yield from _ordered(pool, 2 * self.size, partial(_one_here, work), fragments, tasks)
 
-    def _in_processes(
-        self, work: Callable[[Fragment], Result], fragments: Sequence[Fragment]
-    ) -> Iterator[tuple[Sequence[int], Result]]:
+    def _in_processes(self, task: Task, fragments: Sequence[Any]) -> Iterator[tuple[Sequence[int], Any]]:
         """The same in processes; those that die are replaced, and what they had begun is begun again.
 
         One death takes down all that is under way, so that is tried again one by one: which it was is then known.
         """
         done, alone_until, failures = 0, 0, 0
         while done < len(fragments):
-            size = 1 if done < alone_until else self.size
-            under_way = 1 if done < alone_until else 2 * self.size
-            stop = alone_until if done < alone_until else len(fragments)
+            alone = done < alone_until
+            size, most, under_way = (1, 1, 1) if alone else (self.size, MOST, 2 * self.size)
+            left = range(done, alone_until if alone else len(fragments))
             try:
                 pool = _processes(size)
-                for indices, result in _ordered(pool, under_way, attempt, work, fragments, range(done, stop)):
+                for indices, result in _ordered(pool, under_way, task, fragments, _handed_out(left, size, most)):
                     yield indices, result
-                    done, failures = done + 1, 0
+                    done, failures = indices.stop, 0
             except BrokenProcessPool as error:
                 _forget(size, pool)
-                failures += done < alone_until
-                alone_until = max(alone_until, min(done + under_way, len(fragments)))
+                failures += alone
+                alone_until = max(alone_until, min(done + most * under_way, len(fragments)))
                 if failures == RETRIES:
                     raise EngineError(
                         f"the process that had {named(fragments[done : done + 1])} died {RETRIES} times, with nothing else "
@@ -148,6 +150,19 @@ def _forget(size: int, pool: ProcessPoolExecutor) -> None:
     pool.shutdown()
 
 
+def _handed_out(left: range, size: int, most: int) -> Iterator[range]:
+    """Fragments in order as tasks: of so many at most, and of one at the end, so that nobody waits long for another."""
+    start = left.start
+    while start < left.stop:
+        each = max(1, min(most, (left.stop - start) // (2 * size)))
+        yield range(start, start + each)
+        start += each
+
+
+def _one_here(work: Callable[[Fragment], Result], fragments: Sequence[Fragment]) -> Result:
+    return _here(work, fragments[0])
+
+
 def _here(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
     """The result; what is raised in this process, such as by a caller's `progress`, stays what it is."""
     try:
@@ -160,23 +175,22 @@ def _here(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
 def _ordered(
     pool: Executor,
     under_way: int,
-    done_by: Callable[[Callable[[Fragment], Result], Fragment], Result],
-    work: Callable[[Fragment], Result],
+    task: Callable[[Sequence[Fragment]], Result],
     fragments: Sequence[Fragment],
-    indices: range,
-) -> Iterator[tuple[Sequence[int], Result]]:
-    """The results of some fragments in order; so many at most are under way, so that none pile up."""
-    pending: deque[tuple[int, Future[Result]]] = deque()
+    tasks: Iterable[range],
+) -> Iterator[tuple[range, Result]]:
+    """The results of tasks in order; so many of them at most are under way, so that none pile up."""
+    pending: deque[tuple[range, Future[Result]]] = deque()
     try:
-        for index in indices:
+        for some in tasks:
             with interrupts_wait():  # a process that is half started would be known to nobody, and wait without end
-                pending.append((index, pool.submit(done_by, work, fragments[index])))
+                pending.append((some, pool.submit(task, fragments[some.start : some.stop])))
             if len(pending) >= under_way:
                 first, future = pending.popleft()
-                yield (first,), future.result()
+                yield first, future.result()
         while pending:
             first, future = pending.popleft()
-            yield (first,), future.result()
+            yield first, future.result()
     finally:
         under_way_still = [future for _, future in pending if not future.cancel()]
         with interrupts_wait():  # that come again: processes that are left at work are waited for without end
