@@ -36,7 +36,7 @@ with _quietly_interrupted():  # these take some tenths of a second
     from xent.errors import XentError
     from xent.texts.catalogue import text
 
-__all__ = ["main"]
+__all__ = ["main", "script"]
 
 COMMANDS = (score, check, compare, merge, recalibrate, explain, conventions, explore)
 
@@ -61,6 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         refuse(error, "interrupted")
         return 130
+
+
+def script() -> None:
+    """`main` as a process of its own; once all is said it ends by itself, and Ctrl-C would only keep it from cleaning up."""
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -99,4 +106,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()
