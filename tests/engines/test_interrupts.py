@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 from xent.engines.interrupts import interrupts_wait
-from xent.engines.local import _ordered
+from xent.engines.local import Local, _ordered
+from xent.errors import EngineError
 
 in_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found in /proc")
 
@@ -43,6 +44,15 @@ def children(pid):
     return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def wait_for(found):
+    """What is found once there is something."""
+    deadline = time.monotonic() + 30
+    while not (value := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return value
+
+
 @in_proc
 @pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize("later", [0.0, 0.05, 0.2, 0.5, 1.0, 1.5])
@@ -64,6 +74,33 @@ def test_processes_end_without_a_word(folder, later, again):
         assert started.returncode in (130, -signal.SIGINT, 0)
     else:
         assert (started.returncode, said) in [(130, "xent: interrupted\n"), (0, "")]
+
+
+@in_proc
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_process_outlives_the_one_that_asks(folder, number):
+    started = subprocess.Popen(
+        [sys.executable, "-c", "import xent.cli; xent.cli.script()", "score", "a.csv", "b.csv", "c.csv", "--group", "label",
+         "--engine", "processes", "--workers", "3"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    wait_for(lambda: [pid for pid in children(started.pid) if len(children(pid)) == 3])
+    time.sleep(0.2)
+    started.send_signal(number)
+    started.communicate(timeout=20)  # until all have closed what they could write to
+    assert started.returncode == -number
+
+
+@pytest.mark.parametrize(
+    "error", [EOFError("unexpected EOF"), OSError("no more processes")], ids=lambda one: type(one).__name__
+)
+def test_processes_that_cannot_be_started_are_an_error_of_the_engine(error, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", fail)
+    with pytest.raises(EngineError, match=rf"no process could be started: {type(error).__name__}: {error}"):
+        next(Local(7, processes=True).run(abs, [-1, -2], sum))
 
 
 def test_an_interrupt_that_waits_is_heard_in_the_end():

@@ -395,6 +395,7 @@ def test_folders_tell_keys_as_text(tmp_path):
         (tmp_path / f"day={day}").mkdir()
         pa.parquet.write_table(table, tmp_path / f"day={day}" / "part.parquet")
     assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100, "x": 100}
+    assert len(xent.scan(tmp_path.as_uri(), group="day").by_group) == 3
     (tmp_path / "day=x" / "part.parquet").unlink()
     assert {one.group: one.rows for one in xent.scan(tmp_path, group="day").by_group} == {"1": 100, "2": 100}
     for inside in ("day=1", "day=*/part.parquet"):
@@ -404,6 +405,13 @@ def test_folders_tell_keys_as_text(tmp_path):
             xent.scan(tmp_path / inside, group="day")
         with pytest.raises(SourceError, match=r"no column is named 'hour'.*\nPass --group NAME"):
             xent.scan(tmp_path / inside, group="hour")
+    deep = tmp_path / "deep" / "year=2026" / "my day=a b" / "p.csv"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("label,p\n0,0.2\n1,0.7\n")
+    for name in ("year", "my day"):
+        with pytest.raises(SourceError, match=rf"Pass the folder {re.escape(str(tmp_path / 'deep'))}, not"):
+            xent.scan(tmp_path / "deep" / "*" / "*" / "*.csv", group=name)
+        assert len(xent.scan(tmp_path / "deep", group=name).by_group) == 1
 
 
 def test_a_column_of_labels_may_be_the_group(tmp_path):

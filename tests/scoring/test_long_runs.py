@@ -499,6 +499,22 @@ def test_a_text_file_with_text_among_its_predictions_is_named_or_skipped(tmp_pat
     assert not hasattr(refused.value, "__notes__")
 
 
+def test_the_blame_is_on_the_file_that_is_unlike_most(parts):
+    spoil(parts[0], "columns")
+    with pytest.raises(SourceError, match=r"^part-0\.parquet has other columns than part-1\.parquet"):
+        xent.scan(parts)
+
+
+def test_files_without_rows_do_not_tell_types(parts):
+    header = ",".join(pa.parquet.read_schema(parts[0]).names)
+    empty = ["a.csv", "b.csv", "c.csv", "d.csv"]
+    for name in empty:
+        Path(name).write_text(header + "\n")
+    found = xent.scan([*empty, *parts], on_bad_file="skip")
+    assert found.rows == ROWS
+    assert [one.file for one in found.skipped] == empty
+
+
 def test_wrong_predictions_are_no_bad_file(parts):
     bad = pa.parquet.read_table(parts[1]).to_pydict()
     bad["p_1"][3] = 7.0

@@ -1,12 +1,18 @@
-"""Ctrl-C goes to all processes of a terminal: only the one that started the others has something to say of it."""
+"""Ctrl-C goes to all processes of a terminal: only the one that started the others has something to say of it.
 
+What kills that one alone is heard by no other, and so they look after it.
+"""
+
+import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
+from typing import Any
 
-__all__ = ["hear_no_interrupts", "interrupts_wait", "start_server"]
+__all__ = ["begin_at_work", "interrupts_wait", "start_server"]
 
 
 @contextmanager
@@ -36,6 +42,15 @@ def start_server() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def hear_no_interrupts() -> None:
-    """The same for a process that no such server has forked."""
+def begin_at_work() -> None:
+    """Deaf to Ctrl-C, also where no such server has forked this process, which ends when the one that asks it does.
+
+    Else it would wait for more, and whoever reads what that one prints would wait for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_behind, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_behind(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

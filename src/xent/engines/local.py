@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from xent.engines.contract import RETRIES, Task, named
-from xent.engines.interrupts import hear_no_interrupts, interrupts_wait, start_server
+from xent.engines.interrupts import begin_at_work, interrupts_wait, start_server
 from xent.errors import EngineError, OptionError
 from xent.kernels.pool import available_cpus
 
@@ -109,11 +109,17 @@ def _processes(size: int) -> ProcessPoolExecutor:
             way = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
             context = multiprocessing.get_context(way)
             with interrupts_wait():  # else what is half started finds nobody, and says so at length
-                if way == "forkserver":
-                    context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
-                    start_server()
-                pool = ProcessPoolExecutor(size, mp_context=context, initializer=hear_no_interrupts)
-                started = pool.submit(os.getpid)
+                try:
+                    if way == "forkserver":
+                        context.set_forkserver_preload(["xent.scoring.judge", "xent.engines.preloaded"])
+                        start_server()
+                    pool = ProcessPoolExecutor(size, mp_context=context, initializer=begin_at_work)
+                    started = pool.submit(os.getpid)
+                except (OSError, EOFError) as error:
+                    raise EngineError(
+                        f"no process could be started: {type(error).__name__}: {error}.\nTry again, perhaps with fewer "
+                        'workers; or pass engine="local", which starts none.'
+                    ) from error
             _prove(pool, started)
             _kept[size, os.getpid()] = pool
         return _kept[size, os.getpid()]

@@ -180,7 +180,7 @@ def scan(
         return settling(scanned)
     except SourceError as error:
         if error.one_of_several and on_bad_file == "stop":
-            error.add_note('To score the other files without it, pass --on-bad-file skip (on_bad_file="skip").')
+            error.add_note('To leave out files that cannot be read, pass --on-bad-file skip (on_bad_file="skip").')
         raise
 
 

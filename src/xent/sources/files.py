@@ -132,8 +132,8 @@ def open_files(
             (gzip, zstd, bz2).
         settle: False takes the types of CSV columns from the first block of each file; an UnsettledError says later
             where that was not enough.
-        refused: where to note files that cannot be opened, or are unlike most that can, and why; None refuses to open
-            any then.
+        refused: where to note files that cannot be opened, or are unlike most of those that can, and why; None refuses
+            to open any then.
 
     Returns:
         A table that reads every column asked for as one type: files with types must agree on them; those of text
@@ -148,7 +148,7 @@ def open_files(
     opened = list(_kept(files, lambda file: _opened(file, settle), lambda file: file.name, refused))
     if not opened:
         raise SourceError("\n".join(["no file can be read.", *(refused or {}).values()]))
-    model = opened[0] if refused is None else _like_most(opened)
+    model = _like_most(opened)
     parts = list(_kept(opened, lambda part: _like(model, part), lambda part: part.name, refused))
     schema = _agreed_schema(parts)
     constants, schema = constant_columns([part.name for part in parts], given, schema)
@@ -174,7 +174,8 @@ def _opened(file: File, settle: bool) -> Part:
 
 
 def _like_most(parts: Sequence[Part]) -> Part:
-    """The first of those whose columns most files have, whatever numbers these are."""
+    """The first of those whose columns most files have, whatever numbers these are; files without rows do not count."""
+    parts = [part for part in parts if any(not pa.types.is_null(kind) for kind in part.schema.types)] or parts
     looks = [
         frozenset((field.name, "number" if is_numeric(field.type) else str(field.type)) for field in part.schema)
         for part in parts

@@ -9,6 +9,7 @@ import pyarrow as pa
 from xent.errors import SourceError
 from xent.sources.failures import shown
 from xent.sources.names import listing
+from xent.sources.places import address_of
 from xent.sources.table import Part
 
 __all__ = ["Constants", "constant_columns", "folder_above"]
@@ -74,17 +75,20 @@ def constant_columns(
 
 
 def folder_above(column: str, names: Sequence[str]) -> str | None:
-    """The folder of the first file that is in one such as `column=1`."""
+    """The folder above those of the first file that tell columns, this one among them."""
     for name in names:
         folders = shown(name).replace("\\", "/").split("/")[:-1]
-        for depth, folder in enumerate(folders):
-            if unquote(folder).startswith(f"{column}="):
-                return "/".join(folders[:depth]) or "."
+        telling = [unquote(folder).partition("=")[:2] for folder in folders]
+        if (column, "=") in telling:
+            first = next(depth for depth, (key, mark) in enumerate(telling) if key and mark)
+            return "/".join(folders[:first]) or "."
     return None
 
 
 def _path(name: str) -> str:
     """A name as the file system has it: addresses are quoted once more."""
+    if name.lower().startswith("file://"):
+        return str(address_of(name))
     return unquote(shown(name)) if "://" in name else name
 
 
