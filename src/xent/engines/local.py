@@ -61,12 +61,12 @@ class Local:
         if self.processes:
             yield from self._in_processes(Task(work, merge), fragments)
             return
+        tasks = _handed_out(range(len(fragments)), self.size, most=1)
         if self.size == 1 or len(fragments) == 1:
-            yield from (((index,), _here(work, fragment)) for index, fragment in enumerate(fragments))
+            yield from ((one, _here(work, fragments[one.start : one.stop])) for one in tasks)
             return
         with ThreadPoolExecutor(self.size, thread_name_prefix="xent") as pool:
-            tasks = _handed_out(range(len(fragments)), self.size, most=1)
-            yield from _ordered(pool, 2 * self.size, partial(_one_here, work), fragments, tasks)
+            yield from _ordered(pool, 2 * self.size, partial(_here, work), fragments, tasks)
 
     def _in_processes(self, task: Task, fragments: Sequence[Any]) -> Iterator[tuple[Sequence[int], Any]]:
         """The same in processes; those that die are replaced, and what they had begun is begun again.
@@ -165,12 +165,9 @@ def _handed_out(left: range, size: int, most: int) -> Iterator[range]:
         start += each
 
 
-def _one_here(work: Callable[[Fragment], Result], fragments: Sequence[Fragment]) -> Result:
-    return _here(work, fragments[0])
-
-
-def _here(work: Callable[[Fragment], Result], fragment: Fragment) -> Result:
-    """The result; what is raised in this process, such as by a caller's `progress`, stays what it is."""
+def _here(work: Callable[[Fragment], Result], one: Sequence[Fragment]) -> Result:
+    """The result of one fragment; what is raised in this process, such as by a caller's `progress`, stays what it is."""
+    (fragment,) = one
     try:
         return work(fragment)
     except Exception as error:
