@@ -40,14 +40,15 @@ def without_text(table: Table, columns: Columns) -> Table:
     if not isinstance(table, FileTable):
         return table
     texts: dict[str, str] = {}
-    for name in (*columns.predictions, *filter(None, (columns.weight,))):
+    numbers = [*columns.predictions, *filter(None, (columns.weight,))]
+    for name in [name for name in numbers if is_text(table.schema.field(name).type)]:  # as soon as one file has text
         for part in table.parts:
             if name in part.schema.names and is_text(part.schema.field(name).type):
                 try:
                     refuse_text(FileTable((part,), part.schema), name, lists=True)
                 except SourceError as error:
                     texts.setdefault(part.name, str(error))
-    return table if len(texts) == len(table.parts) else table.without(texts)
+    return table.without(texts) if 0 < len(texts) < len(table.parts) else table
 
 
 def files_of(table: Table) -> FileTable | None:
