@@ -1,6 +1,6 @@
-"""Peak memory of `xent.scan(…, brief=True)` of one Parquet row group of 1.2 GB: 300,000 rows of 1,000 classes in float32.
+"""Peak memory and time of `xent.scan(…, brief=True)` of one Parquet row group of 1.2 GB: 300,000 rows of 1,000 classes in float32.
 
-To reach: near 300 MB on core NumPy, whatever the size of the row group; Numba alone takes some 150 MB more. What importing
+To reach: near 270 MB on core NumPy, whatever the size of the row group; Numba alone takes some 150 MB more. What importing
 xent and pyarrow takes is printed beside it. The file is made in a temporary folder unless --folder has it.
 """
 
@@ -19,14 +19,16 @@ from measure import report
 CLASSES = 1_000
 
 PEAK = """
-import json, sys, pyarrow.parquet, xent
+import json, sys, time, pyarrow.parquet, xent
 sys.path.insert(0, sys.argv[3])
 from measure import kernels, status
 with kernels(sys.argv[2]):
     xent.evaluate([0, 1], [0.2, 0.7], brief=True)
     before = status("VmHWM") / 1e3
+    start = time.perf_counter()
     rows = xent.scan(sys.argv[1], brief=True).rows
-print(json.dumps([rows, before, status("VmHWM") / 1e3]))
+    seconds = time.perf_counter() - start
+print(json.dumps([rows, before, status("VmHWM") / 1e3, seconds]))
 """
 
 
@@ -53,10 +55,10 @@ def main() -> None:
         for which in ("core", "fast"):
             command = [sys.executable, "-c", PEAK, str(path), which, str(Path(__file__).parent)]
             told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            rows, before, peak = json.loads(told)
+            rows, before, peak, seconds = json.loads(told)
             assert rows == options.rows
             gigabytes = path.stat().st_size / 1e9
-            report(f"one row group, {which}", gigabytes=gigabytes, loaded_mb=before, peak_mb=peak)
+            report(f"one row group, {which}", gigabytes=gigabytes, seconds=seconds, loaded_mb=before, peak_mb=peak)
 
 
 if __name__ == "__main__":

@@ -60,3 +60,12 @@ def test_what_is_no_positive_number():
 @pytest.mark.parametrize(("x", "result"), [(-np.inf, 0.0), (-1e9, 0.0), (0.0, 1.0), (np.nan, np.nan)])
 def test_exp_at_the_ends(x, result):
     np.testing.assert_array_equal(spec.exp(np.array([x])), [result])
+
+
+def test_each_number_has_its_exp_alone_in_whatever_array(monkeypatch):
+    monkeypatch.setattr(spec, "MAX_ROWS", 7)  # numbers in one go
+    x = -np.random.default_rng(0).exponential(100.0, (6, 10))
+    x[2, 3], x[5, 9] = np.nan, -np.inf
+    for array in (x, x[:, ::3], x.T, x[0], x[:0]):
+        alone = [spec.exp(np.array([number]))[0] for number in array.ravel()]
+        np.testing.assert_array_equal(spec.exp(array), np.reshape(alone, array.shape))

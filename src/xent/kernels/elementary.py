@@ -34,7 +34,7 @@ LOG_ODD = (
     1.818357216161805012e-01,
     1.479819860511658591e-01,
 )
-_EXP = (
+EXP = (
     1.66666666666666019037e-01,
     -2.77777777770155933842e-03,
     6.61375632143793436117e-05,
@@ -83,5 +83,5 @@ def expm1_reduced(high: Any, steps: Any) -> Any:
     low = steps * LN2_LOW
     r = high - low
     t = r * r
-    c = r - t * (_EXP[0] + t * (_EXP[1] + t * (_EXP[2] + t * (_EXP[3] + t * _EXP[4]))))
+    c = r - t * (EXP[0] + t * (EXP[1] + t * (EXP[2] + t * (EXP[3] + t * EXP[4]))))
     return high - (low - (r * c) / (2.0 - c))

@@ -108,14 +108,46 @@ def neg_log1p_minus(p: Float64) -> Float64:
 
 def exp(x: Float64) -> Float64:
     """exp(x) for x ≤ 0; NaN stays NaN."""
+    result = np.array(x, order="C")
+    numbers = result.reshape(-1)
+    for start in range(0, numbers.size, MAX_ROWS):
+        part = numbers[start : start + MAX_ROWS]
+        _exp_in_place(part, scratch(5, len(part)))
+    return result
+
+
+def _exp_in_place(x: Float64, work: Float64) -> None:
+    """x ← exp(x) for x ≤ 0, the steps of `elementary.expm1_reduced` between; `work` are five arrays of its size."""
+    steps, low, r, t, c = work
     with np.errstate(invalid="ignore", under="ignore"):
-        x = np.where(x < el.EXP_ZERO, el.EXP_ZERO, x)
-        steps = el.exp_steps(x)
-        mantissa = 1.0 + el.expm1_reduced(el.exp_rest(x, steps), steps)
-        k = steps.astype(np.int64)
-        half = k >> 1
-        return np.asarray(mantissa * _power_of_two(half) * _power_of_two(k - half))
+        np.maximum(x, el.EXP_ZERO, out=x)
+        np.multiply(x, el.INVERSE_LN2, out=steps)
+        steps += el.ROUND_TO_INTEGER
+        steps -= el.ROUND_TO_INTEGER
+        high = np.subtract(x, np.multiply(steps, el.LN2_HIGH, out=low), out=x)
+        np.multiply(steps, el.LN2_LOW, out=low)
+        np.subtract(high, low, out=r)
+        np.multiply(r, r, out=t)
+        np.multiply(t, el.EXP[4], out=c)
+        for coefficient in el.EXP[3::-1]:
+            c += coefficient
+            c *= t
+        np.subtract(r, c, out=c)
+        r *= c
+        r /= np.subtract(2.0, c, out=c)
+        low -= r
+        high -= low
+        x += 1.0
+        k, half = t.view(np.int64), r.view(np.int64)
+        np.copyto(k, steps, casting="unsafe")
+        np.right_shift(k, 1, out=half)
+        k -= half
+        x *= _power_of_two(half)
+        x *= _power_of_two(k)
 
 
 def _power_of_two(k: Int64) -> Float64:
-    return np.asarray((k + 1023) << 52).view(np.float64)
+    """k ← 2^k."""
+    k += 1023
+    k <<= 52
+    return k.view(np.float64)

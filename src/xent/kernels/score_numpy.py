@@ -180,7 +180,7 @@ def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) 
 
 def logit_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of logits (rows, classes): how far the label is behind the peak, plus `peak_nats`."""
-    legal = [_logit_rows(*part) for part in _parts(8, block, codes, nats, hits)]
+    legal = [_logit_rows(*part) for part in _parts(16, block, codes, nats, hits)]
     return all(legal)
 
 
