@@ -17,6 +17,7 @@ import xent
 from xent.engines import contract
 from xent.engines.local import Local
 from xent.errors import EngineError, ProbabilityError
+from xent.kernels import choice
 
 pytestmark = pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 CASES = {
@@ -43,6 +44,19 @@ def test_fragments_are_several(folder):
     columns = ["label", "p_a", "p_b", "p_c"]
     assert len(list(open_files([folder / "part*.parquet"]).fragments(columns))) > contract.FAN_IN
     assert len(list(open_files([folder / "part*.csv"], settle=False).fragments(columns))) > 6
+
+
+@pytest.mark.parametrize(
+    ("numba", "brief", "names"),
+    [(True, False, {"xent_0", "xent_1"}), (False, True, {"xent_0", "xent_1"}), (False, False, {"MainThread"})],
+)
+def test_threads_read_side_by_side_where_they_rarely_wait_for_the_interpreter(numba, brief, names, folder, monkeypatch):
+    monkeypatch.setattr(choice, "numba_installed", lambda: numba)
+    monkeypatch.setattr(choice, "available_cpus", lambda: 2)
+    seen = set()
+    options = {"classes": ["a", "b", "c"], "workers": 2, "brief": brief}
+    xent.scan(folder / "part*.parquet", progress=lambda _: seen.add(threading.current_thread().name), **options)
+    assert seen == names
 
 
 def test_results_are_merged_before_they_come(engine, within, monkeypatch):

@@ -81,9 +81,11 @@ def _merged(
         forget()
 
 
-class _MomentsAfter(NamedTuple):
+@dataclass(frozen=True)
+class _MomentsAfter:
     plan: Plan
     cures: tuple[Cure, ...]
+    long_calls = False
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> list[Moments]:
         return _merged(self.merge, self._looked, rows, workers)
@@ -126,6 +128,7 @@ class _ScatterAt:
     plan: Plan
     cure: Cure
     clusters: ClusterStore | None = None  # where slopes by cluster go, in this process
+    long_calls = False
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> _Scattered:
         return _merged(self.merge, partial(self._looked, Vocabulary(self.plan.classes)), rows, workers)
@@ -161,9 +164,11 @@ class _ScatterAt:
         return _Scattered(rows, scatter, ClusterSums.gather(clusters))
 
 
-class _ReliabilityAfter(NamedTuple):
+@dataclass(frozen=True)
+class _ReliabilityAfter:
     plan: Plan
     cure: Cure
+    long_calls = False
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
         return _merged(self.merge, partial(self._looked, Vocabulary(self.plan.classes)), rows, workers)

@@ -28,6 +28,10 @@ Progress = Callable[[int], None]  # told how many rows were read since it was la
 class Pass(Protocol[Result]):
     """Something to find out about rows. It can be pickled, and so can its results."""
 
+    @property
+    def long_calls(self) -> bool:
+        """Whether what NumPy does in it is done in long calls."""
+
     def of(self, rows: Iterable[Rows], workers: int | None) -> Result:
         """The result for some rows, found by that many threads; None takes what the machine has."""
 
@@ -51,8 +55,11 @@ class Outcome(NamedTuple):
     failures: tuple[Failure, ...]
 
 
-class Labels(NamedTuple):
+@dataclass(frozen=True)
+class Labels:
     """All labels that occur."""
+
+    long_calls = True
 
     def of(self, rows: Iterable[Rows], workers: int | None) -> set[Any]:  # noqa: ARG002
         """Chunk by chunk, so that memory stays bounded."""

@@ -8,7 +8,7 @@ from typing import Any
 from xent.engines.contract import FAN_IN, Engine, each_once
 from xent.engines.local import Local
 from xent.errors import SourceError
-from xent.kernels.choice import numba_installed
+from xent.kernels.choice import scoring_threads
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore, without_clusters
 from xent.scoring.passes import Failure, Pass, Progress, Reading, merged, one_at_a_time
@@ -43,7 +43,7 @@ def over_fragments(
         EngineError: a fragment could not be worked on.
     """
     if isinstance(engine, Local) and not engine.processes:
-        alone = len(fragments) == 1 or engine.size == 1 or not numba_installed()
+        alone = len(fragments) == 1 or engine.size == 1 or scoring_threads(reading.find.long_calls) == 1
         told = None if progress is None else one_at_a_time(progress)
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
         engine, progress = Local(1) if alone else engine, None

@@ -38,6 +38,11 @@ class Total:
     numbered: bool = True  # whether rows have numbers that the worst can be named by
     clusters: ClusterStore | None = None  # where sums by cluster go, in this process
 
+    @property
+    def long_calls(self) -> bool:
+        """Where no breakdown is asked for."""
+        return self.plan.brief
+
     def of(self, rows: Iterable[Rows], workers: int | None) -> Sums:
         """The sums over some rows."""
         return total(self.plan, rows, numbered=self.numbered, workers=workers, clusters=self.clusters)
