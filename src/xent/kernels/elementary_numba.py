@@ -9,12 +9,21 @@ from xent.kernels import elementary as el
 from xent.kernels.elementary_numpy import COUNTED, DIGITS
 from xent.kernels.scalars_numba import UNCOUNTED, Function, bits_of, called_by_loops, float_of
 
-__all__ = ["compiled", "exp", "inner", "neg_log", "neg_log1p"]
+__all__ = ["compiled", "exp", "inner", "neg_log", "neg_log1p", "read_only"]
+
+Array = Any
 
 
 def compiled(function: Function) -> Function:
     """Compiled for Python, which may call it on several threads."""
     return numba.njit(nogil=True, error_model="numpy", cache=True, **UNCOUNTED)(function)  # type: ignore[no-any-return]
+
+
+def read_only(array: Array) -> Array:
+    """What a kernel only reads: whether the caller may write is not to compile it anew."""
+    array = array[:]
+    array.setflags(write=False)
+    return array
 
 
 inner = called_by_loops({"error_model": "numpy"})
@@ -27,7 +36,6 @@ _expm1_reduced = _formula(el.expm1_reduced)
 
 OFFSET = el.ONE_BITS - el.SQRT_HALF_BITS
 EXP_ZERO = el.EXP_ZERO
-Array = Any
 
 
 @_formula

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from xent.kernels.by_column import ByColumn
-from xent.kernels.elementary_numba import compiled, inner, neg_log
+from xent.kernels.elementary_numba import compiled, inner, neg_log, read_only
 from xent.kernels.scalars_numba import called_by_loops
 from xent.kernels.score_numpy import SUM_TOLERANCE, apart
 from xent.kernels.sums_numba import ROWS, accumulate, accumulate_blocks, scratch
@@ -23,15 +23,16 @@ Array = Any  # of the shape and dtype that score_numpy gives
 
 def probability_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_rows."""
+    codes = read_only(codes)
     smallest = np.ones(LANES[block.itemsize], block.dtype)
     if _by_column(block):
         return bool(_columns(_begin(block), codes, nats, hits, smallest, _room(smallest)))
     if block.shape[1] > MOST_CLASSES:
-        return bool(_probability_rows(block, codes, nats, hits, np.empty(ROWS)))
+        return bool(_probability_rows(read_only(block), codes, nats, hits, np.empty(ROWS)))
     rows = len(codes) if block.flags.c_contiguous else ROWS
     u = np.empty(ROWS)
     legal_parts = [
-        _few_rows(np.ascontiguousarray(part[0]), *part[1:], smallest, u)
+        _few_rows(read_only(np.ascontiguousarray(part[0])), *part[1:], smallest, u)
         for part in parts(block, codes, nats, hits, rows=rows)
     ]
     return all(legal_parts)
@@ -74,6 +75,7 @@ def add_probability_rows(
     nats: Array,
 ) -> tuple[bool, int, int]:
     """As score_numpy.add_probability_rows."""
+    codes = read_only(codes)
     by_column = _by_column(block)
     block = block if by_column else np.asarray(block)
     if not by_column and not (block.flags.c_contiguous and block.shape[1] <= MOST_CLASSES):
@@ -89,7 +91,9 @@ def add_probability_rows(
             _begin(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums
         )
     else:
-        legal, found, left_out = _add_few(block, codes, out, hits, smallest, u, border, rows, nats, odd, sums)
+        legal, found, left_out = _add_few(
+            read_only(block), codes, out, hits, smallest, u, border, rows, nats, odd, sums
+        )
     return bool(legal), int(found), int(left_out)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xent.kernels import sigmoid_numba, soft_numba, softmax_numba
+from xent.kernels.elementary_numba import read_only
 from xent.kernels.softmax_numba import LANES, NARROW, SCRATCH
 
 __all__ = [
@@ -92,19 +93,18 @@ def entropy_gradient(z: Array, labels: Array, peak: Array, scale: Array, excess:
 
 def sigmoid_nll(z: Array, positive: Array, negative: Array, out: Array) -> None:
     """As in `rows_numpy`."""
-    sigmoid_numba.sigmoid_nll(*map(_read_only, (_readable(z), positive, negative)), out)
+    sigmoid_numba.sigmoid_nll(*map(read_only, (_readable(z), positive, negative)), out)
 
 
 def sigmoid_gradient(z: Array, positive: Array, negative: Array, on_nll: Array, out: Array) -> None:
     """As in `rows_numpy`."""
-    sigmoid_numba.sigmoid_gradient(*map(_read_only, (_readable(z), positive, negative, on_nll)), out)
+    sigmoid_numba.sigmoid_gradient(*map(read_only, (_readable(z), positive, negative, on_nll)), out)
 
 
 def _given(rows: Array) -> tuple[Array, int]:
-    """`_flat` for what a kernel only reads; whether the caller may write is not to compile it anew."""
+    """`_flat` for what a kernel only reads."""
     flat, step = _flat(rows)
-    flat.setflags(write=False)
-    return flat, step
+    return read_only(flat), step
 
 
 def _flat(rows: Array) -> tuple[Array, int]:
@@ -124,12 +124,6 @@ def _flat(rows: Array) -> tuple[Array, int]:
 def _readable(z: Array) -> Array:
     """float16 as the int16 that the loops know it by."""
     return z.view(np.int16) if z.dtype == np.float16 else z
-
-
-def _read_only(flat: Array) -> Array:
-    flat = flat[:]
-    flat.setflags(write=False)
-    return flat
 
 
 def _scratch(like: Array) -> Array:

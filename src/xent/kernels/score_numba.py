@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from xent.kernels import elementary as el
-from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p
+from xent.kernels.elementary_numba import compiled, exp, neg_log, neg_log1p, read_only
 from xent.kernels.probabilities_numba import add_probability_rows, parts, probability_rows
 from xent.kernels.sums_numba import ROWS, accumulate, accumulate_keyed
 from xent.kernels.text_numba import text_codes
@@ -41,7 +41,7 @@ Array = Any  # of the shape and dtype that score_numpy gives
 
 def probability_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.probability_column."""
-    return bool(_probability_column(block, codes, nats, hits, *np.empty((2, ROWS))))
+    return bool(_probability_column(read_only(block), read_only(codes), nats, hits, *np.empty((2, ROWS))))
 
 
 def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
@@ -49,7 +49,7 @@ def logit_rows(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     classes = block.shape[1]
     powers = np.empty((2, classes))
     scratch = (np.empty(classes), powers, powers.view(np.int64), *np.empty((4, ROWS)))
-    legal = [_logit_rows(*part, *scratch) for part in parts(block, codes, nats, hits)]
+    legal = [_logit_rows(*part, *scratch) for part in parts(read_only(block), read_only(codes), nats, hits)]
     return all(legal)
 
 
@@ -57,7 +57,7 @@ def logit_column(block: Array, codes: Array, nats: Array, hits: Array) -> bool:
     """As score_numpy.logit_column."""
     powers = np.empty((2, ROWS))
     scratch = (np.empty(ROWS), powers, powers.view(np.int64), *np.empty((3, ROWS)))
-    legal = [_logit_column(*part, *scratch) for part in parts(block, codes, nats, hits)]
+    legal = [_logit_column(*part, *scratch) for part in parts(read_only(block), read_only(codes), nats, hits)]
     return all(legal)
 
 

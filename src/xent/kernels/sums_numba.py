@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from xent.kernels import sums_numpy as spec
-from xent.kernels.elementary_numba import compiled, inner
+from xent.kernels.elementary_numba import compiled, inner, read_only
 from xent.kernels.scalars_numba import bits_of
 from xent.kernels.sums_numpy import (
     ALL_BINS,
@@ -45,7 +45,7 @@ USED_BINS = ALL_BINS - UNUSED
 
 def accumulate(nats: Array, codes: Array, class_sums: Array, bins: Array, squares: Array, odd: Array) -> int:
     """As sums_numpy.accumulate."""
-    return int(_accumulate(nats, codes, (class_sums, bins, squares, odd, *scratch(len(class_sums)))))
+    return int(_accumulate(nats, read_only(codes), (class_sums, bins, squares, odd, *scratch(len(class_sums)))))
 
 
 def scratch(classes: int) -> tuple[Array, ...]:

@@ -11,7 +11,7 @@ from xent.kernels import ladder_numba as ladder
 from xent.kernels import reliable_numba as reliable_odds
 from xent.kernels import temper_numba as temper
 from xent.kernels.costs_numba import TOGETHER, costs
-from xent.kernels.elementary_numba import compiled
+from xent.kernels.elementary_numba import compiled, read_only
 from xent.kernels.ladder_numpy import LOWEST, NOTHING
 from xent.kernels.temper_numpy import TEMPERED, tempered
 
@@ -31,7 +31,7 @@ def survey(block: Array, logs: bool, codes: Array, grid: Array, moments: Array, 
     by_label[:] = 0
     for rows, scratch in _whole_and_rest(block, len(moments)):
         sums = (grid, moments, cost[1], by_label, reliable, counts)
-        _survey_blocks(*_numbers(block[rows]), logs, codes[rows], *sums, *scratch)
+        _survey_blocks(*_numbers(block[rows]), logs, read_only(codes[rows]), *sums, *scratch)
     for group, found in enumerate(by_label):
         own = cost[0, :, group * TOGETHER : (group + 1) * TOGETHER]
         own += found[:, : own.shape[1]]
@@ -51,7 +51,8 @@ def _numbers(block: Array) -> tuple[Array, int, tuple[int, int]]:
         block = np.ascontiguousarray(block)
     rows, classes = (step // block.itemsize for step in block.strides)
     size = (len(block) - 1) * rows + (block.shape[1] - 1) * classes + 1 if len(block) else 0
-    return np.lib.stride_tricks.as_strided(block, (size,), (block.itemsize,)), block.shape[1], (rows, classes)
+    numbers = np.lib.stride_tricks.as_strided(block, (size,), (block.itemsize,))
+    return read_only(numbers), block.shape[1], (rows, classes)
 
 
 def _whole_and_rest(block: Array, numbers: int) -> Iterator[tuple[slice, tuple[Array, ...]]]:
