@@ -21,6 +21,7 @@ os.environ["LANG"] = "C.UTF-8"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has what it runs in the background, and that its own
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("KERAS_BACKEND", "torch")  # read when Keras is imported; its default is TensorFlow
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's threads else spin for CPUs that other tests could use
 
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # what one test has compiled is there for all, in whatever process
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="xent-jax-")
