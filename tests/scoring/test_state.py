@@ -240,5 +240,7 @@ def test_merging_names_the_state_that_does_not_fit():
         State.merge([fit, State(), fit, State([0, 1]).update([0], [0.5], cluster=["a"])])
     with pytest.raises(xent.StateError, match=r"states\[1\] does not fit .* their options differ"):
         State.merge([State(), State(kind="logits")])
+    with pytest.raises(xent.StateError, match=r"states\[2\] does not fit .*: unit 'nats' and 'bits'"):
+        State.merge([fit, State([0, 1], unit="nats"), State([0, 1], unit="bits")])
     with pytest.raises(xent.ArgumentTypeError, match=r"states\[1\] is a str"):
         State.merge([fit, fit.to_json()])

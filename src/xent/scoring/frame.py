@@ -28,7 +28,7 @@ class Frame:
         """The frame of both; `name` is what a message calls the other, after those before it.
 
         Raises:
-            StateError: classes or options differ, or only some rows have a group or cluster.
+            StateError: classes, options or units differ, or only some rows have a group or cluster.
         """
         misfit = f"{name} does not fit those before it" if name else "these states do not fit together"
         if self.plan is not None and other.plan is not None and self.plan != other.plan:
@@ -39,6 +39,8 @@ class Frame:
         if both_blank and (self.task, self.options) != (other.task, other.options):
             raise StateError(f"{misfit}: both are blank, and their options differ.")
         unit = other.unit if self.unit is None else self.unit
+        if other.unit not in (None, unit):
+            raise StateError(f"{misfit}: unit {unit!r} and {other.unit!r}. Score all with the same options.")
         one = other if self.plan is None else self
         return Frame(one.plan, one.task, one.options, unit, same_keys(self.keys, other.keys, name))
 

@@ -163,7 +163,7 @@ class State:
         """The state of both sets of rows.
 
         Raises:
-            StateError: they were made with different classes or options.
+            StateError: they were made with different classes, options or units.
         """
         if not isinstance(other, State):
             return NotImplemented
