@@ -9,6 +9,7 @@ compiles them for the loops. No operation may be fused or reordered, so they are
 from typing import Any
 
 __all__ = [
+    "EXP",
     "LOG_EVEN",
     "LOG_ODD",
     "error_of_one_minus",
