@@ -61,8 +61,8 @@ FEW_AND_LONG = (
 
 
 def pytest_xdist_auto_num_workers():
-    """Two more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are CPUs: many tests wait for servers, clusters and processes of their own."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)
