@@ -180,7 +180,8 @@ def probability_column(block: Floats, codes: Int64, nats: Float64, hits: Bools) 
 
 def logit_rows(block: Floats, codes: Int64, nats: Float64, hits: Bools) -> bool:
     """Rows of logits (rows, classes): how far the label is behind the peak, plus `peak_nats`."""
-    legal = [_logit_rows(*part) for part in _parts(16, block, codes, nats, hits)]
+    both = 2 * 8  # bytes: a logit and its term of the sum, in float64
+    legal = [_logit_rows(*part) for part in _parts(both, block, codes, nats, hits)]
     return all(legal)
 
 
