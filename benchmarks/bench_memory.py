@@ -1,6 +1,6 @@
 """Peak memory and time of `xent.scan(…, brief=True)` of one Parquet row group of 1.2 GB: 300,000 rows of 1,000 classes in float32.
 
-To reach: near 270 MB on core NumPy, whatever the size of the row group; Numba alone takes some 150 MB more. What importing
+To reach: near 240 MB on core NumPy, whatever the size of the row group; Numba alone takes some 150 MB more. What importing
 xent and pyarrow takes is printed beside it. The file is made in a temporary folder unless --folder has it.
 """
 
