@@ -11,9 +11,6 @@ __all__ = ["is_number_key", "key_hash", "plain_keys"]
 UInt64 = NDArray[np.uint64]
 
 _BYTES = 1 << 20  # of text hashed at a time, each taking some 30 bytes meanwhile
-_FACTORS = np.random.Generator(np.random.PCG64(1)).integers(0, 1 << 63, 1 << 12, np.uint64) * np.uint64(2) + np.uint64(
-    1
-)
 
 
 def is_number_key(kind: pa.DataType) -> bool:
@@ -80,3 +77,6 @@ def _mixed(values: UInt64) -> UInt64:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
+
+
+_FACTORS = _mixed(np.arange(1 << 12, dtype=np.uint64)) | np.uint64(1)

@@ -10,7 +10,7 @@ from xent.sources.places import Address
 
 __all__ = ["BATCH_BYTES", "LONE_BATCH_BYTES", "Batch", "Part", "Table", "bytes_per_value", "resized", "rows_per_batch"]
 
-BATCH_BYTES = 4 << 20
+BATCH_BYTES = 4_000_000  # less than 1,024 rows of 1,000 float32: the Parquet reader reserves powers of two
 LONE_BATCH_BYTES = 8 << 20  # where one thread reads and scores: whatever is done by batch is done less often
 MOST_ROWS = 1 << 20
 
