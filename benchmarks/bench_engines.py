@@ -116,7 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where to keep the file")
     parser.add_argument("--millions", type=int, default=20, help="of rows")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=25, help="fewer move by a tenth from run to run")
     parser.add_argument("--fragments", type=int, default=100_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

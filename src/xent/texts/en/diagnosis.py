@@ -3,7 +3,7 @@
 __all__ = ["TEXTS"]
 
 TEXTS = {
-    "diagnosis.brief": "not looked into, as asked: leave out brief=True (--brief) to know",
+    "diagnosis.brief": "not looked into: pass brief=False (--full) to know",
     "diagnosis.infinite": "no temperature and no class offset makes an infinite loss finite: see the warning",
     "diagnosis.one_class": "only one class is present, so calibration cannot be told",
     "diagnosis.certain": "every row gives the truth probability 1: there is nothing to cure",

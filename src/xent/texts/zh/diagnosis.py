@@ -3,7 +3,7 @@
 __all__ = ["TEXTS"]
 
 TEXTS = {
-    "diagnosis.brief": "按要求未作分析：去掉 brief=True（--brief）即可得知",
+    "diagnosis.brief": "未作分析：传入 brief=False（--full）即可得知",
     "diagnosis.infinite": "任何温度、任何类别偏移都不能使无穷大的损失变为有限：见警告",
     "diagnosis.one_class": "只出现了一个类别，无从判断校准",
     "diagnosis.certain": "每一行给真实标签的概率都是 1：没有可修正之处",
