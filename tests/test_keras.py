@@ -4,7 +4,6 @@ As a test this file asks those processes to run the cases and reports what they 
 what Keras is to run on, it is such a process: it reads names of cases and answers each with a line of JSON.
 """
 
-import atexit
 import contextlib
 import copy
 import functools
@@ -502,17 +501,25 @@ def masks_of_layers_reach_the_loss():
     np.testing.assert_allclose(*histories, rtol=1e-5)
 
 
-@functools.cache
-def process_on(library):
-    process = subprocess.Popen(
-        [sys.executable, __file__, library],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": library},
-    )
-    atexit.register(process.kill)
-    return process
+@pytest.fixture(scope="session")
+def process_on():
+    """The process of a library, which is started when it is first asked for."""
+    with contextlib.ExitStack() as ends:
+
+        @functools.cache
+        def started(library):
+            process = subprocess.Popen(
+                [sys.executable, __file__, library],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "KERAS_BACKEND": library},
+            )
+            ends.enter_context(process)
+            ends.callback(process.kill)
+            return process
+
+        yield started
 
 
 @pytest.mark.parametrize(
@@ -524,7 +531,7 @@ def process_on(library):
         if library == "torch" or not name.startswith(ON_TORCH_ALONE)
     ],
 )
-def test_case(library, name):
+def test_case(process_on, library, name):
     process = process_on(library)
     print(name, file=process.stdin, flush=True)
     answer = process.stdout.readline()
