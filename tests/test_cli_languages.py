@@ -139,3 +139,24 @@ def test_explore_and_progress_speak_chinese(capsys, monkeypatch):
             progress(rows)
         progress._bar.refresh()
     assert re.search(r"已读 4,000,000 行 每秒 [12]\.\d 百万行", shown.getvalue())
+    assert "片段" not in shown.getvalue()
+
+
+def test_progress_shows_the_fragments_of_a_pass(monkeypatch):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setenv("COLUMNS", "200")
+    with Progress("en") as progress:
+        progress.fragments(1_199, 3_000)
+        progress._started -= 2.0  # seconds of work
+        progress(4_000_000)
+        progress.fragments(1_200, 3_000)
+        progress._bar.refresh()
+        assert progress._bar.tasks[0].percentage == 40.0
+        progress.fragments(3_000, 3_000)
+        progress.fragments(1, 2)  # the next pass
+        progress._bar.refresh()
+    assert "4,000,000 rows read" in shown.getvalue()
+    assert "1,200 of 3,000 fragments" in shown.getvalue()
+    assert "1 of 2 fragments" in shown.getvalue()

@@ -28,13 +28,29 @@ CASES = {
 }
 
 
+class Told:
+    """A progress callback that keeps what it is told."""
+
+    rows, fragments_done = 0, None
+
+    def __call__(self, rows):
+        self.rows += rows
+
+    def fragments(self, done, total):
+        self.fragments_done = done, total
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_engine_gives_the_same_bits(engine, case, folder, within):
     pattern, options = CASES[case]
     expected = xent.scan(folder / pattern, workers=1, **options)
-    found = within(90, xent.scan, folder / pattern, engine=engine, **options)
+    told = Told()
+    found = within(90, xent.scan, folder / pattern, engine=engine, progress=told, **options)
     assert found.json() == expected.json()
     assert found.rows > 0
+    done, total = told.fragments_done
+    assert done == total
+    assert told.rows >= found.rows
 
 
 def test_fragments_are_several(folder):

@@ -54,6 +54,19 @@ class Stop(Exception):
     """Somebody pulled the plug."""
 
 
+class Told:
+    """A progress callback that keeps what it is told."""
+
+    def __init__(self):
+        self.rows, self.done = [], []
+
+    def __call__(self, rows):
+        self.rows.append(rows)
+
+    def fragments(self, done, total):
+        self.done.append((done, total))
+
+
 def stopper(rows):
     """A progress callback that stops the scan once so many rows were read."""
     read = [0]
@@ -163,9 +176,12 @@ def test_what_is_done_is_not_read_again(parts):
         xent.scan(parts, brief=True, state="out.state", progress=stopper(4_000))
     done = saved_state("out.state", unfinished=True).state.rows
     assert 0 < done < ROWS  # of the fragments begun, all but those at hand
-    read = []
-    xent.scan(parts, brief=True, state="out.state", resume=True, progress=read.append)
-    assert sum(read) == ROWS - done
+    told = Told()
+    xent.scan(parts, brief=True, state="out.state", resume=True, progress=told)
+    assert sum(told.rows) == ROWS - done
+    (first, total), last = told.done[0], told.done[-1]
+    assert 1 < first < total
+    assert last == (total, total)
 
 
 def test_an_unfinished_state_is_not_merged(parts):

@@ -133,7 +133,8 @@ def scan(
         resume: go on from what the file of `state` has, if it is there.
         max_memory: bytes, or a text such as "2GB", that sums by cluster may take; more of them go to files in a temporary
             folder (`tempfile`, environment variable TMPDIR). None: half of what the machine has. No answer depends on it.
-        progress: called with the number of rows read since its last call.
+        progress: called with the number of rows read since its last call; its method `fragments`, if it has one, with how
+            many pieces of the files are done, and of how many.
         engine: where files are read and scored, in pieces: "local" or None (threads of this process), "processes" (of
             this machine), "dask", "ray", "spark", a Dask client, or a Spark session. The answer is the same, bit for
             bit. Workers of a cluster need xent, and the files under the same paths.

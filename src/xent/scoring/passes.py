@@ -22,7 +22,9 @@ from xent.version import __version__
 __all__ = ["Failure", "Labels", "Outcome", "Pass", "Progress", "Reading", "merged", "one_at_a_time"]
 
 Result = TypeVar("Result")
-Progress = Callable[[int], None]  # told how many rows were read since it was last called
+# Told how many rows were read since it was last called; its method `fragments`, if it has one, how many of a pass are done,
+# and of how many.
+Progress = Callable[[int], None]
 
 
 class Pass(Protocol[Result]):

@@ -33,7 +33,7 @@ def over_fragments(
         engine: where to work.
         reading: what to do with each fragment.
         fragments: of files, in order.
-        progress: told how many rows were read.
+        progress: told how many rows were read, and how many fragments are done.
         skipped: where to note files that cannot be read, and why; None refuses them.
         checkpoint: where to keep what is done; written last where the work is stopped.
         clusters: where sums by cluster are to go, in place of the result.
@@ -42,6 +42,7 @@ def over_fragments(
         XentError: what is wrong with the first fragment that has something wrong.
         EngineError: a fragment could not be worked on.
     """
+    tell, total = getattr(progress, "fragments", None), len(fragments)
     if isinstance(engine, Local) and not engine.processes:
         alone = len(fragments) == 1 or engine.size == 1 or scoring_threads(reading.find.long_calls) == 1
         told = None if progress is None else one_at_a_time(progress)
@@ -55,6 +56,7 @@ def over_fragments(
     if checkpoint is not None:
         fragments, begun = checkpoint.start(find.plan, reading.reader, fragments)
         done = _Done(find, begun)
+    count = total - len(fragments)
     try:
         for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
             _note(outcome.failures, skipped, fragments)
@@ -66,6 +68,9 @@ def over_fragments(
             done.add(value, read)
             if progress is not None:
                 progress(outcome.rows)
+            count += len(indices)
+            if tell is not None:
+                tell(count, total)
             if checkpoint is not None and checkpoint.due:
                 checkpoint.note(done.fragments)
                 checkpoint.write(done.value(), finished=False)  # should that fail, it is tried again

@@ -30,6 +30,7 @@ TEXTS = {
     "kept": "what is done is in {file}; the same command with --resume goes on from there",
     "kept.nothing": "nothing was done yet, so nothing was written to {file}",
     "progress.read": "{rows} read",
+    "progress.fragments": "{done:,} of {total:,} fragments",
     "progress.rate": "{millions:.1f}M rows/s",
     "explore.page": "The playground is in {file}",
     "explore.no_browser": "No browser could be opened. Open this in one: {address}",

@@ -30,6 +30,7 @@ TEXTS = {
     "kept": "已完成的部分在 {file} 中；同样的命令加上 --resume 即可从那里继续",
     "kept.nothing": "尚未完成任何部分，因此没有写入 {file}",
     "progress.read": "已读 {rows}",
+    "progress.fragments": "{total:,} 个片段中的 {done:,} 个",
     "progress.rate": "每秒 {millions:.1f} 百万行",
     "explore.page": "演练场在 {file}",
     "explore.no_browser": "无法打开浏览器。请在浏览器中打开：{address}",
