@@ -72,6 +72,7 @@ class StateError(XentError, ValueError):
 class SourceError(XentError, ValueError):
     """A file or table that cannot be read as predictions."""
 
+    of_file: bool = True  # whether it is about what is in a file, which may then be left out
     one_of_several: bool = False  # whether it is about one of the files given, without which the others may be read
 
 

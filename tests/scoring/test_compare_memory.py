@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import xent
 from xent.errors import LabelError, OptionError, SourceError, WeightError
 from xent.scoring import aligning, means
 from xent.scoring.compare import compare
@@ -165,6 +166,34 @@ def test_a_full_disk_is_said(monkeypatch):
     names, order = KEYS["shuffled"]
     with pytest.raises(SourceError, match=r"cannot be written to /proc/nowhere.*\n.*TMPDIR"):
         compare(table(0, names, order), table(1, names, order[::-1]), on="id", max_memory=1000)
+
+
+@pytest.fixture
+def full_disk(tmp_path, monkeypatch):
+    """Files of more than a few bytes cannot be written."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 9, limits[1]))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("on_bad_file", ["stop", "skip", None])
+def test_a_disk_that_fills_up_is_said_and_left_empty(on_bad_file, request, tmp_path):
+    names, order = KEYS["shuffled"]
+    models = table(0, names, order), table(1, names, order[::-1])
+    r = np.random.default_rng(0)
+    clusters = pa.table({"id": np.arange(50_000), "label": r.integers(0, 2, 50_000), "p": r.random(50_000)})
+    pq.write_table(clusters, tmp_path / "a.parquet")
+    full_disk = request.getfixturevalue("full_disk")
+    with pytest.raises(SourceError, match=rf"cannot be written to {full_disk}/xent-.*\n.*TMPDIR") as caught:
+        if on_bad_file is None:
+            compare(*models, on="id", max_memory=1000)
+        else:
+            xent.scan(full_disk / "a.parquet", cluster="id", max_memory=1000, on_bad_file=on_bad_file)
+    assert not hasattr(caught.value, "__notes__")
+    assert os.listdir(full_disk) == ["a.parquet"] or on_bad_file is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from xent.scoring.state_files import SavedState, saved_state, write_state
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
-from xent.sources.places import changed_at
 from xent.sources.writing import refuse_no_file
 
 __all__ = ["Checkpoint"]
@@ -52,7 +51,6 @@ class Checkpoint:
             self._found = None
         self._before: dict[str, dict[str, Any]] = {}  # by file: what changes when it does, and which pieces they are
         self._done: dict[str, dict[str, Any]] = {}  # the same of all that is done
-        self._versions: dict[str, list[int]] = {}
         self._written = time.monotonic()
 
     def start(self, plan: Plan, reader: RowReader, fragments: Sequence[Fragment]) -> tuple[list[Fragment], list[Sums]]:
@@ -97,18 +95,12 @@ class Checkpoint:
             by_file.setdefault(fragment.part.name, []).append(fragment)
         for name, file in done.items():
             own = by_file.get(name)
-            if own is None or file["version"] != _version_of(own[0]):
+            if own is None or file["version"] != list(own[0].version or ()):
                 what = "has changed since" if own else "is not among the files now"
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
             if not set(map(_piece, own)).issuperset(map(tuple, file["pieces"])):
                 raise StateError(f"{self.path} has rows of {name}, which is read in other pieces now: {anew}.")
         return done
-
-    def look(self, fragments: Sequence[Fragment]) -> None:
-        """Note the versions of their files, now that they were read."""
-        for fragment in fragments:
-            if fragment.part.name not in self._versions:
-                self._versions[fragment.part.name] = _version_of(fragment)
 
     def note(self, fragments: Sequence[Fragment]) -> None:
         """These are done, beside those that were when it began."""
@@ -116,7 +108,7 @@ class Checkpoint:
         for fragment in fragments:
             name = fragment.part.name
             if name not in done:
-                done[name] = {"version": self._versions[name], "pieces": []}
+                done[name] = {"version": list(fragment.version or ()), "pieces": []}
             done[name]["pieces"].append(_piece(fragment))
         self._done = done
 
@@ -139,8 +131,3 @@ class Checkpoint:
 def _piece(fragment: Fragment) -> tuple[int, str]:
     """Which piece of its file."""
     return fragment.first_row, fragment.extent
-
-
-def _version_of(fragment: Fragment) -> list[int]:
-    """What changes when its file does."""
-    return [fragment.part.bytes, changed_at(getattr(fragment.part, "path", ""))]

@@ -1,6 +1,6 @@
 """A pass over many fragments: an engine works on them, what comes back is merged as it comes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from xent.kernels.choice import scoring_threads
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore, without_clusters
 from xent.scoring.passes import Failure, Pass, Progress, Reading, merged, one_at_a_time
-from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
 
 __all__ = ["over_fragments"]
@@ -62,10 +61,9 @@ def over_fragments(
             _note(outcome.failures, skipped, fragments)
             value = None if outcome.value is None else without_clusters(outcome.value, clusters)
             refused = {failure.file for failure in outcome.failures}
-            read = [fragments[i] for i in indices if fragments[i].part.name not in refused]
-            if checkpoint is not None:
-                checkpoint.look(read)
-            done.add(value, read)
+            read = [i for i in indices if fragments[i].part.name not in refused]
+            _refuse_changed(fragments, read)
+            done.add(value, [fragments[i] for i in read])
             if progress is not None:
                 progress(outcome.rows)
             count += len(indices)
@@ -122,11 +120,21 @@ class _Done:
         self._held = [(sum(results for results, _ in self._held), self._find.merge(values))]
 
 
+def _refuse_changed(fragments: Sequence[Fragment], read: Iterable[int]) -> None:
+    """With every piece of a file of this machine; of others, which take a while to answer, with the last one."""
+    for i in read:
+        last = i + 1 == len(fragments) or fragments[i + 1].part.name != fragments[i].part.name
+        if last or isinstance(getattr(fragments[i].part, "path", None), str):
+            fragments[i].refuse_changed()
+
+
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None, fragments: Sequence[Fragment]) -> None:
     for failure in failures:
-        if not isinstance(failure.error, SourceError) or isinstance(failure.error, UnsettledError):
-            raise failure.error
-        if skipped is None:
-            failure.error.one_of_several = any(fragment.part.name != failure.file for fragment in fragments)
-            raise failure.error
-        skipped[failure.file] = str(failure.error)
+        error = failure.error
+        if isinstance(error, SourceError) and error.of_file:
+            if skipped is not None:
+                skipped[failure.file] = str(error)
+                continue
+            error.one_of_several = any(fragment.part.name != failure.file for fragment in fragments)
+        next(fragment for fragment in fragments if fragment.part.name == failure.file).refuse_changed()
+        raise error

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -44,10 +45,29 @@ class Scratch:
     def close(self) -> None:
         """Remove the folder, if there is one."""
         for file in self._files:
-            file.close()
+            with suppress(OSError):  # a full disk: the file goes with the folder
+                file.close()
         if self.folder is not None:
             self.folder.remove()
             self.folder = None
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say what to do where the disk is full.
+
+        Raises:
+            SourceError: an OSError within.
+        """
+        try:
+            yield
+        except OSError as error:
+            where = tempfile.gettempdir() if self.folder is None else self.folder.path
+            full = SourceError(
+                f"rows that do not fit in memory cannot be written to {where}: {error}.\nSet the environment variable TMPDIR to "
+                "a folder on a larger disk, or raise max_memory (--max-memory)."
+            )
+            full.of_file = False
+            raise full from error
 
     def file(self, schema: pa.Schema) -> "_File":
         """A new file for batches."""
@@ -143,8 +163,9 @@ class Spool:
 
     def finish(self) -> None:
         """Nothing will be added any more (though what is held may still be spilled)."""
-        for file in (self._files or {}).values():
-            file.close()
+        with self.scratch.writing():
+            for file in (self._files or {}).values():
+                file.close()
 
     def partitions(self) -> list[Partition]:
         """All rows: PARTS of them, some empty, after `spill` by a key; else one. Nothing can be added any more."""
@@ -156,18 +177,11 @@ class Spool:
 
     def _write(self, batch: pa.RecordBatch) -> None:
         assert self._files is not None
-        try:
+        with self.scratch.writing():
             for part, rows in self._spread(batch):
                 if part not in self._files:
                     self._files[part] = self.scratch.file(batch.schema)
                 self._files[part].write(rows)
-        except OSError as error:
-            folder = self.scratch.folder
-            raise SourceError(
-                "rows that do not fit in memory cannot be written to "
-                f"{tempfile.gettempdir() if folder is None else folder.path}: {error}.\nSet the environment variable TMPDIR to a folder on a larger disk, or raise max_memory "
-                "(--max-memory)."
-            ) from error
 
     def _spread(self, batch: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
         if self.key is None:
@@ -204,8 +218,10 @@ class _File:
 
     def close(self) -> None:
         if not self._file.closed:
-            self._writer.close()
-            self._file.close()
+            try:
+                self._writer.close()
+            finally:
+                self._file.close()
 
     def partition(self, spool: Spool) -> Partition:
         return Partition(spool, (), self.path, self.rows, self.bytes)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from xent.errors import SourceError
-from xent.sources.detect import File
+from xent.sources.detect import File, copied_once
 from xent.sources.failures import named, place, reading
 from xent.sources.places import Address, streamed
 from xent.sources.table import resized
@@ -39,13 +39,16 @@ _LINE = re.compile(r"CSV parse error: Row #(\d+): Expected (\d+) columns, got (\
 class UnsettledError(SourceError):
     """A CSV file is not as its beginning looked: open it again with `settle=True`, which will do, or say what is wrong."""
 
+    of_file = False
+
 
 def settling(work: Callable[[bool], T]) -> T:
     """What comes of `work(settle)`, tried without settling the types first: rarely do later lines differ from the first."""
-    try:
-        return work(False)
-    except UnsettledError:
-        return work(True)
+    with copied_once():
+        try:
+            return work(False)
+        except UnsettledError:
+            return work(True)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,17 +19,18 @@ from xent.sources.left_behind import OwnedFolder
 from xent.sources.places import (
     Address,
     Remote,
+    Version,
     address_of,
     copied,
     expanded,
     is_hidden,
     needs_copy,
     opened,
-    size_of,
     streamed,
+    version_of,
 )
 
-__all__ = ["File", "detected", "is_spooled", "local_files", "names_of"]
+__all__ = ["File", "copied_once", "detected", "is_spooled", "local_files", "names_of"]
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _PAGE = "is a page, such as a server sends in place of a file.\nFetch the file again"
@@ -65,6 +67,7 @@ _STATE = b'"format": "xent-s'  # xent-state, or xent-scan
 _HEAD = 64  # bytes that tell a format
 _STREAMED = ("csv", "json lines", "ipc stream")
 _COPIES: set[str] = set()  # files that this process made, and removes when it ends
+_MADE: ContextVar[dict[str, str]] = ContextVar("copies by name")
 _KNOWN = "Known are CSV, Parquet, Arrow IPC (Feather), JSON Lines and .npz; text also as .gz, .zst or .bz2."
 
 
@@ -74,9 +77,14 @@ class File:
 
     name: str  # as given, "-" for standard input; of an address what may be shown
     path: Address
-    bytes: int
+    version: Version  # before anything of it was read
     format: str
     compression: str | None
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk."""
+        return self.version.bytes
 
 
 def names_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
@@ -158,10 +166,10 @@ def detected(name: str) -> File:
     if not os.path.exists(path):
         raise SourceError(f"{without_secrets(name)} does not exist (from {os.getcwd()}).\nCheck the name.")
     with reading(name, "Check its permissions."):
-        size = os.path.getsize(path)
+        version = version_of(path)
         with open(path, "rb") as file:
             head = file.read(_HEAD)
-    return _told_by(head, name, path, size)
+    return _told_by(head, name, path, version)
 
 
 def _detected_elsewhere(place: Remote) -> File:
@@ -169,16 +177,17 @@ def _detected_elsewhere(place: Remote) -> File:
     path: Address = place
     if needs_copy(place):
         path = _copy(place.name, copied(place))
+    version = version_of(path)
     with reading(place.name), opened(path) as file:
         head = file.read(_HEAD)
-    size = os.path.getsize(path) if isinstance(path, str) else size_of(path)
-    found = _told_by(head, place.name, path, size)
+    found = _told_by(head, place.name, path, version)
     if found.format == "npz" and isinstance(path, Remote):  # its reader jumps about
-        return replace(found, path=_copy(place.name, copied(place)))
+        path = _copy(place.name, copied(place))
+        return replace(found, path=path, version=version_of(path))
     return found
 
 
-def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
+def _told_by(head: bytes, name: str, path: Address, version: Version) -> File:
     if not head:
         what = "a header line and one row" if Path(name).suffix.lower() not in _SUFFIXES else "one row"
         raise SourceError(f"{named(name)} is empty.\nA file needs at least {what}.")
@@ -188,7 +197,7 @@ def _told_by(head: bytes, name: str, path: Address, size: int) -> File:
             head = stream.read(_HEAD)
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
     plain = suffixes[:-1] if compression and suffixes else suffixes
-    return File(name, path, size, _format_of(name, head, plain[-1] if plain else "", compression), compression)
+    return File(name, path, version, _format_of(name, head, plain[-1] if plain else "", compression), compression)
 
 
 def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> str:
@@ -220,8 +229,25 @@ def _format_of(name: str, head: bytes, suffix: str, compression: str | None) -> 
     return kind
 
 
+@contextmanager
+def copied_once() -> Iterator[None]:
+    """What cannot be read twice, and is opened again within, is the copy that was made of it the first time."""
+    token = _MADE.set({})
+    try:
+        yield
+    finally:
+        _MADE.reset(token)
+
+
 def _spooled(name: str) -> str:
     """Copy standard input or a named pipe to a temporary file, so that it can be read twice; deleted at exit."""
+    made = _MADE.get({})
+    if name not in made:
+        made[name] = _copy_of(name)
+    return made[name]
+
+
+def _copy_of(name: str) -> str:
     if name == "-" and (sys.stdin is None or sys.stdin.isatty()):
         raise SourceError("standard input is a terminal, or closed.\nPipe a file in: cat preds.csv | xent score -")
     with (

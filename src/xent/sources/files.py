@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from xent.sources.names import listing, narrowed
 from xent.sources.npz import open_npz
 from xent.sources.parquet import open_parquet, row_group_fragments
 from xent.sources.partitions import Constants, constant_columns
+from xent.sources.places import Version
 from xent.sources.table import BATCH_BYTES, Batch, Part
 from xent.sources.types import is_numeric, wider_type
 
@@ -50,6 +51,7 @@ class FileTable:
     schema: pa.Schema
     refused: tuple[tuple[str, str], ...] = ()  # files left out, as asked, and why
     constants: tuple[Constants | None, ...] = ()  # what folders tell of each part; none of any where empty
+    versions: Mapping[str, Version] = field(default_factory=dict)  # of the files, by name, when they were opened
 
     @property
     def rows(self) -> int | None:
@@ -71,9 +73,11 @@ class FileTable:
         schema = narrowed(self.schema, columns)
         empty = True
         for part, told in self._told:
-            for batch in Fragment(part, constants=told).batches(schema, batch_bytes):
+            whole = Fragment(part, constants=told, version=self.versions.get(part.name))
+            for batch in whole.batches(schema, batch_bytes):
                 yield batch
                 empty = False
+            whole.refuse_changed()
         if empty:
             names = listing([part.name for part in self.parts])
             raise SourceError(f"no rows in {names}.\nA data set needs at least one row.")
@@ -87,7 +91,8 @@ class FileTable:
         for part, told in self._told:
             own = [name for name in columns if name in part.schema.names]
             cut = _SPLITTERS[part.format](part, own, target) if part.format in _SPLITTERS else iter([Fragment(part)])
-            yield from (replace(piece, constants=told) for piece in cut)
+            version = self.versions.get(part.name)
+            yield from (replace(piece, constants=told, version=version) for piece in cut)
 
     def as_written(self, names: Sequence[str]) -> "FileTable":
         """The same with columns as the text that they are in CSV files and names of folders, whatever other rows have.
@@ -112,7 +117,8 @@ class FileTable:
         parts = tuple(compress(self.parts, kept))
         told = [field for field in self.schema if field.name not in parts[0].schema.names]
         schema = pa.schema([*_agreed_schema(parts), *told])
-        return FileTable(parts, schema, (*self.refused, *refused.items()), tuple(compress(self.constants, kept)))
+        constants = tuple(compress(self.constants, kept))
+        return FileTable(parts, schema, (*self.refused, *refused.items()), constants, self.versions)
 
     @property
     def _told(self) -> Iterator[tuple[Part, Constants | None]]:
@@ -152,7 +158,8 @@ def open_files(
     parts = list(_kept(opened, lambda part: _like(model, part), lambda part: part.name, refused))
     schema = _agreed_schema(parts)
     constants, schema = constant_columns([part.name for part in parts], given, schema)
-    return FileTable(tuple(parts), schema, tuple((refused or {}).items()), tuple(constants))
+    versions = {file.name: file.version for file in files}
+    return FileTable(tuple(parts), schema, tuple((refused or {}).items()), tuple(constants), versions)
 
 
 def _kept(

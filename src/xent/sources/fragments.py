@@ -11,6 +11,7 @@ from xent.errors import SourceError
 from xent.sources.detect import is_spooled
 from xent.sources.names import narrowed
 from xent.sources.partitions import Constants
+from xent.sources.places import Remote, Version, version_of
 from xent.sources.table import BATCH_BYTES, Batch, Part
 
 __all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable", "sendable"]
@@ -26,6 +27,7 @@ class Fragment:
     first_row: int = 0  # how many rows of the file are before it
     extent: str = ""  # which piece, in words; none for a whole file
     constants: Constants | None = None  # columns that its folders tell
+    version: Version | None = None  # of the file, when it was opened
 
     @property
     def name(self) -> str:
@@ -44,6 +46,25 @@ class Fragment:
             if data.num_rows:
                 yield Batch(self.part.name, first_row, data)
                 first_row += data.num_rows
+
+    def refuse_changed(self) -> None:
+        """Refuse rows of a file that is not what it was when it was opened: others may be of another version.
+
+        Raises:
+            SourceError: it has been written to, or is gone.
+        """
+        path = getattr(self.part, "path", None)
+        if self.version is None or path is None or (isinstance(path, Remote) and path.on_web):
+            return  # of what several web servers say of one file, nothing follows
+        try:
+            now = version_of(path)
+        except OSError:
+            now = None
+        if now != self.version:
+            raise SourceError(
+                f"{self.part.name} {'is gone' if now is None else 'has been written to'} since it was opened, so what was "
+                "read may be of two versions.\nScore it again when nothing writes to it."
+            )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -23,15 +23,15 @@ from xent.sources.failures import is_malformed, shown
 __all__ = [
     "Address",
     "Remote",
+    "Version",
     "address_of",
-    "changed_at",
     "copied",
     "expanded",
     "is_hidden",
     "needs_copy",
     "opened",
-    "size_of",
     "streamed",
+    "version_of",
 ]
 
 _WEB = ("http", "https")
@@ -142,23 +142,29 @@ def needs_copy(place: Remote) -> bool:
     return place.on_web and not web.known(place.uri).ranges
 
 
-def size_of(place: Remote) -> int:
-    """Bytes.
+class Version(NamedTuple):
+    """What changes when a file does."""
+
+    bytes: int
+    changed: int  # when it was last written, in nanoseconds since 1970; 0 where that is not known
+
+
+def version_of(place: Address) -> Version:
+    """What a file is now.
 
     Raises:
-        SourceError: it is not there, or out of reach.
+        SourceError: it is elsewhere, and not there any more, or out of reach.
+        OSError: it is of this machine, and not there any more.
     """
-    return web.known(place.uri).size if place.on_web else stores.store_of(place.uri, place.name).info(place.uri).size
-
-
-def changed_at(place: Address) -> int:
-    """When it was last written, in nanoseconds since 1970; 0 where that is not known."""
     if isinstance(place, str):
-        return os.stat(place).st_mtime_ns if os.path.exists(place) else 0
+        found = os.stat(place)
+        return Version(found.st_size, found.st_mtime_ns)
     if place.on_web:
-        return web.known(place.uri).changed
-    changed: datetime | None = stores.store_of(place.uri, place.name).info(place.uri).mtime
-    return 0 if changed is None else int(changed.timestamp() * 1e9)
+        known = web.known(place.uri)
+        return Version(known.size, known.changed)
+    info = stores.store_of(place.uri, place.name).info(place.uri)
+    changed: datetime | None = info.mtime
+    return Version(info.size, 0 if changed is None else int(changed.timestamp() * 1e9))
 
 
 def opened(place: Address) -> Any:
