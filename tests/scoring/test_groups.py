@@ -414,6 +414,27 @@ def test_folders_tell_keys_as_text(tmp_path):
         assert len(xent.scan(tmp_path / "deep", group=name).by_group) == 1
 
 
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [([7, 7], "7"), ([7.0, 7.0], "7"), (["7", "7"], "7"), ([True, True], "true"), ([None, None], None),
+     (pa.array(["x", "x"]).dictionary_encode(), "x")],
+)  # fmt: skip
+def test_columns_that_folders_tell_too_must_say_the_same(tmp_path, values, text):
+    """Some writers keep in the files what they name the folders by."""
+    named = tmp_path / "day=__HIVE_DEFAULT_PARTITION__" if text is None else tmp_path / f"day={text}"
+    table = pa.table({"label": [0, 1], "p": [0.2, 0.7], "day": values})
+    if text is None:
+        table = table.set_column(2, "day", pa.nulls(2, pa.string()))
+    named.mkdir()
+    pa.parquet.write_table(table, named / "part.parquet")
+    assert [one.rows for one in xent.scan(tmp_path, group="day").by_group] == [2]
+    named.rename(tmp_path / "day=8")
+    with pytest.raises(SourceError, match=r"part.parquet has .* in its column 'day', but is in a folder that says '8'"):
+        xent.scan(tmp_path, group="day")
+    assert xent.scan(tmp_path).rows == 2  # nobody asks for it
+    assert [one.rows for one in xent.scan(tmp_path / "*" / "*.parquet", group="day").by_group] == [2]
+
+
 def test_a_column_of_labels_may_be_the_group(tmp_path):
     written(tmp_path / "t.csv", range(100))
     report = xent.scan(tmp_path / "t.csv", group="label")

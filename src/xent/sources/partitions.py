@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from xent.errors import SourceError
 from xent.sources.failures import shown
@@ -23,12 +24,20 @@ class Constants:
 
     values: tuple[tuple[str, int | str | None], ...]
     beside: pa.Field  # a column of the file, read where no other is, as it tells the number of rows
+    twice: tuple[tuple[str, str | None], ...] = ()  # what they tell of columns that the file has itself
 
     def read(self, part: Part, schema: pa.Schema, batch_bytes: int) -> Iterator[pa.RecordBatch]:
-        """Read a file's columns, with these among them."""
+        """Read a file's columns, with these among them.
+
+        Raises:
+            SourceError: the file cannot be read, or has another value than its folder says.
+        """
         told = dict(self.values)
         wanted = pa.schema([field for field in schema if field.name not in told] or [self.beside])
         for batch in part.read(wanted, batch_bytes):
+            for key, text in self.twice:
+                if key in schema.names:
+                    _refuse_another(part.name, key, text, batch.column(key))
             columns = [
                 pa.repeat(pa.scalar(told[field.name], field.type), batch.num_rows)
                 if field.name in told
@@ -48,8 +57,8 @@ def constant_columns(
 ) -> tuple[list[Constants | None], pa.Schema]:
     """What the folders below those given tell of each file, and the columns that this adds to the schema.
 
-    Whole numbers are numbers where all are, and written without leading zeros; all else is text. A column of the files
-    themselves is not replaced.
+    Whole numbers are numbers where all are, and written without leading zeros; all else is text. A column that the files
+    have too is theirs, and must say the same.
 
     Raises:
         SourceError: some files are in such folders and others are not.
@@ -63,7 +72,7 @@ def constant_columns(
                 "Pass folders of one depth, or a pattern for the files, which reads no columns from folders."
             )
     added = [key for key in told[0] if key not in schema.names]
-    if not added:
+    if not told[0]:
         return [None] * len(names), schema
     whole = {key: all(keys[key] is None or _is_whole(keys[key]) for keys in told) for key in added}
     values = [
@@ -71,7 +80,11 @@ def constant_columns(
         for keys in told
     ]
     fields = [*schema, *(pa.field(key, pa.int64() if whole[key] else pa.string()) for key in added)]
-    return [Constants(found, schema.field(0)) for found in values], pa.schema(fields)
+    twice = [tuple((key, text) for key, text in keys.items() if key not in added) for keys in told]
+    found: list[Constants | None] = [
+        Constants(one, schema.field(0), both) for one, both in zip(values, twice, strict=True)
+    ]
+    return found, pa.schema(fields)
 
 
 def folder_above(column: str, names: Sequence[str]) -> str | None:
@@ -83,6 +96,21 @@ def folder_above(column: str, names: Sequence[str]) -> str | None:
             first = next(depth for depth, (key, mark) in enumerate(telling) if key and mark)
             return "/".join(folders[:first]) or "."
     return None
+
+
+def _refuse_another(name: str, key: str, text: str | None, column: pa.Array) -> None:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    try:
+        same = column.is_null() if text is None else pc.equal(column, pa.scalar(text).cast(column.type))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        same = pa.repeat(False, len(column))
+    first = pc.index(same.fill_null(False), False).as_py()
+    if first >= 0:
+        raise SourceError(
+            f"{name} has {column[first].as_py()!r} in its column {key!r}, but is in a folder that says {text!r}.\nRename one of "
+            "them, or pass a pattern for the files, which reads no columns from folders."
+        )
 
 
 def _path(name: str) -> str:
