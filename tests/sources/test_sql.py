@@ -464,11 +464,45 @@ def test_what_is_no_query_or_no_connection_is_refused(tmp_path):
         sql("select 1", {})
     with closing(sqlite3.connect(sqlite_file(tmp_path / "preds.db"))) as database:
         with pytest.raises(SourceError, match="no SELECT"):
-            xent.scan(sql("create table other (a)", database))
+            xent.scan(sql("pragma case_sensitive_like = 1", database))
         with pytest.raises(SourceError, match="no such table: nowhere"):
             xent.scan(sql("select * from nowhere", database))
     with pytest.raises(OptionError, match="beside it"):
         raise_from_command(["score", "--sql", "select 1"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["delete from predictions", " -- all\n/* of\n them */ Delete from predictions", "insert into predictions values (1)",
+     "UPDATE predictions set label = 0", "drop table predictions", "create table other (a)", "replace into predictions values (1)"],
+)  # fmt: skip
+def test_a_query_that_changes_the_database_is_not_run(query, tmp_path):
+    file = sqlite_file(tmp_path / "preds.db")
+    with closing(sqlite3.connect(file)) as database:
+        before = list(database.iterdump())
+        with pytest.raises(
+            SourceError, match=r"the query begins with [A-Z]+, which may change the database, and was not"
+        ):
+            sql(query, database)
+        database.commit()
+        assert list(database.iterdump()) == before
+
+
+def test_queries_that_speak_of_changes_are_run(tmp_path):
+    with closing(sqlite3.connect(sqlite_file(tmp_path / "preds.db"))) as database:
+        truth = xent.scan(sql(QUERY, database)).loss
+        for query in (f"with updates as ({QUERY}) select * from updates", f"/* delete; */ {QUERY} -- drop"):
+            assert xent.scan(sql(query, database)).loss == truth
+
+
+def test_of_sqlite_one_statement_is_taken(tmp_path):
+    url = f"sqlite:{sqlite_file(tmp_path / 'preds.db')}"
+    with pytest.raises(SourceError, match=r"^the query has several statements, of which SQLite would run the first"):
+        sql(f"{QUERY}; select 1", url)
+    for same in (f"{QUERY} ; ", f"{QUERY} -- ; no more\n", f"select * from ({QUERY}) where 'a;b' <> \"label\""):
+        assert xent.scan(sql(same, url)).loss == xent.scan(sql(QUERY, url)).loss
+    with pytest.raises(SourceError, match=r"preds.db has options behind the \?, and none are taken"):
+        xent.scan(sql(QUERY, f"{url}?mode=ro"))
 
 
 def raise_from_command(arguments):

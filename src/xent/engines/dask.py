@@ -83,7 +83,7 @@ class Dask:
         try:
             own = distributed.Client(self.address) if self.client is None and self.address is not None else None
             client = own or self.client or distributed.get_client()
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:  # TypeError: an address that needs certificates
             raise EngineError(
                 f"there is no Dask cluster to work on: {error}.\nPass a client (engine=client), or the address of its "
                 "scheduler (--address tcp://HOST:8786)."

@@ -182,7 +182,7 @@ class InFiles:
         self.skipped: tuple[tuple[str, str], ...] = tuple(sorted(self._skipped.items()))
         if not isinstance(self.engine, Local) and self._files is None:
             raise ArgumentTypeError(
-                "an engine on other machines reads files, and this is a table in the memory of this process.\nWrite it "
+                "an engine on other machines reads files, and this is a query, or a table in the memory of this process.\nWrite it "
                 "to Parquet files that the workers see too and pass their names, or leave engine (--engine) out; a "
                 "Spark DataFrame goes to xent.spark.evaluate."
             )

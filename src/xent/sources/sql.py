@@ -3,6 +3,7 @@
 The answer is never held: the query is run anew for each reading, and its rows are taken batch by batch.
 """
 
+import re
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -20,6 +21,12 @@ from xent.sources.table import BATCH_BYTES, Batch, Table
 __all__ = ["Query", "SqlTable", "open_query", "sql"]
 
 _UNNAMED = "the query's answer"
+_CHANGES = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+    r"(alter|attach|copy|create|delete|drop|grant|insert|merge|replace|revoke|truncate|update|vacuum)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 _CONNECTIONS = (
     "a URL (postgresql://user@host/database, sqlite:path) or a DB-API connection (psycopg, sqlite3, duckdb, …)"
 )
@@ -91,7 +98,7 @@ def sql(query: str, connection: Any) -> Query:
 
     Raises:
         ArgumentTypeError: the query is no text, or the connection neither of the two.
-        SourceError: the URL is of a database that xent does not connect to.
+        SourceError: the URL is of a database that xent does not connect to, or the query begins with a word that changes it.
 
     Example:
         >>> import sqlite3, xent
@@ -104,12 +111,19 @@ def sql(query: str, connection: Any) -> Query:
     """
     if not isinstance(query, str) or not query.strip(" \t\r\n;"):
         raise ArgumentTypeError(f"query is {query!r}, but must be the text of a SELECT statement.")
+    if begins := _CHANGES.match(query):
+        raise SourceError(
+            f"the query begins with {begins[1].upper()}, which may change the database, and was not run.\nPass a query that "
+            "gives labels and predictions and leaves all as it is."
+        )
     if isinstance(connection, str):
         if not is_known(connection):
             raise SourceError(
                 f"{shown(connection)} is no database that xent connects to by itself: it knows postgresql:// and sqlite:.\n"
                 "For any other, connect with its own driver and pass the connection to xent.sql."
             )
+        if connection.startswith("sqlite:") and re.search(r";\s*[^\s;]", _QUOTED.sub("", query)):
+            raise SourceError("the query has several statements, of which SQLite would run the first.\nPass one.")
     elif not hasattr(connection, "cursor"):
         raise ArgumentTypeError(
             f"connection is of type {type(connection).__qualname__}, but must be {_CONNECTIONS}.\n"

@@ -112,10 +112,13 @@ def _sqlite_path(url: str) -> str:
     path = path.removeprefix("///") if path.startswith("///") else path
     if os.path.isfile(path):
         return os.path.abspath(path)
+    bare, options, _ = path.partition("?")
+    if options and os.path.isfile(bare):
+        raise SourceError(
+            f"{shown(url)} has options behind the ?, and none are taken.\nLeave them out; it is read only."
+        )
     hint = " Three slashes are relative to there, four (sqlite:////…) absolute." if url.startswith("sqlite:///") else ""
-    raise SourceError(
-        f"{shown(url)} is no file: {path.partition('?')[0]!r} does not exist (from {os.getcwd()}).{hint}\nCheck the path."
-    )
+    raise SourceError(f"{shown(url)} is no file: {bare!r} does not exist (from {os.getcwd()}).{hint}\nCheck the path.")
 
 
 def _after_user(rest: str) -> str:
