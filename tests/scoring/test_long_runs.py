@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,24 @@ def test_a_stop_at_any_line_leaves_a_state_that_goes_on(parts, monkeypatch):
         assert xent.scan(parts, brief=True, state="out.state", resume=True).json() == truth, left[0]
 
 
+def test_a_state_takes_the_place_of_no_other_file(parts):
+    Path("thesis.txt").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(StateError, match=r"thesis.txt is .*no state"):
+            xent.scan(parts, brief=True, state="thesis.txt", resume=resume)
+    assert Path("thesis.txt").read_text() == "years of work"
+    Path("empty").touch()  # as mktemp makes them
+    for place in ("empty", "run.state", "run.state"):
+        xent.scan(parts, brief=True, state=place)
+    assert read_state("empty") == read_state("run.state")
+
+
+def test_threads_may_write_one_state(parts):
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: xent.scan(parts, brief=True, state="run.state", workers=1).loss, range(12)))
+    assert set(found) == {read_state("run.state").report().loss}
+
+
 def test_what_is_done_is_not_read_again(parts):
     with pytest.raises(Stop):
         xent.scan(parts, brief=True, state="out.state", progress=stopper(4_000))
@@ -284,6 +303,8 @@ def test_the_command_refuses_states_that_do_not_fit(parts):
         write_state(name, read_state("a.state"))
     assert "c.state and d.state hold the same sums" in run("merge", "c.state", "d.state").stderr
     assert "would count double" in run("merge", "a.state", "./a.state").stderr
+    xent.scan(f"./{parts[0]}", state="e.state")  # another name
+    assert "a.state and e.state hold the same sums" in run("merge", "a.state", "e.state").stderr
     for command, name in (("score", "a.state"), ("score", "c.state"), ("check", "a.state")):
         refused = run(command, name)
         said = " ".join((refused.stdout + refused.stderr).split())

@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+import os
 import pickle
 import subprocess
 import sys
@@ -79,6 +80,38 @@ def test_standard_input_can_be_read_twice(made, write, monkeypatch):
     sys.stdin.buffer.close()
     assert read(t, ["y", "p_cat"]).equals(read(t, ["y", "p_cat"]))
     assert next(t.batches(["y"])).source == "-"
+
+
+@pytest.mark.parametrize("last", ["1.0,0.5", "maybe,0.5"])
+def test_later_lines_of_standard_input_may_be_of_another_type(tmp_path, last):
+    """Types are settled on all rows then, of the copy: there is nothing more to be read."""
+    path = tmp_path / "late.csv"
+    path.write_text("label,p\n" + "0,0.25\n1,0.75\n" * 100_000 + f"{last}\n")
+    command = [sys.executable, "-m", "xent.cli", "score", "--brief", "--json"]
+    file, piped = (
+        subprocess.run([*command, name], input=path.read_bytes(), capture_output=True, check=False)
+        for name in (str(path), "-")
+    )
+    assert file.returncode == piped.returncode
+    assert piped.stdout.decode() == file.stdout.decode().replace(str(path), "-")
+    assert piped.stderr.decode() == file.stderr.decode().replace(str(path), "-")
+
+
+def test_what_is_no_file_is_not_below_a_folder(tmp_path):
+    (tmp_path / "a.csv").write_text("label,p\n1,0.5\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert [part.name for part in open_files([tmp_path]).parts] == [str(tmp_path / "a.csv")]
+    (tmp_path / "b.csv").symlink_to("nowhere.csv")
+    with pytest.raises(SourceError, match=r"b.csv does not exist"):
+        open_files([tmp_path])
+
+
+def test_a_name_that_is_no_text_is_said(tmp_path):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv")
+    with open(name, "w") as file:
+        file.write("label,p\n1,0.5\n")
+    with pytest.raises(SourceError, match=r"\\udcff.csv' is not UTF-8, and so cannot be read.\nRename the file"):
+        open_files([name])
 
 
 def test_the_copy_of_standard_input_is_deleted_at_exit():

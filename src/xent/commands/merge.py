@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Merge, write, show, and look at the thresholds."""
     from xent.scoring.merged_report import merged_report
     from xent.scoring.state import State
-    from xent.scoring.state_files import write_state
+    from xent.scoring.state_files import refuse_no_state, write_state
     from xent.sources.detect import names_of
 
     refuse_to_overwrite(options.files, {"--html": options.html, "-o": options.output})
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         report = merged_report(states, names=files, unit=options.unit, max_memory=options.max_memory)
         return max(each_done(*outputs(report, options)), missed(report, options))
+    refuse_no_state(options.output)
     state = State.merge(states, names=files)
     report = state.report(unit=options.unit)
     columns = {word: column for word, (_, column) in keys.items()}
@@ -72,7 +73,7 @@ def _states(
     from xent.scoring.state_files import saved_state
 
     say = speaker(lang)
-    seen: dict[str, str] = {}
+    seen: dict[tuple[int, ...], str] = {}  # by sums that a file of another name and the same rows has too
     one_of_each: dict[bool, str] = {}  # by whether its rows have weights
     for file in files:
         saved = saved_state(file)
@@ -87,7 +88,8 @@ def _states(
                     f"{first} has its {word}s from column {known!r}, and {file} from {column!r}, so they cannot be "
                     f"added.\nScore all parts with the same --{word}."
                 )
-        same, sums = seen.setdefault(saved.digest, file), saved.state.sums
+        sums = saved.state.sums
+        same = seen.setdefault((sums.rows, sums.weight, sums.loss, sums.loss_squared), file)
         if same != file and sums.rows:
             tell(say("merge.same", first=same, second=file))
         if sums.rows and one_of_each.setdefault(not sums.unweighted, file) == file and len(one_of_each) == 2:

@@ -11,7 +11,7 @@ from xent.errors import SourceError, StateError
 from xent.scoring.plan import Plan
 from xent.scoring.row_reader import RowReader
 from xent.scoring.state import State
-from xent.scoring.state_files import SavedState, saved_state, write_state
+from xent.scoring.state_files import SavedState, refuse_no_state, saved_state, write_state
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
@@ -58,9 +58,10 @@ class Checkpoint:
 
         Raises:
             StateError: the file was made with other options, or a file that it has rows of has changed since; or it is
-                one of those to read.
+                one of those to read, or no state.
         """
         self._refuse_to_overwrite(fragments)
+        refuse_no_state(self.path)
         self._plan = plan
         columns = asdict(reader.columns) | {"notes": None}
         self._job = json.loads(json.dumps([plan.to_dict(), columns, dict(reader.keys), reader.label_columns]))

@@ -7,6 +7,8 @@ which rows it is, whether that is all of them, and the checksum of both lines.
 import hashlib
 import json
 import os
+from contextlib import nullcontext
+from io import BytesIO
 from typing import Any, NamedTuple
 
 from xent.errors import StateError
@@ -14,7 +16,7 @@ from xent.scoring.state import FORMAT, State
 from xent.sources.failures import reading
 from xent.sources.writing import replacing
 
-__all__ = ["SavedState", "read_state", "saved_state", "write_state"]
+__all__ = ["SavedState", "read_state", "refuse_no_state", "saved_state", "write_state"]
 
 _FORMAT, _VERSION = "xent-scan", 2
 _WROTE = "Pass a file that xent score --state, xent merge -o or write_state wrote."
@@ -26,7 +28,6 @@ class SavedState(NamedTuple):
 
     state: State
     scan: dict[str, Any] | None  # "finished", and what `Checkpoint` notes, or "sources"; None if no scan wrote it
-    digest: str  # of the state: the same for the same sums
 
     @property
     def keys(self) -> dict[str, str] | None:
@@ -85,6 +86,18 @@ def write_state(path: str | os.PathLike[str], state: State, scan: dict[str, Any]
         os.fsync(file.fileno())
 
 
+def refuse_no_state(path: str) -> None:
+    """Refuse to put a state in the place of a file that is something else: it may be dear to somebody.
+
+    Raises:
+        StateError: there is such a file.
+    """
+    with reading(path), open(path, "rb") if os.path.exists(path) else nullcontext(BytesIO()) as file:
+        head = file.read(len(FORMAT) * 4).decode(errors="replace")
+    if head and f'"{FORMAT}"' not in head and f'"{_FORMAT}"' not in head:
+        raise StateError(f"{path} is there, and is no state.\nName another file, or remove it.")
+
+
 def read_state(path: str | os.PathLike[str]) -> State:
     """Read what `write_state`, or `xent score --state`, wrote.
 
@@ -130,7 +143,7 @@ def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sa
         if f'"{FORMAT}"' not in first and f'"{_FORMAT}"' not in first[:40]:
             raise ValueError(first[:40])
         if f'"{_FORMAT}"' not in first[:40]:
-            return SavedState(State.from_json(first + rest), None, _digest(first.rstrip()))
+            return SavedState(State.from_json(first + rest), None)
         scan = json.loads(first)
         text = rest.removesuffix("\n")
         if scan["version"] != _VERSION:
@@ -142,7 +155,7 @@ def saved_state(path: str | os.PathLike[str], *, unfinished: bool = False) -> Sa
                 "its scan was stopped before the end, so it is not of all rows.\n"
                 "Finish it: xent score … --state … --resume, with the files and options it was begun with."
             )
-        return SavedState(State.from_json(text), scan, _digest(text))
+        return SavedState(State.from_json(text), scan)
     except StateError as error:
         raise StateError(f"{name} cannot be used: {error}") from error
     except (ValueError, KeyError, TypeError) as error:

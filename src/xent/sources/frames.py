@@ -16,7 +16,7 @@ from xent.sources.table import BATCH_BYTES, Batch, Table, bytes_per_value, resiz
 
 __all__ = ["ArrayTable", "StreamTable", "open_frame", "with_text_names"]
 
-_WHAT = "Pass a pyarrow, pandas, polars or DuckDB table, or a dict of NumPy arrays."
+_WHAT = "Pass a file name, a list of them, a pyarrow, pandas, polars or DuckDB table, or a dict of NumPy arrays."
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Files that come to be whole or not at all, and tables in them: Parquet, CSV or Arrow, by the file's name."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -39,7 +40,7 @@ def replacing(path: str) -> Iterator[str]:
         SourceError: there is something that is no file.
     """
     refuse_no_file(path)
-    partial = f"{path}.{os.getpid()}.partial"
+    partial = f"{path}.{os.getpid()}-{threading.get_ident()}.partial"
     try:
         yield partial
         os.replace(partial, path)
