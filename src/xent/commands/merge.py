@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     parser = commands.add_parser(
         "merge",
         help="add up the states of parts that were scored apart",
-        description="Report on the rows of several states together: the same numbers as if one run had scored them all.",
+        description="Report on the rows of several states together, as if one run had scored them all, by their sums alone.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
