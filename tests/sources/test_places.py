@@ -162,6 +162,20 @@ def test_a_file_in_s3_is_the_file(s3, tmp_path, name, monkeypatch):
     assert sum(batch.data.num_rows for batch in again.batches(["p_1"])) == 3_000
 
 
+def test_an_object_that_is_replaced_while_it_is_read_is_refused(s3, monkeypatch):
+    query, put = s3
+    monkeypatch.setattr(data, "FRAGMENT_BYTES", 20_000)
+    put("replaced/a.parquet", content(table(), "a.parquet"))
+    longer = [content(table(4_000), "a.parquet")]
+
+    def replace(_):
+        if longer:
+            put("replaced/a.parquet", longer.pop())
+
+    with pytest.raises(SourceError, match=r"^s3://preds/replaced/a.parquet has been written to since it was opened"):
+        xent.scan(f"s3://preds/replaced/a.parquet{query}", brief=True, progress=replace)
+
+
 def test_patterns_folders_and_their_columns_in_s3(s3):
     query, put = s3
     parts = {f"day={day}/part {n}.parquet": table(200, 10 * day + n) for day in (1, 2) for n in (0, 1)}

@@ -97,7 +97,7 @@ class Checkpoint:
         for name, file in done.items():
             own = by_file.get(name)
             if own is None or file["version"] != list(own[0].version or ()):
-                what = "has changed since" if own else "is not among the files now"
+                what = "has changed since" if own else "is not among the files that can be read now"
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
             if not set(map(_piece, own)).issuperset(map(tuple, file["pieces"])):
                 raise StateError(f"{self.path} has rows of {name}, which is read in other pieces now: {anew}.")
