@@ -73,7 +73,7 @@ def _states(
     from xent.scoring.state_files import saved_state
 
     say = speaker(lang)
-    seen: dict[tuple[int, ...], str] = {}  # by sums that a file of another name and the same rows has too
+    seen: dict[tuple[Any, ...], str] = {}  # by sums that the same rows have under any name
     one_of_each: dict[bool, str] = {}  # by whether its rows have weights
     for file in files:
         saved = saved_state(file)
@@ -89,7 +89,7 @@ def _states(
                     f"added.\nScore all parts with the same --{word}."
                 )
         sums = saved.state.sums
-        same = seen.setdefault((sums.rows, sums.weight, sums.loss, sums.loss_squared), file)
+        same = seen.setdefault((sums.loss, sums.loss_squared, *sorted(sums.class_weight.items())), file)
         if same != file and sums.rows:
             tell(say("merge.same", first=same, second=file))
         if sums.rows and one_of_each.setdefault(not sums.unweighted, file) == file and len(one_of_each) == 2:
