@@ -215,7 +215,9 @@ def test_going_on_with_other_files_or_options_is_refused(parts):
         xent.scan(parts, state="out.state", progress=stopper(5_000))
     with pytest.raises(StateError, match="begun with other columns or options"):
         xent.scan(parts, state="out.state", resume=True, clip=1e-6)
-    with pytest.raises(StateError, match=r"has rows of part-0\.parquet, which is not among the files that can be read now"):
+    with pytest.raises(
+        StateError, match=r"has rows of part-0\.parquet, which is not among the files that can be read now"
+    ):
         xent.scan(parts[1:], state="out.state", resume=True)
     pa.parquet.write_table(table(seed=5).slice(0, 2_000), parts[0])
     with pytest.raises(StateError, match=r"has rows of part-0\.parquet, which has changed since"):
