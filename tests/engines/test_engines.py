@@ -1,5 +1,6 @@
 """The same answer from every engine, whatever happens to its workers."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,15 +30,25 @@ CASES = {
 
 
 class Told:
-    """A progress callback that keeps what it is told."""
+    """A progress callback that keeps what it is told, which may be one thing at a time."""
 
-    rows, fragments_done = 0, None
+    rows, fragments_done, busy = 0, None, False
+
+    @contextlib.contextmanager
+    def alone(self):
+        assert not self.busy
+        self.busy = True
+        time.sleep(0.001)
+        yield
+        self.busy = False
 
     def __call__(self, rows):
-        self.rows += rows
+        with self.alone():
+            self.rows += rows
 
     def fragments(self, done, total):
-        self.fragments_done = done, total
+        with self.alone():
+            self.fragments_done = done, total
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,6 +1,7 @@
 """The kernels of the breakdown: twins give the same bits; what they sum is right, against mpmath and by hand."""
 
 import math
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -55,6 +56,16 @@ def test_no_rows_add_nothing(kernels, classes):
     assert not any(found.any() for found in (*sums, cured))
 
 
+@pytest.mark.parametrize(
+    "least", [0, 2**-33, 3 * 2**-33, 1e-9, 0.1, 1.0, 4000.0, 2.0**19 - 1, 2.0**19, 4000.0**2 / 4, 2.0**30]
+)
+def test_numbers_are_rounded_as_fractions_are(least):
+    random = np.random.default_rng(0)
+    values = (least * np.concatenate([[1.0, -1.0], random.uniform(-1.0, 1.0, 50)])).astype(np.float32)
+    truth = [round(Fraction(value) * 2**FIXED_BITS) for value in values.tolist()]  # to even
+    assert ladder.rounded(values).tolist() == truth
+
+
 @pytest.mark.parametrize("logs", [False, True], ids=["probabilities", "logits"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("classes", [1, 2, 3, 10, 64, 65, 200])
@@ -65,10 +76,13 @@ def test_twins_give_the_same_bits(classes, dtype, logs):
     for kernels in (survey_numpy, survey_numba):
         sums = empty_sums(max(classes, 2))
         kernels.survey(block, logs, codes, *sums)
-        cured = np.zeros(ladder.moments_count(max(classes, 2)) if classes <= MOST_CLASSES else 0, np.int64)
-        if len(cured):
-            kernels.cure_sums(block, logs, 0.6, np.linspace(-1, 1, max(classes, 2)).astype(np.float32), cured)
-        found.append([*sums, cured])
+        moments = ladder.moments_count(max(classes, 2)) if classes <= MOST_CLASSES else 0
+        offsets = np.linspace(-1, 1, max(classes, 2)).astype(np.float32)
+        cured = [np.zeros(moments, np.int64) for beta in (0.6, 0.0)]  # at 0 a logit of −4000 has its whole square
+        if moments:
+            kernels.cure_sums(block, logs, 0.6, offsets, cured[0])
+            kernels.cure_sums(block, logs, 0.0, offsets, cured[1])
+        found.append([*sums, *cured])
     for one, other in zip(*found, strict=True):
         assert one.tobytes() == other.tobytes()
 

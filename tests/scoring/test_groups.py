@@ -5,6 +5,7 @@ import math
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -416,15 +417,15 @@ def test_folders_tell_keys_as_text(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "text"),
-    [([7, 7], "7"), ([7.0, 7.0], "7"), (["7", "7"], "7"), ([True, True], "true"), ([None, None], None),
-     (pa.array(["x", "x"]).dictionary_encode(), "x")],
+    [([7, 7], "7"), ([7, 7], "7.0"), ([7.0, 7.0], "7"), (["7", "7"], "7"), (["7", "7"], "07"), ([True, True], "true"),
+     ([None, None], None), ([np.nan, np.nan], None), (pa.array(["x", "x"]).dictionary_encode(), "x"),
+     (np.array([7, 7], np.float16), "7")],
 )  # fmt: skip
 def test_columns_that_folders_tell_too_must_say_the_same(tmp_path, values, text):
     """Some writers keep in the files what they name the folders by."""
     named = tmp_path / "day=__HIVE_DEFAULT_PARTITION__" if text is None else tmp_path / f"day={text}"
-    table = pa.table({"label": [0, 1], "p": [0.2, 0.7], "day": values})
-    if text is None:
-        table = table.set_column(2, "day", pa.nulls(2, pa.string()))
+    kind = pa.string() if values[0] is None else None
+    table = pa.table({"label": [0, 1], "p": [0.2, 0.7], "day": pa.array(values, kind, from_pandas=False)})
     named.mkdir()
     pa.parquet.write_table(table, named / "part.parquet")
     assert [one.rows for one in xent.scan(tmp_path, group="day").by_group] == [2]
@@ -433,6 +434,15 @@ def test_columns_that_folders_tell_too_must_say_the_same(tmp_path, values, text)
         xent.scan(tmp_path, group="day")
     assert xent.scan(tmp_path).rows == 2  # nobody asks for it
     assert [one.rows for one in xent.scan(tmp_path / "*" / "*.parquet", group="day").by_group] == [2]
+
+
+def test_columns_that_no_text_can_be_compared_with_are_those_of_the_files(tmp_path):
+    day = pa.array([datetime(2026, 1, 1, tzinfo=UTC)] * 2, pa.timestamp("us", "UTC"))
+    (tmp_path / "day=2026-01-01").mkdir()
+    pa.parquet.write_table(
+        pa.table({"label": [0, 1], "p": [0.2, 0.7], "day": day}), tmp_path / "day=2026-01-01" / "p.parquet"
+    )
+    assert xent.scan(tmp_path, group="day").by_group[0].rows == 2
 
 
 def test_a_column_of_labels_may_be_the_group(tmp_path):

@@ -177,7 +177,14 @@ def test_a_state_takes_the_place_of_no_other_file(parts):
     for resume in (False, True):
         with pytest.raises(StateError, match=r"thesis.txt is .*no state"):
             xent.scan(parts, brief=True, state="thesis.txt", resume=resume)
+    xent.scan(parts[0], brief=True, state="0.state")
+    assert main(["merge", "0.state", "-o", "thesis.txt"]) == 2
     assert Path("thesis.txt").read_text() == "years of work"
+    os.mkfifo("pipe")
+    assert run("merge", "0.state", "-o", "pipe").returncode == 2  # and does not wait for somebody to write there
+    state = json.loads(read_state("0.state").to_json())
+    Path("sorted.state").write_text(json.dumps(state, sort_keys=True))
+    xent.scan(parts, brief=True, state="sorted.state")
     Path("empty").touch()  # as mktemp makes them
     for place in ("empty", "run.state", "run.state"):
         xent.scan(parts, brief=True, state=place)
@@ -199,8 +206,11 @@ def test_what_is_done_is_not_read_again(parts):
     xent.scan(parts, brief=True, state="out.state", resume=True, progress=told)
     assert sum(told.rows) == ROWS - done
     (first, total), last = told.done[0], told.done[-1]
-    assert 1 < first < total
+    assert 1 <= first < total
     assert last == (total, total)
+    xent.scan(parts, brief=True, state="out.state", resume=True, progress=told)
+    assert told.done[-1] == (total, total)
+    assert told.done.count((total, total)) == 2
 
 
 def test_an_unfinished_state_is_not_merged(parts):

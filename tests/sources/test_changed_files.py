@@ -80,7 +80,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(name, how, engine):
 
 
 def test_a_state_says_of_which_version_it_is():
-    """Of the one that was opened, whatever comes in its place just after the last row was read."""
+    """So that nothing goes on from it once another is in its place."""
     written("a.csv", flipped=False)
     os.utime("a.csv", ns=(10**18, 10**18))
     first = xent.scan("a.csv", brief=True, state="a.state")

@@ -363,7 +363,7 @@ def test_all_readings_of_a_postgresql_url_see_one_state(server):
         other.commit()
         assert [sum(batch.data.num_rows for batch in table.batches(["p"])) for _ in range(2)] == [10, 10]
         with pytest.raises(SourceError, match="read-only transaction"):
-            open_query(sql("with gone as (delete from growing returning label, p) select * from gone", url))
+            open_query(sql("select * into copied from growing", url))
 
 
 @needs_server
@@ -470,15 +470,15 @@ def test_what_is_no_query_or_no_connection_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "query",
     ["delete from predictions", " -- all\n/* of\n them */ Delete from predictions", "insert into predictions values (1)",
-     "UPDATE predictions set label = 0", "drop table predictions", "create table other (a)", "replace into predictions values (1)"],
+     "UPDATE predictions set label = 0", "; delete from predictions", "\ufeffdelete from predictions",
+     "with x as (select 1) delete  from predictions", "/* a */ /* b */ delete from predictions", "(delete from predictions)",
+     "drop table predictions", "create table other (a)", "replace into predictions values (1)"],
 )  # fmt: skip
 def test_a_query_that_changes_the_database_is_not_run(query, tmp_path):
     file = sqlite_file(tmp_path / "preds.db")
     with closing(sqlite3.connect(file)) as database:
         before = list(database.iterdump())
-        with pytest.raises(
-            SourceError, match=r"the query begins with [A-Z]+, which may change the database, and was not"
-        ):
+        with pytest.raises(SourceError, match=r"the query has [A-Z ]+, which may change the database, and was not"):
             sql(query, database)
         database.commit()
         assert list(database.iterdump()) == before
@@ -487,13 +487,20 @@ def test_a_query_that_changes_the_database_is_not_run(query, tmp_path):
 def test_queries_that_speak_of_changes_are_run(tmp_path):
     with closing(sqlite3.connect(sqlite_file(tmp_path / "preds.db"))) as database:
         truth = xent.scan(sql(QUERY, database)).loss
-        for query in (f"with updates as ({QUERY}) select * from updates", f"/* delete; */ {QUERY} -- drop"):
+        banner = "/* - */" * 50
+        for query in (
+            f"with updates as ({QUERY}) select * from updates",
+            f"/* delete; */ {QUERY} -- drop",
+            f"/* scores */ {QUERY} /* as they are; */",
+            f"/* a */ select *, /* b */ replace('delete from x; y', 'a', 'b') as note from ({QUERY})",
+            f"{banner} {QUERY} {banner}",
+        ):
             assert xent.scan(sql(query, database)).loss == truth
 
 
-def test_of_sqlite_one_statement_is_taken(tmp_path):
+def test_one_statement_is_taken(tmp_path):
     url = f"sqlite:{sqlite_file(tmp_path / 'preds.db')}"
-    with pytest.raises(SourceError, match=r"^the query has several statements, of which SQLite would run the first"):
+    with pytest.raises(SourceError, match=r"^the query has several statements"):
         sql(f"{QUERY}; select 1", url)
     for same in (f"{QUERY} ; ", f"{QUERY} -- ; no more\n", f"select * from ({QUERY}) where 'a;b' <> \"label\""):
         assert xent.scan(sql(same, url)).loss == xent.scan(sql(QUERY, url)).loss

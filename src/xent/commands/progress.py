@@ -72,7 +72,7 @@ class Progress:
     def _start(self) -> None:
         from rich import progress
 
-        self._bar = progress.Progress(
+        bar = progress.Progress(
             progress.SpinnerColumn(),
             progress.TextColumn("{task.fields[rows]}"),
             progress.TextColumn("{task.fields[rate]}"),
@@ -82,5 +82,6 @@ class Progress:
             console=console_on(sys.stderr),
             transient=True,
         )
-        self._task = self._bar.add_task("scoring", **self._shown(0.0))
-        self._bar.start()
+        self._task = bar.add_task("scoring", **self._shown(0.0))
+        bar.start()
+        self._bar = bar

@@ -61,6 +61,7 @@ LN2_HIGH, LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 INVERSE_LN2 = np.float32(1.44269504)
 ROUND = np.float32(12582912.0)  # 1.5·2^23: adding and subtracting it rounds to the nearest integer
 ROUND_FIXED = np.float64(1.5 * 2.0 ** (52 - FIXED_BITS))  # the same of float64, to multiples of 2^-FIXED_BITS
+LARGEST_ROUNDED = 2.0 ** (51 - FIXED_BITS)  # by adding it
 HALF, NUMBER_ONE, TWO, NOTHING = np.float32(0.5), np.float32(1.0), np.float32(2.0), np.float32(0.0)
 SQRT_HALF = 0x3FE6A09E667F3BCD  # the bits of √½
 ONE = 0x3FF0000000000000
@@ -199,8 +200,10 @@ def moments(z: Float32, v: Float32, rest: Float32, largest: Float32, out: Float3
 
 
 def rounded(values: Float32) -> Int64:
-    """Numbers between ±2^19 to the nearest whole multiples of 2^-FIXED_BITS, and to even ones where two are as near."""
+    """To the nearest whole multiples of 2^-FIXED_BITS, and to even ones where two are as near."""
     wide = values.astype(np.float64)
+    if not max(values.max(initial=0.0), -values.min(initial=0.0)) < LARGEST_ROUNDED:
+        return np.rint(wide * 2.0**FIXED_BITS).astype(np.int64)
     wide += ROUND_FIXED
     units = wide.view(np.int64)
     units -= ROUND_FIXED.view(np.int64)

@@ -15,6 +15,7 @@ from xent.scoring.state_files import SavedState, refuse_no_state, saved_state, w
 from xent.scoring.sums import Sums
 from xent.sources.csv_text import UnsettledError
 from xent.sources.fragments import Fragment
+from xent.sources.places import Version
 from xent.sources.writing import refuse_no_file
 
 __all__ = ["Checkpoint"]
@@ -96,7 +97,7 @@ class Checkpoint:
             by_file.setdefault(fragment.part.name, []).append(fragment)
         for name, file in done.items():
             own = by_file.get(name)
-            if own is None or file["version"] != list(own[0].version or ()):
+            if own is None or file["version"] != _version(own[0]):
                 what = "has changed since" if own else "is not among the files that can be read now"
                 raise StateError(f"{self.path} has rows of {name}, which {what}.\nBring it back, or {anew}.")
             if not set(map(_piece, own)).issuperset(map(tuple, file["pieces"])):
@@ -109,7 +110,7 @@ class Checkpoint:
         for fragment in fragments:
             name = fragment.part.name
             if name not in done:
-                done[name] = {"version": list(fragment.version or ()), "pieces": []}
+                done[name] = {"version": _version(fragment), "pieces": []}
             done[name]["pieces"].append(_piece(fragment))
         self._done = done
 
@@ -132,3 +133,8 @@ class Checkpoint:
 def _piece(fragment: Fragment) -> tuple[int, str]:
     """Which piece of its file."""
     return fragment.first_row, fragment.extent
+
+
+def _version(fragment: Fragment) -> list[int]:
+    """Of its file, when it was opened."""
+    return list(fragment.version or Version(fragment.part.bytes, 0))

@@ -19,7 +19,7 @@ from xent.sources.layouts import Layout
 from xent.sources.table import BATCH_BYTES, LONE_BATCH_BYTES, Table
 from xent.version import __version__
 
-__all__ = ["Failure", "Labels", "Outcome", "Pass", "Progress", "Reading", "merged", "one_at_a_time"]
+__all__ = ["Failure", "Labels", "OneAtATime", "Outcome", "Pass", "Progress", "Reading", "merged"]
 
 Result = TypeVar("Result")
 # Told how many rows were read since it was last called; its method `fragments`, if it has one, how many of a pass are done,
@@ -139,12 +139,22 @@ def merged(find: Pass[Any], outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def one_at_a_time(progress: Progress) -> Progress:
-    """The same for several threads."""
-    lock = threading.Lock()
+class OneAtATime:
+    """A progress, or none, that several threads may tell."""
 
-    def told(rows: int) -> None:
-        with lock:
-            progress(rows)
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
 
-    return told
+    def __call__(self, rows: int) -> None:
+        """Rows that were read."""
+        if self._progress is not None:
+            with self._lock:
+                self._progress(rows)
+
+    def fragments(self, done: int, total: int) -> None:
+        """Fragments that are done, if it wants to know."""
+        told = getattr(self._progress, "fragments", None)
+        if told is not None:
+            with self._lock:
+                told(done, total)

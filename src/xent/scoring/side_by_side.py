@@ -1,6 +1,7 @@
 """A pass over many fragments: an engine works on them, what comes back is merged as it comes."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,8 +12,8 @@ from xent.errors import SourceError
 from xent.kernels.choice import scoring_threads
 from xent.scoring.checkpoint import Checkpoint
 from xent.scoring.cluster_store import ClusterStore, without_clusters
-from xent.scoring.passes import Failure, Pass, Progress, Reading, merged, one_at_a_time
-from xent.sources.fragments import Fragment
+from xent.scoring.passes import Failure, OneAtATime, Pass, Progress, Reading, merged
+from xent.sources.fragments import ChangedError, Fragment
 
 __all__ = ["over_fragments"]
 
@@ -41,12 +42,11 @@ def over_fragments(
         XentError: what is wrong with the first fragment that has something wrong.
         EngineError: a fragment could not be worked on.
     """
-    tell, total = getattr(progress, "fragments", None), len(fragments)
+    told, total, counted = OneAtATime(progress), len(fragments), True
     if isinstance(engine, Local) and not engine.processes:
         alone = len(fragments) == 1 or engine.size == 1 or scoring_threads(reading.find.long_calls) == 1
-        told = None if progress is None else one_at_a_time(progress)
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
-        engine, progress = Local(1) if alone else engine, None
+        engine, counted = Local(1) if alone else engine, False  # the rows, by whoever reads them
         if clusters is not None and skipped is not None:  # of a file that fails in the middle nothing may stay
             reading = replace(reading, clusters=clusters)
         elif clusters is not None:
@@ -55,20 +55,20 @@ def over_fragments(
     if checkpoint is not None:
         fragments, begun = checkpoint.start(find.plan, reading.reader, fragments)
         done = _Done(find, begun)
-    count = total - len(fragments)
+    count, unchanged = total - len(fragments), _Unchanged(fragments)
+    told.fragments(count, total)
     try:
         for indices, outcome in each_once(engine.run(reading, fragments, partial(merged, find)), len(fragments)):
             _note(outcome.failures, skipped, fragments)
             value = None if outcome.value is None else without_clusters(outcome.value, clusters)
             refused = {failure.file for failure in outcome.failures}
             read = [i for i in indices if fragments[i].part.name not in refused]
-            _refuse_changed(fragments, read)
+            unchanged.check(read)
             done.add(value, [fragments[i] for i in read])
-            if progress is not None:
-                progress(outcome.rows)
+            if counted:
+                told(outcome.rows)
             count += len(indices)
-            if tell is not None:
-                tell(count, total)
+            told.fragments(count, total)
             if checkpoint is not None and checkpoint.due:
                 checkpoint.note(done.fragments)
                 checkpoint.write(done.value(), finished=False)  # should that fail, it is tried again
@@ -120,12 +120,22 @@ class _Done:
         self._held = [(sum(results for results, _ in self._held), self._find.merge(values))]
 
 
-def _refuse_changed(fragments: Sequence[Fragment], read: Iterable[int]) -> None:
-    """With every piece of a file of this machine; of others, which take a while to answer, with the last one."""
-    for i in read:
-        last = i + 1 == len(fragments) or fragments[i + 1].part.name != fragments[i].part.name
-        if last or isinstance(getattr(fragments[i].part, "path", None), str):
-            fragments[i].refuse_changed()
+class _Unchanged:
+    """Files that are what they were when they were opened.
+
+    Those of this machine are looked at with every piece; others, which take a while to answer, with the last that comes.
+    """
+
+    def __init__(self, fragments: Sequence[Fragment]) -> None:
+        self._fragments = fragments
+        self._left = Counter(fragment.part.name for fragment in fragments)
+
+    def check(self, read: Sequence[int]) -> None:
+        """These were read."""
+        self._left.subtract(self._fragments[i].part.name for i in read)
+        for i in read:
+            if self._fragments[i].is_near or not self._left[self._fragments[i].part.name]:
+                self._fragments[i].refuse_changed()
 
 
 def _note(failures: Sequence[Failure], skipped: dict[str, str] | None, fragments: Sequence[Fragment]) -> None:
@@ -136,5 +146,9 @@ def _note(failures: Sequence[Failure], skipped: dict[str, str] | None, fragments
                 skipped[failure.file] = str(error)
                 continue
             error.one_of_several = any(fragment.part.name != failure.file for fragment in fragments)
-        next(fragment for fragment in fragments if fragment.part.name == failure.file).refuse_changed()
+        try:
+            next(fragment for fragment in fragments if fragment.part.name == failure.file).refuse_changed()
+        except SourceError as why:  # perhaps, and perhaps a store that does not answer
+            if isinstance(why, ChangedError):
+                raise
         raise error

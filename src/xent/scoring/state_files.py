@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from xent.errors import StateError
 from xent.scoring.state import FORMAT, State
 from xent.sources.failures import reading
-from xent.sources.writing import replacing
+from xent.sources.writing import refuse_no_file, replacing
 
 __all__ = ["SavedState", "read_state", "refuse_no_state", "saved_state", "write_state"]
 
 _FORMAT, _VERSION = "xent-scan", 2
 _WROTE = "Pass a file that xent score --state, xent merge -o or write_state wrote."
+_LONG = 1 << 20  # bytes of a line in which a state says that it is one
 _SHORT = 16  # hexadecimal digits that tell files apart, all but 1 of 10^7 times among a million
 
 
@@ -91,9 +92,11 @@ def refuse_no_state(path: str) -> None:
 
     Raises:
         StateError: there is such a file.
+        SourceError: there is something that is no file.
     """
+    refuse_no_file(path)
     with reading(path), open(path, "rb") if os.path.exists(path) else nullcontext(BytesIO()) as file:
-        head = file.read(len(FORMAT) * 4).decode(errors="replace")
+        head = file.readline(_LONG).decode(errors="replace")
     if head and f'"{FORMAT}"' not in head and f'"{_FORMAT}"' not in head:
         raise StateError(f"{path} is there, and is no state.\nName another file, or remove it.")
 

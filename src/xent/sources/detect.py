@@ -146,9 +146,7 @@ def _below(folder: str) -> list[str]:
     for path, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not is_hidden(name)]
         found += [os.path.join(path, name) for name in files if not is_hidden(name)]
-    found = [
-        path for path in found if os.path.isfile(path) or not os.path.exists(path)
-    ]  # no pipes, but links to nothing
+    found = [path for path in found if os.path.isfile(path) or not os.path.exists(path)]  # links to nothing, no pipes
     if not found:
         raise SourceError(f"no file is below {folder} (from {os.getcwd()}).\nCheck the name.")
     return sorted(found)
@@ -164,10 +162,6 @@ def detected(name: str) -> File:
     if isinstance(place, Remote):
         return _detected_elsewhere(place)
     name = path = place
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # Arrow cannot open it
-        raise SourceError(f"the name {name!r} is not UTF-8, and so cannot be read.\nRename the file.") from None
     if name == "-" or (os.path.exists(name) and stat.S_ISFIFO(os.stat(name).st_mode)):
         path = _spooled(name)
     if not os.path.exists(path):
@@ -176,7 +170,16 @@ def detected(name: str) -> File:
         version = version_of(path)
         with open(path, "rb") as file:
             head = file.read(_HEAD)
+    if not head.startswith(b"PK"):  # not for Arrow to open
+        _refuse_other_names(path)
     return _told_by(head, name, path, version)
+
+
+def _refuse_other_names(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise SourceError(f"the name {path!r} is not UTF-8, and so cannot be read.\nRename the file.") from None
 
 
 def _detected_elsewhere(place: Remote) -> File:

@@ -14,9 +14,15 @@ from xent.sources.partitions import Constants
 from xent.sources.places import Remote, Version, version_of
 from xent.sources.table import BATCH_BYTES, Batch, Part
 
-__all__ = ["FRAGMENT_BYTES", "Fragment", "FragmentTable", "sendable"]
+__all__ = ["FRAGMENT_BYTES", "ChangedError", "Fragment", "FragmentTable", "sendable"]
 
 FRAGMENT_BYTES = 32 << 20
+
+
+class ChangedError(SourceError):
+    """A file is not what it was when it was opened."""
+
+    of_file = False
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,17 @@ class Fragment:
                 yield Batch(self.part.name, first_row, data)
                 first_row += data.num_rows
 
+    @property
+    def is_near(self) -> bool:
+        """Whether its file is of this machine."""
+        return isinstance(getattr(self.part, "path", None), str)
+
     def refuse_changed(self) -> None:
         """Refuse rows of a file that is not what it was when it was opened: others may be of another version.
 
         Raises:
-            SourceError: it has been written to, or is gone.
+            ChangedError: it has been written to, or is gone.
+            SourceError: where it is does not answer.
         """
         path = getattr(self.part, "path", None)
         if self.version is None or path is None or (isinstance(path, Remote) and path.on_web):
@@ -61,7 +73,7 @@ class Fragment:
         except OSError:
             now = None
         if now != self.version:
-            raise SourceError(
+            raise ChangedError(
                 f"{self.part.name} {'is gone' if now is None else 'has been written to'} since it was opened, so what was "
                 "read may be of two versions.\nScore it again when nothing writes to it."
             )

@@ -1,6 +1,7 @@
 """Columns that the names of folders tell: `day=2026-01-01/part-0.parquet`, as Hive and Spark write them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from xent.sources.failures import shown
 from xent.sources.names import listing
 from xent.sources.places import address_of
 from xent.sources.table import Part
+from xent.sources.types import is_numeric
 
 __all__ = ["Constants", "constant_columns", "folder_above"]
 
@@ -101,16 +103,25 @@ def folder_above(column: str, names: Sequence[str]) -> str | None:
 def _refuse_another(name: str, key: str, text: str | None, column: pa.Array) -> None:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    try:
-        same = column.is_null() if text is None else pc.equal(column, pa.scalar(text).cast(column.type))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        same = pa.repeat(False, len(column))
-    first = pc.index(same.fill_null(False), False).as_py()
+    first = pc.index(_says(column, text), False).as_py()
     if first >= 0:
         raise SourceError(
             f"{name} has {column[first].as_py()!r} in its column {key!r}, but is in a folder that says {text!r}.\nRename one of "
             "them, or pass a pattern for the files, which reads no columns from folders."
         )
+
+
+def _says(column: pa.Array, text: str | None) -> pa.Array:
+    """Where a column has what a text means, as its own type or as a number; of types that no text is made into, everywhere."""
+    if text is None:
+        return column.is_null(nan_is_null=True)
+    found = []
+    for kind in (column.type, pa.float64()):
+        with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+            found.append(pc.equal(column.cast(kind), pa.scalar(text).cast(kind)).fill_null(False))
+    if not found:
+        return pa.repeat(not (is_numeric(column.type) or pa.types.is_boolean(column.type)), len(column))
+    return found[0] if len(found) == 1 else pc.or_(*found)
 
 
 def _path(name: str) -> str:

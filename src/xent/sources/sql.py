@@ -22,11 +22,13 @@ __all__ = ["Query", "SqlTable", "open_query", "sql"]
 
 _UNNAMED = "the query's answer"
 _CHANGES = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
-    r"(alter|attach|copy|create|delete|drop|grant|insert|merge|replace|revoke|truncate|update|vacuum)\b",
-    re.IGNORECASE | re.DOTALL,
+    r"^[\s;(\ufeff]*(alter|attach|copy|create|delete|drop|grant|insert|merge|replace|revoke|truncate|update|vacuum)\b"
+    r"|\b(delete\s+from|(?:insert|merge)\s+into|update\s+\S+\s+set)\b",
+    re.IGNORECASE,
 )
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/""", re.DOTALL)
+_ASIDE = re.compile(
+    r"""'[^']*'|"[^"]*"|`[^`]*`|\$(\w*)\$.*?\$\1\$|--[^\n]*|/\*.*?\*/""", re.DOTALL
+)  # quoted, or a remark
 _CONNECTIONS = (
     "a URL (postgresql://user@host/database, sqlite:path) or a DB-API connection (psycopg, sqlite3, duckdb, …)"
 )
@@ -98,7 +100,7 @@ def sql(query: str, connection: Any) -> Query:
 
     Raises:
         ArgumentTypeError: the query is no text, or the connection neither of the two.
-        SourceError: the URL is of a database that xent does not connect to, or the query begins with a word that changes it.
+        SourceError: the URL is of a database that xent does not connect to, or the query may change it.
 
     Example:
         >>> import sqlite3, xent
@@ -111,19 +113,20 @@ def sql(query: str, connection: Any) -> Query:
     """
     if not isinstance(query, str) or not query.strip(" \t\r\n;"):
         raise ArgumentTypeError(f"query is {query!r}, but must be the text of a SELECT statement.")
-    if begins := _CHANGES.match(query):
+    bare = _ASIDE.sub(" ", query)
+    if found := _CHANGES.search(bare):
         raise SourceError(
-            f"the query begins with {begins[1].upper()}, which may change the database, and was not run.\nPass a query that "
-            "gives labels and predictions and leaves all as it is."
+            f"the query has {' '.join(found[found.lastindex or 0].upper().split())}, which may change the database, and was not "
+            "run.\nPass a query that gives labels and predictions and leaves all as it is."
         )
+    if re.search(r";\s*[^\s;]", bare):
+        raise SourceError("the query has several statements.\nPass one.")
     if isinstance(connection, str):
         if not is_known(connection):
             raise SourceError(
                 f"{shown(connection)} is no database that xent connects to by itself: it knows postgresql:// and sqlite:.\n"
                 "For any other, connect with its own driver and pass the connection to xent.sql."
             )
-        if connection.startswith("sqlite:") and re.search(r";\s*[^\s;]", _QUOTED.sub("", query)):
-            raise SourceError("the query has several statements, of which SQLite would run the first.\nPass one.")
     elif not hasattr(connection, "cursor"):
         raise ArgumentTypeError(
             f"connection is of type {type(connection).__qualname__}, but must be {_CONNECTIONS}.\n"
