@@ -42,11 +42,11 @@ def over_fragments(
         XentError: what is wrong with the first fragment that has something wrong.
         EngineError: a fragment could not be worked on.
     """
-    told, total, counted = OneAtATime(progress), len(fragments), True
+    told, total = OneAtATime(progress), len(fragments)
     if isinstance(engine, Local) and not engine.processes:
         alone = len(fragments) == 1 or engine.size == 1 or scoring_threads(reading.find.long_calls) == 1
         reading = replace(reading, workers=engine.workers if alone else 0, progress=told)
-        engine, counted = Local(1) if alone else engine, False  # the rows, by whoever reads them
+        engine = Local(1) if alone else engine
         if clusters is not None and skipped is not None:  # of a file that fails in the middle nothing may stay
             reading = replace(reading, clusters=clusters)
         elif clusters is not None:
@@ -65,7 +65,7 @@ def over_fragments(
             read = [i for i in indices if fragments[i].part.name not in refused]
             unchanged.check(read)
             done.add(value, [fragments[i] for i in read])
-            if counted:
+            if reading.progress is None:  # else whoever read them has told
                 told(outcome.rows)
             count += len(indices)
             told.fragments(count, total)
@@ -148,7 +148,8 @@ def _note(failures: Sequence[Failure], skipped: dict[str, str] | None, fragments
             error.one_of_several = any(fragment.part.name != failure.file for fragment in fragments)
         try:
             next(fragment for fragment in fragments if fragment.part.name == failure.file).refuse_changed()
-        except SourceError as why:  # perhaps, and perhaps a store that does not answer
-            if isinstance(why, ChangedError):
-                raise
+        except ChangedError:
+            raise
+        except SourceError:  # a store that does not answer
+            pass
         raise error

@@ -7,8 +7,6 @@ which rows it is, whether that is all of them, and the checksum of both lines.
 import hashlib
 import json
 import os
-from contextlib import nullcontext
-from io import BytesIO
 from typing import Any, NamedTuple
 
 from xent.errors import StateError
@@ -95,7 +93,9 @@ def refuse_no_state(path: str) -> None:
         SourceError: there is something that is no file.
     """
     refuse_no_file(path)
-    with reading(path), open(path, "rb") if os.path.exists(path) else nullcontext(BytesIO()) as file:
+    if not os.path.exists(path):
+        return
+    with reading(path), open(path, "rb") as file:
         head = file.readline(_LONG).decode(errors="replace")
     if head and f'"{FORMAT}"' not in head and f'"{_FORMAT}"' not in head:
         raise StateError(f"{path} is there, and is no state.\nName another file, or remove it.")
